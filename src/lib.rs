@@ -1,0 +1,5 @@
+//! Safe retries for writes to JSON APIs.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "simulator")]
+pub mod simulator;

@@ -1,0 +1,1 @@
+//! A Metronome on loopback.
