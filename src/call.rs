@@ -1,0 +1,339 @@
+//! One call: the steps that the loop takes, and what they have shown so far.
+
+use std::time::Duration;
+
+use http::{Extensions, Method, StatusCode};
+use reqwest::{Body, Request, Response, Url};
+use reqwest_middleware::Next;
+
+use crate::{
+    attempts::Attempts,
+    body,
+    budget::Withdrawal,
+    decide::{Applied, Decision, History, KeyAction, KeyPlace, Situation, Stop, decide},
+    error::{Error, ErrorKind, Failed, Inner},
+    idempotency::Meaning,
+    json,
+    key::{IdempotencyKey, WireKey},
+    middleware::Ending,
+    outcome::{Answer, Failure, Outcome},
+    policy::RetryPolicy,
+    route::Effect,
+    service::{Operation, Service},
+    telemetry,
+    time::{self, Clock, Instant},
+    verify::{Doubt, Verdict},
+};
+
+/// What is known of a call before its first attempt, and what its attempts have shown.
+pub(crate) struct Call<'a> {
+    service: &'a Service,
+    clock: &'a dyn Clock,
+    operation: Operation<'a>,
+    method: Method,
+    body_replayable: bool,
+    key: Option<WireKey>,
+    key_generation: u32,
+    started: Instant,
+    history: History,
+    attempts: Attempts,
+    /// After how many attempts the verifier was asked: never twice about the same ones.
+    asked_after: Option<u32>,
+    paid: u32,
+}
+
+/// What is kept of a request that is being sent: all of it where it may be needed again, else what an error shows.
+pub(crate) enum Kept {
+    Request(Request),
+    Url(Url),
+}
+
+/// Where a request went, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    url: &'a Url,
+    /// Where it was in memory; a request without a body has an empty one.
+    body: Option<&'a [u8]>,
+}
+
+/// An attempt that did not succeed: what the decision needs of it, and what an error would show.
+pub(crate) struct FailedAttempt {
+    outcome: Outcome,
+    shown: Failed,
+}
+
+/// What the loop is told to do next.
+pub(crate) enum Step<'a> {
+    Fail(Stop),
+    Retry { delay: Duration, key: KeyAction, tokens: Withdrawal<'a> },
+}
+
+impl<'a> Call<'a> {
+    /// Fixes everything that does not change between attempts, and puts the key into the request.
+    pub(crate) fn begin(
+        service: &'a Service,
+        clock: &'a dyn Clock,
+        mut request: Request,
+        extensions: &Extensions,
+    ) -> Result<(Self, Request), Error> {
+        let mut call = Self {
+            service,
+            clock,
+            operation: service.operation(request.method(), request.url()),
+            method: request.method().clone(),
+            body_replayable: request.body().is_none_or(|body| body.as_bytes().is_some()),
+            key: None,
+            key_generation: 0,
+            started: time::now(),
+            history: History::default(),
+            attempts: Attempts::default(),
+            asked_after: None,
+            paid: 0,
+        };
+        if call.operation.keyed {
+            let idempotency = service.idempotency();
+            match WireKey::of_caller(idempotency, request.headers(), extensions.get::<IdempotencyKey>()) {
+                Ok(given) => call.key = given.or_else(|| idempotency.makes_keys().then(|| WireKey::fresh(idempotency))),
+                Err(problem) => {
+                    let shown = Failed::invalid_key(problem);
+                    return Err(call.error(ErrorKind::InvalidKey, Stop::Permanent, Applied::No, shown, request.url()));
+                }
+            }
+        }
+        call.key_generation = call.key.is_some().into();
+        call.write_key(&mut request);
+        Ok((call, request))
+    }
+
+    fn policy(&self) -> &'a RetryPolicy {
+        self.service.retry_policy()
+    }
+
+    fn time_left(&self) -> Duration {
+        self.policy().deadline.saturating_sub(self.started.elapsed())
+    }
+
+    fn write_key(&self, request: &mut Request) {
+        if let (Some(name), Some(key)) = (self.service.idempotency().header_name(), &self.key) {
+            request.headers_mut().insert(name.clone(), key.header_value().clone());
+        }
+    }
+
+    /// What may be needed of a request after it is sent. A last attempt's request is cloned only where its body is
+    /// looked at afterwards.
+    pub(crate) fn keep(&self, request: &Request) -> Kept {
+        let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.policy().max_attempts;
+        let body_needed = self.operation.guard.is_some() || self.service.the_verifier().is_some();
+        let whole = if may_be_repeated || body_needed { request.try_clone() } else { None };
+        whole.map_or_else(|| Kept::Url(request.url().clone()), Kept::Request)
+    }
+
+    /// One attempt, within the call's deadline; an error's body is read here, once.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response, FailedAttempt> {
+        match time::within(self.time_left(), next.run(request, extensions)).await {
+            None => {
+                Err(FailedAttempt { outcome: Outcome::Failure(Failure::Ambiguous), shown: Failed::past_deadline() })
+            }
+            Some(Err(error)) => {
+                let outcome = Outcome::Failure(Failure::of(&error));
+                Err(FailedAttempt { outcome, shown: Failed::without_answer(error) })
+            }
+            Some(Ok(response)) if is_error(response.status()) => Err(self.read(response).await),
+            Some(Ok(response)) => Ok(response),
+        }
+    }
+
+    async fn read(&self, mut response: Response) -> FailedAttempt {
+        let policy = self.policy();
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let patience = policy.error_body_timeout.min(self.time_left());
+        let body = body::read(response, policy.max_error_body, patience).await;
+
+        let parts = self.service.error_format().read(&headers, &body.bytes);
+        let idempotency = self.service.idempotency();
+        let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
+        let rate_limiting = self.service.rate_limiting();
+        let mut answer = Answer::new(status);
+        answer.meaning = idempotency.meaning(status, &texts).filter(|meaning| self.applies(*meaning));
+        answer.hint = rate_limiting.read(&headers, || self.clock.wall());
+        answer.retry_signal = self.service.retry_signal().and_then(|signal| signal.read(&headers));
+        answer.transient = idempotency.is_transient(&headers);
+        answer.replayed = idempotency.is_replay(&headers);
+
+        let scope = rate_limiting.scope(&headers).map(str::to_owned);
+        let shown = Failed { status: Some(status), retry_after: answer.hint, scope, parts, body, ..Failed::default() };
+        FailedAttempt { outcome: Outcome::Answer(answer), shown }
+    }
+
+    /// A request without a key has no conflict about one. That something else is being executed still holds for what
+    /// may be repeated anyway.
+    fn applies(&self, meaning: Meaning) -> bool {
+        match meaning {
+            Meaning::AlreadyExists => true,
+            Meaning::InProgress => self.key.is_some() || self.operation.effect != Effect::Write,
+            Meaning::OtherParameters | Meaning::Burnt | Meaning::RotateAtOnce => self.key.is_some(),
+        }
+    }
+
+    /// Adds the attempt to the history and asks the pure function.
+    pub(crate) fn decide(&mut self, attempt: &FailedAttempt, target: Target<'_>) -> Step<'a> {
+        let mut situation = self.situation(attempt.outcome, target);
+        situation.history = situation.history.after(&situation);
+        self.history = situation.history;
+        self.attempts.push(attempt.outcome, self.key_generation);
+        loop {
+            match decide(&situation) {
+                Decision::Fail(stop) => return Step::Fail(stop),
+                Decision::Retry { delay, key, cost } => {
+                    if let Some(tokens) = self.service.budget().withdraw(cost) {
+                        self.attempts.waited(delay, key);
+                        telemetry::retrying(self.service, &self.attempts, delay, key);
+                        return Step::Retry { delay, key, tokens };
+                    }
+                    // Another call was quicker.
+                    situation.tokens = self.service.budget().tokens();
+                }
+            }
+        }
+    }
+
+    fn situation(&self, outcome: Outcome, target: Target<'_>) -> Situation<'a> {
+        Situation {
+            effect: self.effect(target),
+            key: if self.key.is_some() { KeyPlace::Header } else { KeyPlace::Absent },
+            kind: self.service.idempotency().kind(),
+            policy: self.policy(),
+            retryable: self.service.retryable(),
+            limiter_precedes_execution: self.service.rate_limiting().precedes_execution(),
+            body_replayable: self.body_replayable,
+            verifier: self.service.the_verifier().is_some(),
+            outcome,
+            history: self.history,
+            elapsed: self.started.elapsed(),
+            chance: self.clock.jitter(),
+            tokens: self.service.budget().tokens(),
+        }
+    }
+
+    /// The effect of the operation; where the body decides, it is looked at here and not before.
+    fn effect(&self, target: Target<'_>) -> Effect {
+        let deduplicated = self.operation.guard.is_some_and(|guard| {
+            target.body.and_then(|body| json::member(body, guard)).is_some_and(|member| member.is_given())
+        });
+        if deduplicated { Effect::Deduplicated } else { self.operation.effect }
+    }
+
+    /// The repeat is about to be sent: it is paid, and the key is replaced where that was decided.
+    pub(crate) fn retry(&mut self, tokens: Withdrawal<'_>, key: KeyAction, request: &mut Request) {
+        self.paid = self.paid.saturating_add(tokens.spend());
+        if key != KeyAction::Preserve {
+            self.history = self.history.rotated();
+            self.key = Some(WireKey::fresh(self.service.idempotency()));
+            self.key_generation += 1;
+            self.write_key(request);
+        }
+    }
+
+    /// Asks the verifier, within its own time and the deadline. Silence is [`Verdict::Unknown`].
+    pub(crate) async fn verify(&mut self, target: Target<'_>) -> Verdict {
+        let Some(verifier) = self.service.the_verifier() else { return Verdict::Unknown };
+        self.asked_after = Some(self.history.attempts());
+        let key = self.key.as_ref().map(WireKey::to_key);
+        let doubt = Doubt {
+            service: self.service.name(),
+            method: &self.method,
+            url: target.url,
+            body: target.body,
+            key: key.as_ref(),
+            attempts: &self.attempts,
+        };
+        let limit = self.policy().verify_timeout.min(self.time_left());
+        let verdict = time::within(limit, verifier.verify(&doubt)).await.unwrap_or(Verdict::Unknown);
+        if let Verdict::NotApplied = verdict {
+            self.history = self.history.not_applied(self.key.is_some());
+        }
+        self.attempts.asked(verdict.kind());
+        telemetry::verified(self.service, verdict.kind());
+        verdict
+    }
+
+    /// Puts the account into the response, which is handed on as it is.
+    pub(crate) fn succeed(mut self, mut response: Response) -> Response {
+        self.service.budget().deposit(self.paid.max(1));
+        self.attempts.push(Outcome::Answer(Answer::new(response.status())), self.key_generation);
+        self.attempts.finish(self.started.elapsed());
+        response.extensions_mut().insert(self.attempts);
+        response
+    }
+
+    /// The verifier has found the write: its response is the call's, or an error says that it was applied.
+    pub(crate) fn reconcile(mut self, found: Option<Response>, attempt: FailedAttempt, target: Target<'_>) -> Ending {
+        let Some(mut response) = found else {
+            return Err(self.end(Stop::Permanent, Applied::Yes, attempt, target));
+        };
+        self.attempts.reconcile();
+        self.attempts.finish(self.started.elapsed());
+        response.extensions_mut().insert(self.attempts);
+        Ok(response)
+    }
+
+    /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
+    pub(crate) async fn fail(mut self, stop: Stop, attempt: FailedAttempt, target: Target<'_>) -> Ending {
+        let effect = self.effect(target);
+        let in_doubt = self.history.applied(effect) == Applied::Unknown;
+        let asked = self.asked_after == Some(self.history.attempts());
+        if in_doubt && !asked && self.service.the_verifier().is_some() && !self.time_left().is_zero() {
+            if let Verdict::Applied(response) = self.verify(target).await {
+                return self.reconcile(response, attempt, target);
+            }
+        }
+        let applied = self.history.applied(effect);
+        Err(self.end(stop, applied, attempt, target))
+    }
+
+    fn end(self, stop: Stop, applied: Applied, attempt: FailedAttempt, target: Target<'_>) -> Error {
+        let kind = ErrorKind::of(attempt.outcome);
+        self.error(kind, stop, applied, attempt.shown, target.url)
+    }
+
+    fn error(mut self, kind: ErrorKind, stop: Stop, applied: Applied, failed: Failed, url: &Url) -> Error {
+        self.attempts.finish(self.started.elapsed());
+        let error = Error::new(Inner {
+            service: self.service.shared_name(),
+            method: self.method,
+            path: url.path().to_owned(),
+            kind,
+            stop,
+            applied,
+            key: self.key.as_ref().map(WireKey::to_key),
+            attempts: self.attempts,
+            failed,
+        });
+        telemetry::failed(&error);
+        error
+    }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+impl Kept {
+    pub(crate) fn target(&self) -> Target<'_> {
+        match self {
+            Self::Request(request) => Target::of(request),
+            Self::Url(url) => Target { url, body: None },
+        }
+    }
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn of(request: &'a Request) -> Self {
+        Self { url: request.url(), body: request.body().map_or(Some(&[]), Body::as_bytes) }
+    }
+}

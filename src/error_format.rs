@@ -1,0 +1,166 @@
+//! Where the parts of an error stand in a service's answers: data.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+
+use crate::{config_error::Mistakes, idempotency::header_name, json};
+
+/// Where message, code, type and request id stand in a service's error answers.
+///
+/// Each is a list of places of which the first that is there counts; a member of another JSON type than text or number
+/// is passed over. The default knows the members that most services use, and RFC 9457's problem details:
+/// message in `/message`, `/Message`, `/error/message`, `/detail`, `/title` or `/error`; code in `/code` or
+/// `/error/code`; type in `/type`, `/error/type` or `/name`; request id in the header `x-request-id` or `request-id`.
+///
+/// ```
+/// use reqwest_safe_retry::ErrorFormat;
+///
+/// let format = ErrorFormat::new().message(["/errorMessage"]).code(["/errorCode"]);
+/// assert_ne!(format, ErrorFormat::new());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorFormat {
+    message: Pointers,
+    code: Pointers,
+    error_type: Pointers,
+    request_id_headers: Vec<Cow<'static, str>>,
+    request_id: Pointers,
+}
+
+type Pointers = Vec<Cow<'static, str>>;
+
+/// The parts that an error's answer has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) message: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) error_type: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Default for ErrorFormat {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn owned<T: Into<Cow<'static, str>>>(places: impl IntoIterator<Item = T>) -> Pointers {
+    places.into_iter().map(Into::into).collect()
+}
+
+impl ErrorFormat {
+    /// The places listed above.
+    pub fn new() -> Self {
+        Self {
+            message: owned(["/message", "/Message", "/error/message", "/detail", "/title", "/error"]),
+            code: owned(["/code", "/error/code"]),
+            error_type: owned(["/type", "/error/type", "/name"]),
+            request_id_headers: owned(["x-request-id", "request-id"]),
+            request_id: Vec::new(),
+        }
+    }
+
+    /// Where the message stands.
+    pub fn message<T: Into<Cow<'static, str>>>(mut self, pointers: impl IntoIterator<Item = T>) -> Self {
+        self.message = owned(pointers);
+        self
+    }
+
+    /// Where the code stands.
+    pub fn code<T: Into<Cow<'static, str>>>(mut self, pointers: impl IntoIterator<Item = T>) -> Self {
+        self.code = owned(pointers);
+        self
+    }
+
+    /// Where the type or name of the error stands.
+    pub fn error_type<T: Into<Cow<'static, str>>>(mut self, pointers: impl IntoIterator<Item = T>) -> Self {
+        self.error_type = owned(pointers);
+        self
+    }
+
+    /// The headers that carry the request id.
+    pub fn request_id_headers<T: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.request_id_headers = owned(names);
+        self
+    }
+
+    /// Where the request id stands in the body; looked at where no header has it.
+    pub fn request_id<T: Into<Cow<'static, str>>>(mut self, pointers: impl IntoIterator<Item = T>) -> Self {
+        self.request_id = owned(pointers);
+        self
+    }
+
+    pub(crate) fn read(&self, headers: &HeaderMap, body: &[u8]) -> Parts {
+        let header = self.request_id_headers.iter().find_map(|name| headers.get(name.as_ref())?.to_str().ok());
+        Parts {
+            message: first(body, &self.message),
+            code: first(body, &self.code),
+            error_type: first(body, &self.error_type),
+            request_id: header.map(str::to_owned).or_else(|| first(body, &self.request_id)),
+        }
+    }
+
+    pub(crate) fn check(&self, mistakes: &mut Mistakes) {
+        for (field, pointers) in [
+            ("message", &self.message),
+            ("code", &self.code),
+            ("error_type", &self.error_type),
+            ("request_id", &self.request_id),
+        ] {
+            for pointer in pointers.iter().filter(|pointer| !pointer.starts_with('/')) {
+                mistakes.add(
+                    format!("error_format.{field}"),
+                    format!("{pointer:?} is no JSON pointer: it must begin with a slash"),
+                );
+            }
+        }
+        for name in &self.request_id_headers {
+            header_name(name, "error_format.request_id_headers", mistakes);
+        }
+    }
+}
+
+fn first(body: &[u8], pointers: &Pointers) -> Option<String> {
+    pointers.iter().find_map(|pointer| json::member(body, pointer)?.into_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> (Option<String>, Option<String>, Option<String>) {
+        let parts = ErrorFormat::new().read(&HeaderMap::new(), body.as_bytes());
+        (parts.message, parts.code, parts.error_type)
+    }
+
+    #[test]
+    fn parts_are_found_in_the_usual_places() {
+        let some = |text: &str| Some(text.to_owned());
+        for (body, message, code, error_type) in [
+            (r#"{"message":"m"}"#, some("m"), None, None),
+            (r#"{"code":"c","message":"m"}"#, some("m"), some("c"), None),
+            (r#"{"Message":"m"}"#, some("m"), None, None),
+            (r#"{"error":{"type":"t","code":"c","message":"m"}}"#, some("m"), some("c"), some("t")),
+            (r#"{"error":"m"}"#, some("m"), None, None),
+            (r#"{"type":"about:blank","title":"t","detail":"d"}"#, some("d"), None, some("about:blank")),
+            (r#"{"title":7,"detail":["x"]}"#, some("7"), None, None),
+            (r#"{"message":null,"code":704}"#, None, some("704"), None),
+            (r#"{"message":{"deep":1}}"#, None, None, None),
+            ("null", None, None, None),
+            ("<html>", None, None, None),
+            ("", None, None, None),
+        ] {
+            assert_eq!(read(body), (message, code, error_type), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_taken_from_the_header_before_the_body() {
+        let format = ErrorFormat::new().request_id(["/request_id"]);
+        let mut headers = HeaderMap::new();
+        assert_eq!(format.read(&headers, br#"{"request_id":"b"}"#).request_id.as_deref(), Some("b"));
+        headers.insert("request-id", "h".parse().unwrap());
+        assert_eq!(format.read(&headers, br#"{"request_id":"b"}"#).request_id.as_deref(), Some("h"));
+    }
+}

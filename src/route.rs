@@ -1,0 +1,181 @@
+//! What sending a request again does, by method and path.
+
+use std::borrow::Cow;
+
+use http::Method;
+
+use crate::config_error::Mistakes;
+
+/// What sending a request again does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Nothing: it only reads. Never keyed, always repeatable, never in doubt.
+    Read,
+    /// The same end state as once.
+    Idempotent,
+    /// Nothing more: the service recognises the repeat by something in the body.
+    Deduplicated,
+    /// It happens again. Only a key makes it repeatable.
+    Write,
+}
+
+impl Effect {
+    /// RFC 9110, sections 9.2.1 and 9.2.2: safe methods read, idempotent ones may be repeated, all others write.
+    pub fn of_method(method: &Method) -> Self {
+        match *method {
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE => Self::Read,
+            Method::PUT | Method::DELETE => Self::Idempotent,
+            _ => Self::Write,
+        }
+    }
+}
+
+/// What a service documents about one of its operations.
+///
+/// The path is relative to the service's base URL; `{name}` stands for one segment, `{*name}` for all the rest.
+///
+/// ```
+/// use http::Method;
+/// use reqwest_safe_retry::{Effect, Route};
+///
+/// // A search sent as POST is no write.
+/// let search = Route::new(Method::POST, "/search", Effect::Read);
+/// // A repeat is recognised by the body's `uniqueness_key`; without one it is an ordinary write.
+/// let create = Route::new(Method::POST, "/contracts", Effect::Write).deduplicated_by("/uniqueness_key");
+/// assert_ne!(search, create);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: Cow<'static, str>,
+    pub(crate) effect: Effect,
+    pub(crate) guard: Option<Cow<'static, str>>,
+    pub(crate) keyed: bool,
+}
+
+impl Route {
+    /// An operation and what repeating it does.
+    pub fn new(method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
+        Self { method, path: path.into(), effect, guard: None, keyed: true }
+    }
+
+    /// [`Effect::Deduplicated`] where the request's JSON body has something at this pointer (RFC 6901), which is
+    /// looked up only when an attempt has failed.
+    pub fn deduplicated_by(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
+        self.guard = Some(pointer.into());
+        self
+    }
+
+    /// No key is made for this operation, whatever its method.
+    pub const fn unkeyed(mut self) -> Self {
+        self.keyed = false;
+        self
+    }
+}
+
+/// The routes of a service, found by path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Routes {
+    by_path: matchit::Router<Vec<Route>>,
+}
+
+impl Routes {
+    /// Keeps every route that can be kept; what cannot is a mistake.
+    pub(crate) fn new(routes: Vec<Route>, mistakes: &mut Mistakes) -> Self {
+        let mut sorted: Vec<(Cow<'static, str>, Vec<Route>)> = Vec::new();
+        for route in routes {
+            match sorted.iter_mut().find(|(path, _)| *path == route.path) {
+                Some((_, same_path)) => {
+                    if same_path.iter().any(|other| other.method == route.method) {
+                        mistakes.add("routes", format!("{} {} is given twice", route.method, route.path));
+                    }
+                    same_path.push(route);
+                }
+                None => sorted.push((route.path.clone(), vec![route])),
+            }
+        }
+        let mut by_path = matchit::Router::new();
+        for (path, routes) in sorted {
+            if let Some(pointer) =
+                routes.iter().filter_map(|route| route.guard.as_ref()).find(|guard| !guard.starts_with('/'))
+            {
+                mistakes.add("routes", format!("{path}: {pointer:?} is no JSON pointer: it must begin with a slash"));
+            }
+            if !path.starts_with('/') {
+                mistakes.add("routes", format!("{path:?} does not begin with a slash"));
+            } else if let Err(error) = by_path.insert(path.clone(), routes) {
+                mistakes.add("routes", format!("{path}: {error}"));
+            }
+        }
+        Self { by_path }
+    }
+
+    /// The documented operation, if `method` and `path` are one.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<&Route> {
+        self.by_path.at(path).ok()?.value.iter().find(|route| route.method == method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(routes: Vec<Route>) -> (Routes, String) {
+        let mut mistakes = Mistakes::default();
+        let routes = Routes::new(routes, &mut mistakes);
+        (routes, mistakes.finish(Some(())).err().map(|error| error.to_string()).unwrap_or_default())
+    }
+
+    #[test]
+    fn methods_have_the_effect_of_rfc_9110() {
+        for (method, effect) in [
+            (Method::GET, Effect::Read),
+            (Method::HEAD, Effect::Read),
+            (Method::OPTIONS, Effect::Read),
+            (Method::PUT, Effect::Idempotent),
+            (Method::DELETE, Effect::Idempotent),
+            (Method::POST, Effect::Write),
+            (Method::PATCH, Effect::Write),
+            (Method::CONNECT, Effect::Write),
+            (Method::from_bytes(b"PURGE").unwrap(), Effect::Write),
+        ] {
+            assert_eq!(Effect::of_method(&method), effect, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_route_is_found_by_method_and_path() {
+        let (routes, mistakes) = routes(vec![
+            Route::new(Method::POST, "/customers", Effect::Write),
+            Route::new(Method::GET, "/customers/{id}", Effect::Read),
+            Route::new(Method::POST, "/customers/{id}", Effect::Idempotent),
+            Route::new(Method::POST, "/customers/search", Effect::Read),
+        ]);
+        assert_eq!(mistakes, "");
+        let effect = |method, path| routes.find(&method, path).map(|route| route.effect);
+        assert_eq!(effect(Method::POST, "/customers"), Some(Effect::Write));
+        assert_eq!(effect(Method::POST, "/customers/c-1"), Some(Effect::Idempotent));
+        assert_eq!(effect(Method::POST, "/customers/search"), Some(Effect::Read));
+        for unknown in ["/customers/", "//customers", "/customers/c-1/x", "", "/Customers"] {
+            assert_eq!(effect(Method::POST, unknown), None, "{unknown:?}");
+        }
+        assert_eq!(effect(Method::DELETE, "/customers"), None);
+    }
+
+    #[test]
+    fn mistakes_in_routes_are_named() {
+        let (_, mistakes) = routes(vec![
+            Route::new(Method::POST, "/a", Effect::Read),
+            Route::new(Method::POST, "/a", Effect::Write),
+            Route::new(Method::POST, "b", Effect::Read),
+            Route::new(Method::POST, "/c/{", Effect::Read),
+            Route::new(Method::POST, "/d", Effect::Write).deduplicated_by("key"),
+        ]);
+        for part in
+            ["POST /a is given twice", "\"b\" does not begin with a slash", "/c/{", "\"key\" is no JSON pointer"]
+        {
+            assert!(mistakes.contains(part), "{part} is missing in: {mistakes}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! A service: a name and a base URL with its description, its policy and its budget.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use http::Method;
+use reqwest::Url;
+
+use crate::{
+    budget::Budget,
+    config_error::{ConfigError, Mistakes},
+    error_format::ErrorFormat,
+    hint::RateLimiting,
+    idempotency::{Flag, Idempotency, KeyKind},
+    policy::{RetryPolicy, StatusSet},
+    route::{Effect, Route, Routes},
+    verify::Verifier,
+};
+
+/// A named base URL with what the service behind it documents, how often calls to it are repeated, and its budget.
+///
+/// Start from a shipped description or from [`Service::builder`]. Clones share the budget.
+///
+/// ```
+/// use http::Method;
+/// use reqwest_safe_retry::{Effect, Idempotency, KeyKind, Service};
+///
+/// let billing = Service::builder("billing")
+///     .base_url("https://billing.internal/api")
+///     .idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess))
+///     .route(Method::POST, "/search", Effect::Read)
+///     .build()?;
+/// assert_eq!(billing.name(), "billing");
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+    verifier: Option<Arc<dyn Verifier>>,
+}
+
+/// What all clones of a service share.
+struct Shared {
+    description: ServiceBuilder,
+    url: Url,
+    routes: Routes,
+    budget: Budget,
+}
+
+/// Describes a service; made by [`Service::builder`] or [`Service::into_builder`].
+#[derive(Clone)]
+pub struct ServiceBuilder {
+    name: Cow<'static, str>,
+    base_url: Cow<'static, str>,
+    idempotency: Idempotency,
+    error_format: ErrorFormat,
+    rate_limiting: RateLimiting,
+    retry_signal: Option<Flag>,
+    retryable: StatusSet,
+    routes: Vec<Route>,
+    policy: RetryPolicy,
+    verifier: Option<Arc<dyn Verifier>>,
+}
+
+/// What is known of an operation before it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation<'a> {
+    pub(crate) effect: Effect,
+    /// Where the body decides, the pointer to what makes the write [`Effect::Deduplicated`].
+    pub(crate) guard: Option<&'a str>,
+    pub(crate) keyed: bool,
+}
+
+impl Service {
+    /// A service of your own. Unless set: no base URL, which is refused; no keys; the usual error bodies and hints.
+    pub fn builder(name: impl Into<Cow<'static, str>>) -> ServiceBuilder {
+        ServiceBuilder {
+            name: name.into(),
+            base_url: Cow::Borrowed(""),
+            idempotency: Idempotency::none(),
+            error_format: ErrorFormat::new(),
+            rate_limiting: RateLimiting::new(),
+            retry_signal: None,
+            retryable: StatusSet::DEFAULT,
+            routes: Vec::new(),
+            policy: RetryPolicy::new(),
+            verifier: None,
+        }
+    }
+
+    /// Asks this verifier whether a write in doubt took effect, and so allows a write to be sent once more under a new
+    /// key where it provably did not. See [`Verifier`].
+    pub fn verifier(mut self, verifier: impl Verifier) -> Self {
+        self.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// The description again, to change something about it: another base URL, another policy. What is built from it has
+    /// a budget of its own.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{RetryPolicy, Service};
+    ///
+    /// let metronome = Service::metronome().into_builder().retry(RetryPolicy::new().max_attempts(5)).build()?;
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    pub fn into_builder(self) -> ServiceBuilder {
+        ServiceBuilder { verifier: self.verifier, ..self.shared.description.clone() }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.shared.description.name
+    }
+
+    /// The base URL.
+    pub fn base_url(&self) -> &str {
+        self.shared.url.as_str()
+    }
+
+    /// The policy.
+    pub fn retry_policy(&self) -> &RetryPolicy {
+        &self.shared.description.policy
+    }
+
+    /// How the service handles idempotency keys.
+    pub fn idempotency(&self) -> &Idempotency {
+        &self.shared.description.idempotency
+    }
+
+    pub(crate) fn shared_name(&self) -> Cow<'static, str> {
+        self.shared.description.name.clone()
+    }
+
+    pub(crate) fn error_format(&self) -> &ErrorFormat {
+        &self.shared.description.error_format
+    }
+
+    pub(crate) fn rate_limiting(&self) -> &RateLimiting {
+        &self.shared.description.rate_limiting
+    }
+
+    pub(crate) fn retry_signal(&self) -> Option<&Flag> {
+        self.shared.description.retry_signal.as_ref()
+    }
+
+    pub(crate) fn retryable(&self) -> StatusSet {
+        self.retry_policy().retry_on.unwrap_or(self.shared.description.retryable)
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.shared.budget
+    }
+
+    pub(crate) fn the_verifier(&self) -> Option<&dyn Verifier> {
+        self.verifier.as_deref()
+    }
+
+    /// The part of a path after the base URL, if the URL is this service's.
+    fn relative_path<'u>(&self, url: &'u Url) -> Option<&'u str> {
+        let base = &self.shared.url;
+        let same_origin = url.host_str() == base.host_str()
+            && url.port_or_known_default() == base.port_or_known_default()
+            && url.scheme() == base.scheme();
+        if !same_origin {
+            return None;
+        }
+        let rest = url.path().strip_prefix(base.path().trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+
+    pub(crate) fn operation(&self, method: &Method, url: &Url) -> Operation<'_> {
+        let route = self.relative_path(url).and_then(|path| self.shared.routes.find(method, path));
+        let effect = route.map_or_else(|| Effect::of_method(method), |route| route.effect);
+        let keyed_route = route.is_none_or(|route| route.keyed);
+        Operation {
+            effect,
+            guard: route.and_then(|route| route.guard.as_deref()),
+            keyed: keyed_route && effect != Effect::Read && self.idempotency().keys(method),
+        }
+    }
+}
+
+/// The services of a layer, found by URL.
+#[derive(Clone, Debug)]
+pub(crate) struct Services(Arc<[Service]>);
+
+impl Services {
+    pub(crate) fn new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
+        let mut services: Vec<Service> = services.into_iter().collect();
+        // The longest path first, so that the first match is the closest.
+        services.sort_by_key(|service| std::cmp::Reverse(service.shared.url.path().len()));
+        let mut mistakes = Mistakes::default();
+        for (index, service) in services.iter().enumerate() {
+            for other in &services[..index] {
+                if other.base_url().trim_end_matches('/') == service.base_url().trim_end_matches('/') {
+                    mistakes.add(
+                        format!("services.{}.base_url", service.name()),
+                        format!("is also the base URL of {}: requests could belong to either", other.name()),
+                    );
+                }
+            }
+        }
+        mistakes.finish(Some(Self(services.into())))
+    }
+
+    pub(crate) fn find(&self, url: &Url) -> Option<&Service> {
+        self.0.iter().find(|service| service.relative_path(url).is_some())
+    }
+}
+
+impl ServiceBuilder {
+    /// Where the service is: scheme, host, port and a path that all its requests have in common.
+    pub fn base_url(mut self, url: impl Into<Cow<'static, str>>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// How the service handles idempotency keys.
+    pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = idempotency;
+        self
+    }
+
+    /// Changes how the service handles idempotency keys.
+    pub fn map_idempotency(mut self, change: impl FnOnce(Idempotency) -> Idempotency) -> Self {
+        self.idempotency = change(self.idempotency);
+        self
+    }
+
+    /// Where the parts of an error stand in the service's answers.
+    pub fn error_format(mut self, format: ErrorFormat) -> Self {
+        self.error_format = format;
+        self
+    }
+
+    /// How the service says that callers should slow down.
+    pub fn rate_limiting(mut self, limits: RateLimiting) -> Self {
+        self.rate_limiting = limits;
+        self
+    }
+
+    /// The header in which the service says `true` or `false` to sending the request again. `false` always ends the
+    /// call; `true` repeats it with the same key, but never a write without a key that may have been executed.
+    pub fn retry_signal(mut self, header: impl Into<Cow<'static, str>>) -> Self {
+        self.retry_signal = Some(Flag::new(header));
+        self
+    }
+
+    /// The statuses that the service documents as worth another attempt; [`StatusSet::DEFAULT`] unless set.
+    pub const fn retryable(mut self, statuses: StatusSet) -> Self {
+        self.retryable = statuses;
+        self
+    }
+
+    /// What repeating an operation does, where its method does not tell.
+    pub fn route(self, method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
+        self.routes([Route::new(method, path, effect)])
+    }
+
+    /// Several routes at once.
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
+        self.routes.extend(routes);
+        self
+    }
+
+    /// How often and how long.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// As [`Service::verifier`].
+    pub fn verifier(mut self, verifier: impl Verifier) -> Self {
+        self.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that lists every mistake with its field: a base URL that is none or has no host, a header name
+    /// that is none, a wait whose base is above its cap, no attempts, a route that does not parse or is given twice, a
+    /// retention below the deadline, a kind of keys that lacks what it needs.
+    pub fn build(mut self) -> Result<Service, ConfigError> {
+        let mut mistakes = Mistakes::default();
+        if self.name.trim().is_empty() {
+            mistakes.add("name", "is empty");
+        }
+        let url = parse_base_url(&self.base_url, &mut mistakes);
+        self.policy.check(&mut mistakes);
+        self.idempotency.check(self.policy.deadline, &mut mistakes);
+        self.error_format.check(&mut mistakes);
+        self.rate_limiting.check(&mut mistakes);
+        if let Some(signal) = &self.retry_signal {
+            signal.check("retry_signal", &mut mistakes);
+        }
+        let routes = Routes::new(self.routes.clone(), &mut mistakes);
+        let url = mistakes.under(&format!("services.{}.", self.name)).finish(url)?;
+        let budget = Budget::new(self.policy.budget);
+        let verifier = self.verifier.take();
+        Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget }), verifier })
+    }
+
+    /// The description of a service that ships with the crate; a test builds each.
+    pub(crate) fn shipped(self) -> Service {
+        match self.build() {
+            Ok(service) => service,
+            Err(error) => unreachable!("a shipped description is wrong: {error}"),
+        }
+    }
+}
+
+fn parse_base_url(text: &str, mistakes: &mut Mistakes) -> Option<Url> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            // The text itself may have secrets in it.
+            mistakes.add("base_url", format!("is no URL: {error}"));
+            return None;
+        }
+    };
+    if url.host_str().is_none() {
+        mistakes.add("base_url", "has no host");
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        mistakes.add("base_url", format!("has the scheme {}: only http and https can be sent to", url.scheme()));
+    }
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        mistakes.add("base_url", "has a query, a fragment or user information: give scheme, host, port and path only");
+    }
+    Some(url)
+}
+
+impl KeyKind {
+    /// The kind's name as the documentation writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::ReplaySuccess => "ReplaySuccess",
+            Self::ReplayAll => "ReplayAll",
+            Self::Signalled => "Signalled",
+            Self::Poisoned => "Poisoned",
+            Self::ResourceKey => "ResourceKey",
+            Self::None => "None",
+        }
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name())
+            .field("base_url", &self.base_url())
+            .field("kind", &self.idempotency().kind().name())
+            .field("verifier", &self.verifier.is_some())
+            .field("budget", &self.shared.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServiceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceBuilder")
+            .field("name", &self.name)
+            .field("kind", &self.idempotency.kind().name())
+            .field("policy", &self.policy)
+            .field("routes", &self.routes.len())
+            .finish_non_exhaustive()
+    }
+}

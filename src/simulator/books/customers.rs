@@ -1,0 +1,65 @@
+//! Customers and their ingest aliases.
+
+use std::collections::HashMap;
+
+use axum::extract::Query;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Answer, Books, Call, Entry};
+
+const CREATE: &str = "/v1/customers";
+
+impl Books {
+    pub(super) fn create_customer(&mut self, call: &Call) -> Result<Answer, Answer> {
+        if let Some(alias) = aliases(&call.body).find(|alias| self.is_alias_taken(alias)) {
+            let message = format!("Ingest alias {alias} is already in use");
+            return Err(call.refusal(StatusCode::CONFLICT, &message));
+        }
+        let id = self.record(call);
+        Ok(Answer::data(document(&id, &call.body)))
+    }
+
+    pub(super) fn list_customers(&self, call: &Call) -> Answer {
+        let wanted = wanted_alias(call);
+        let matches = |entry: &&Entry| match &wanted {
+            Some(alias) => aliases(&entry.body).any(|taken| taken == alias),
+            None => true,
+        };
+        let customers = self.ledger.on(CREATE).filter(matches).map(|entry| document(&entry.id, &entry.body));
+        Answer::ok(json!({ "data": customers.collect::<Vec<_>>(), "next_page": null }))
+    }
+
+    pub(super) fn get_customer(&self, call: &Call, id: &str) -> Result<Answer, Answer> {
+        let customer = self.find_customer(call, id)?;
+        Ok(Answer::data(document(&customer.id, &customer.body)))
+    }
+
+    pub(super) fn find_customer(&self, call: &Call, id: &str) -> Result<&Entry, Answer> {
+        let not_found = || call.refusal(StatusCode::NOT_FOUND, "Customer not found");
+        self.ledger.on(CREATE).find(|entry| entry.id == id).ok_or_else(not_found)
+    }
+
+    fn is_alias_taken(&self, alias: &str) -> bool {
+        self.ledger.on(CREATE).any(|entry| aliases(&entry.body).any(|taken| taken == alias))
+    }
+}
+
+fn wanted_alias(call: &Call) -> Option<String> {
+    let Query(mut query) = Query::<HashMap<String, String>>::try_from_uri(&call.uri).ok()?;
+    query.remove("ingest_alias")
+}
+
+fn aliases(customer: &Value) -> impl Iterator<Item = &str> {
+    customer["ingest_aliases"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn document(id: &str, body: &Value) -> Value {
+    json!({
+        "id": id,
+        "external_id": id,
+        "name": body["name"],
+        "ingest_aliases": aliases(body).collect::<Vec<_>>(),
+        "custom_fields": body.get("custom_fields").cloned().unwrap_or_else(|| json!({})),
+    })
+}

@@ -1,0 +1,71 @@
+//! Clock, sleep and dice: the one file that touches them.
+//!
+//! Elapsed time is measured on tokio's monotonic clock, so that a paused clock pauses the layer too. The wall
+//! clock is read only to turn an HTTP date into a wait.
+#![allow(clippy::disallowed_methods)]
+
+use std::{
+    fmt,
+    future::Future,
+    time::{Duration, SystemTime},
+};
+
+pub(crate) use tokio::time::Instant;
+
+/// Where the layer takes its wall clock and its jitter from; the system's unless a test says otherwise.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use reqwest_safe_retry::{Clock, SafeRetry, Service};
+///
+/// /// Every wait at its upper bound, at a date of our own.
+/// #[derive(Debug)]
+/// struct Pinned;
+///
+/// impl Clock for Pinned {
+///     fn wall(&self) -> SystemTime {
+///         SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+///     }
+///     fn jitter(&self) -> f64 {
+///         1.0
+///     }
+/// }
+///
+/// assert_eq!(Pinned.jitter(), 1.0);
+/// let layer = SafeRetry::new([Service::metronome()]).clock(Pinned);
+/// ```
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The date and time of day, for hints that are dates.
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// A number from 0 to 1 that places a wait between its bounds; anything outside is clamped.
+    fn jitter(&self) -> f64 {
+        fastrand::f64()
+    }
+}
+
+/// The system's clock and a random jitter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {}
+
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+pub(crate) async fn sleep(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}
+
+/// `None` where `limit` passes before `work` is done; `work` is dropped then.
+pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+/// 122 random bits, for a key that no one else has.
+pub(crate) fn fresh_uuid() -> uuid::Uuid {
+    uuid::Uuid::new_v4()
+}
