@@ -155,11 +155,12 @@ impl Row {
 
     fn of_answer(answer: Answer, situation: &Situation<'_>) -> Self {
         let status = answer.status;
+        let has_key = situation.key != KeyPlace::Absent;
         match answer.meaning {
             Some(Meaning::InProgress) => return Self::InProgress,
-            Some(Meaning::Burnt) => return Self::Burnt,
-            Some(Meaning::RotateAtOnce) => return Self::RotateAtOnce,
-            Some(Meaning::OtherParameters | Meaning::AlreadyExists) => return Self::Final { may_have_executed: false },
+            Some(Meaning::Burnt) if has_key => return Self::Burnt,
+            Some(Meaning::RotateAtOnce) if has_key => return Self::RotateAtOnce,
+            Some(_) => return Self::Final { may_have_executed: false },
             None => {}
         }
         if status == StatusCode::CONFLICT && situation.history.in_doubt() {

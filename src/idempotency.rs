@@ -220,7 +220,8 @@ impl Idempotency {
         self.kind
     }
 
-    pub(crate) fn header_name(&self) -> Option<&HeaderName> {
+    /// The header that carries the key.
+    pub fn header_name(&self) -> Option<&HeaderName> {
         self.header.as_ref()
     }
 

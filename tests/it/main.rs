@@ -1,0 +1,9 @@
+//! The integration tests, in one binary, at three heights:
+//! - `tables`: the pure core, by data
+//! - `scripted`: the loop over a scripted transport under a paused clock, without sockets
+//! - `wire`: real connections over loopback, in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, unreachable_pub)]
+
+mod conformance;
+mod support;
+mod tables;

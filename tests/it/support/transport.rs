@@ -1,0 +1,126 @@
+//! A transport that follows a script: the last middleware of a chain, which answers without a socket.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::{Extensions, HeaderMap, Method};
+use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
+use reqwest_safe_retry::{SafeRetry, Service};
+use tokio::time::Instant;
+
+use super::clock::Pinned;
+
+/// What the transport does with one request.
+pub enum Reply {
+    Response(http::Response<Body>),
+    Failure(reqwest_middleware::Error),
+    /// Never answers.
+    Silence,
+    /// Answers after a while.
+    Late(Duration, Box<Reply>),
+}
+
+/// What arrived at the transport.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    pub at: Instant,
+}
+
+#[derive(Clone, Default)]
+pub struct Transport {
+    script: Arc<Mutex<VecDeque<Reply>>>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+impl Transport {
+    pub fn new(script: impl IntoIterator<Item = Reply>) -> Self {
+        Self { script: Arc::new(Mutex::new(script.into_iter().collect())), ..Self::default() }
+    }
+
+    /// A client with this service's layer around the transport, every wait at its upper bound.
+    pub fn client(&self, service: Service) -> ClientWithMiddleware {
+        self.layered(SafeRetry::new([service]).clock(Pinned::at(1.0)))
+    }
+
+    pub fn layered(&self, layer: SafeRetry) -> ClientWithMiddleware {
+        ClientBuilder::new(reqwest::Client::new()).with(layer).with(self.clone()).build()
+    }
+
+    pub fn sent(&self) -> Vec<Sent> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// The values of this header in each request that was sent, as they stood on the wire.
+    pub fn header(&self, name: &str) -> Vec<Option<String>> {
+        let value = |sent: &Sent| {
+            let mut values = sent.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
+            let first = values.next();
+            assert_eq!(values.next(), None, "{name} was sent twice");
+            first
+        };
+        self.sent().iter().map(value).collect()
+    }
+
+    pub fn keys(&self) -> Vec<Option<String>> {
+        self.header("idempotency-key")
+    }
+
+    pub fn left(&self) -> usize {
+        self.script.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl Middleware for Transport {
+    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
+        let url = request.url().clone();
+        self.sent.lock().unwrap().push(Sent {
+            method: request.method().clone(),
+            url: url.clone(),
+            headers: request.headers().clone(),
+            body: request.body().and_then(Body::as_bytes).unwrap_or_default().to_vec(),
+            at: Instant::now(),
+        });
+        let mut reply = self.script.lock().unwrap().pop_front().expect("a request that the script does not know");
+        loop {
+            match reply {
+                Reply::Late(wait, then) => {
+                    tokio::time::sleep(wait).await;
+                    reply = *then;
+                }
+                Reply::Silence => std::future::pending().await,
+                Reply::Failure(error) => return Err(error),
+                Reply::Response(response) => {
+                    let (parts, body) = response.into_parts();
+                    let mut response = http::Response::builder().url(url).body(body).unwrap();
+                    *response.status_mut() = parts.status;
+                    *response.headers_mut() = parts.headers;
+                    return Ok(Response::from(response));
+                }
+            }
+        }
+    }
+}
+
+/// A response with this status and body, and headers as `name: value`.
+pub fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+    let mut response = http::Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    Reply::Response(response.body(body.into()).unwrap())
+}
+
+/// A response with nothing but this status.
+pub fn status(status: u16) -> Reply {
+    reply(status, &[], "")
+}

@@ -1,0 +1,5 @@
+//! Tables over the pure core: no clock, no transport, only data.
+
+mod decide;
+mod ladder;
+mod properties;
