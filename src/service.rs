@@ -1,6 +1,6 @@
 //! A service: a name and a base URL with its description, its policy and its budget.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Reverse, fmt, sync::Arc};
 
 use http::Method;
 use reqwest::Url;
@@ -187,8 +187,6 @@ pub(crate) struct Services(Arc<[Service]>);
 impl Services {
     pub(crate) fn new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
         let mut services: Vec<Service> = services.into_iter().collect();
-        // The longest path first, so that the first match is the closest.
-        services.sort_by_key(|service| std::cmp::Reverse(service.shared.url.path().len()));
         let mut mistakes = Mistakes::default();
         for (index, service) in services.iter().enumerate() {
             for other in &services[..index] {
@@ -200,6 +198,8 @@ impl Services {
                 }
             }
         }
+        // The longest path first, so that the first match is the closest.
+        services.sort_by_key(|service| Reverse(service.shared.url.path().trim_end_matches('/').len()));
         mistakes.finish(Some(Self(services.into())))
     }
 

@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, unreachable_pub)]
 
 mod conformance;
+mod scripted;
 mod support;
 mod tables;

@@ -1,0 +1,122 @@
+//! The deadline, the waits and the budget, as the loop keeps them.
+
+use std::time::Duration;
+
+use reqwest_safe_retry::{Applied, Backoff, ErrorKind, Jitter, RetryPolicy, SafeRetry, Service, Stop};
+use tokio::time::Instant;
+
+use super::{LEDGER, LIST, facts, failure, metronome};
+use crate::support::{
+    clock::Pinned,
+    transport::{Reply, Transport, reply, status},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_left_at_the_deadline() {
+    let transport = Transport::new([Reply::Silence]);
+    let started = Instant::now();
+    failure!(transport.client(Service::metronome()).post(LEDGER), |error| {
+        assert_eq!(facts(error), (ErrorKind::Transport, Stop::Deadline, Applied::Unknown));
+        assert!(error.is_timeout() && !error.is_connect());
+        assert_eq!(error.attempts().count(), 1);
+    });
+    assert_eq!(started.elapsed(), 120 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds_over_attempts_and_waits_together() {
+    let late = |number| Reply::Late(2 * SECOND, Box::new(status(number)));
+    let transport = Transport::new([late(503), late(503), Reply::Silence]);
+    let policy = RetryPolicy::new()
+        .max_attempts(9)
+        .deadline(8 * SECOND)
+        .transient(Backoff::new(SECOND, SECOND).jitter(Jitter::None));
+    let started = Instant::now();
+    failure!(transport.client(metronome(policy)).post(LIST), |error| {
+        assert_eq!((error.kind(), error.stop(), error.attempts().count()), (ErrorKind::Transport, Stop::Deadline, 3));
+    });
+    assert_eq!(started.elapsed(), 8 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_does_not_fit_is_not_begun() {
+    let transport = Transport::new([reply(429, &[("retry-after", "10")], "")]);
+    let started = Instant::now();
+    failure!(transport.client(metronome(RetryPolicy::new().deadline(3 * SECOND))).post(LEDGER), |error| {
+        assert_eq!(facts(error), (ErrorKind::RateLimited, Stop::Deadline, Applied::No));
+        assert_eq!(error.retry_after(), Some(10 * SECOND));
+    });
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dripping_error_body_does_not_hold_the_call() {
+    let drip = futures_util::stream::unfold((), |()| async {
+        tokio::time::sleep(SECOND * 3 / 2).await;
+        Some((Ok::<_, std::io::Error>(" "), ()))
+    });
+    let transport = Transport::new([reply(404, &[], reqwest::Body::wrap_stream(drip))]);
+    let started = Instant::now();
+    failure!(transport.client(Service::metronome()).post(LEDGER), |error| {
+        assert_eq!((error.kind(), error.is_truncated(), error.body()), (ErrorKind::NotFound, true, b" ".as_slice()));
+    });
+    assert_eq!(started.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_body_that_breaks_off_is_decided_by_its_status() {
+    let broken = || {
+        let parts = [Ok("{\"message\":"), Err(std::io::Error::other("gone"))];
+        reqwest::Body::wrap_stream(futures_util::stream::iter(parts))
+    };
+    let transport = Transport::new([reply(503, &[], broken()), reply(404, &[], broken())]);
+    failure!(transport.client(Service::metronome()).post(LEDGER), |error| {
+        assert_eq!((error.kind(), error.attempts().count(), error.is_truncated()), (ErrorKind::NotFound, 2, true));
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_and_transient_waits_grow_apart() {
+    let policy = RetryPolicy::new().max_attempts(6);
+    let transport = Transport::new([503, 429, 503, 429, 503, 200].map(status));
+    transport.client(metronome(policy)).post(LIST).send().await.unwrap();
+    let sent: Vec<_> = transport.sent().iter().map(|sent| sent.at).collect();
+    let waits: Vec<_> = sent.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+    assert_eq!(waits, [500, 1000, 1000, 2000, 2000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_is_shared_by_all_calls_and_clones() {
+    let policy = RetryPolicy::new().budget(20).max_attempts(2);
+    let layer = SafeRetry::new([metronome(policy)]).clock(Pinned::at(1.0));
+    let transport = Transport::new((0..4).map(|_| status(503)));
+    let client = transport.layered(layer.clone());
+    failure!(client.post(LIST), |error| assert_eq!(error.stop(), Stop::Attempts));
+    failure!(transport.layered(layer).post(LIST), |error| assert_eq!(error.stop(), Stop::Budget));
+    assert_eq!(transport.sent().len(), 3, "14 of 20 tokens went to the first repeat");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_returns_what_its_call_paid() {
+    let layer = SafeRetry::new([metronome(RetryPolicy::new().budget(14))]).clock(Pinned::at(1.0));
+    let transport = Transport::new((0..6).map(|n| status(if n % 2 == 0 { 503 } else { 200 })));
+    let client = transport.layered(layer);
+    for _ in 0..3 {
+        client.post(LIST).send().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_in_its_wait_sends_nothing_more_and_costs_nothing() {
+    let layer = SafeRetry::new([metronome(RetryPolicy::new().budget(14))]).clock(Pinned::at(1.0));
+    let transport = Transport::new([503, 503, 200].map(status));
+    let client = transport.layered(layer);
+    let dropped = tokio::time::timeout(Duration::from_millis(100), client.post(LIST).send()).await;
+    assert!(dropped.is_err());
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(transport.sent().len(), 1);
+    client.post(LIST).send().await.unwrap();
+    assert_eq!(transport.sent().len(), 3, "the next call could still pay for its repeat");
+}

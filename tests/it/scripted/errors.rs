@@ -1,0 +1,230 @@
+//! Every status typed, and whatever its body is.
+
+use std::error::Error as StdError;
+
+use anyhow::Context;
+use http::StatusCode;
+use reqwest_safe_retry::{Applied, Error, ErrorKind, Met, Service, Stop};
+use serde::Deserialize;
+
+use super::{CONTRACTS, LIST, facts, failure, outer_error};
+use crate::support::transport::{Transport, reply, status};
+
+#[tokio::test(start_paused = true)]
+async fn every_status_has_its_kind() {
+    for (number, kind, applied) in [
+        (400, ErrorKind::BadRequest, Applied::No),
+        (401, ErrorKind::Unauthorized, Applied::No),
+        (402, ErrorKind::Client, Applied::No),
+        (403, ErrorKind::Forbidden, Applied::No),
+        (404, ErrorKind::NotFound, Applied::No),
+        (405, ErrorKind::Client, Applied::No),
+        (409, ErrorKind::Conflict, Applied::No),
+        (418, ErrorKind::Client, Applied::No),
+        (422, ErrorKind::Unprocessable, Applied::No),
+        (499, ErrorKind::Client, Applied::No),
+        (501, ErrorKind::Server, Applied::Unknown),
+        (505, ErrorKind::Server, Applied::Unknown),
+    ] {
+        let transport = Transport::new([reply(number, &[("x-request-id", "r-1")], r#"{"code":"c","message":"m"}"#)]);
+        failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+            assert_eq!(facts(error), (kind, Stop::Permanent, applied), "{number}");
+            assert_eq!(error.status().unwrap().as_u16(), number);
+            assert_eq!((error.message(), error.code(), error.request_id()), ("m", Some("c"), Some("r-1")));
+            assert_eq!((error.service(), error.path()), ("metronome", "/v1/contracts/create"));
+        });
+    }
+    for (number, kind) in
+        [(429, ErrorKind::RateLimited), (500, ErrorKind::Server), (503, ErrorKind::Server), (408, ErrorKind::Client)]
+    {
+        let transport = Transport::new((0..3).map(|_| status(number)));
+        failure!(transport.client(Service::metronome()).post(LIST), |error| {
+            assert_eq!(facts(error), (kind, Stop::Attempts, Applied::No), "a read, {number}");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_body_hides_the_status_or_changes_the_decision() {
+    let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
+    let huge = format!(r#"{{"message":"{}"}}"#, "x".repeat(100_000));
+    let exactly = format!(r#"{{"message":"{}"}}"#, "x".repeat(65_536 - 14));
+    for (content_type, body, message, truncated) in [
+        ("application/json", br#"{"message":"m"}"#.as_slice(), "m", false),
+        ("application/json", br#"{"code":"c","message":"m"}"#, "m", false),
+        ("application/json", br#"{"Message":"m"}"#, "m", false),
+        ("text/plain", br#"{"message":"m"}"#, "m", false),
+        ("application/json", b"\xef\xbb\xbf{\"message\":\"m\"}", "m", false),
+        ("application/json", b"{\"message\":\"a\xff\"}", "a\u{fffd}", false),
+        ("application/json", b"", "", false),
+        ("application/json", b"null", "", false),
+        ("application/json", b"\"text\"", "", false),
+        ("application/json", b"{\"message\": \"x", "", false),
+        ("text/html", b"<html>blocked</html>", "", false),
+        ("application/json", b"\xff\xfe\x00", "", false),
+        ("application/json", deep.as_bytes(), "", true),
+        ("application/json", huge.as_bytes(), "", true),
+        ("application/json", exactly.as_bytes(), &exactly[12..exactly.len() - 2], false),
+    ] {
+        let transport = Transport::new([reply(404, &[("content-type", content_type)], body.to_vec())]);
+        failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+            assert_eq!(facts(error), (ErrorKind::NotFound, Stop::Permanent, Applied::No));
+            assert_eq!(error.message(), message);
+            assert_eq!(error.is_truncated(), truncated);
+            assert_eq!(error.body(), &body[..body.len().min(65_536)]);
+        });
+    }
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct AlertConflict {
+    message: String,
+    conflicting_id: String,
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_members_are_reachable_as_the_users_own_type() {
+    let body = "\u{feff}{\"message\":\"taken\",\"conflicting_id\":\"a-1\",\"conflicting_value\":7}";
+    let transport = Transport::new([reply(409, &[], body)]);
+    failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+        let expected = AlertConflict { message: "taken".into(), conflicting_id: "a-1".into() };
+        assert_eq!(error.detail(), Some(expected));
+        assert_eq!(error.detail::<Vec<u8>>(), None);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_uniqueness_key_is_already_exists() {
+    for (number, message) in
+        [(409, "This uniqueness key has already been used."), (422, "Uniqueness key already exists: u-1")]
+    {
+        let body = format!(r#"{{"message":"{message}"}}"#);
+        let transport = Transport::new([reply(number, &[], body.clone())]);
+        failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, Stop::Permanent, Applied::No));
+        });
+        // After an internal error of this very call the duplicate is its own.
+        let transport = Transport::new([status(500), reply(number, &[], body.clone())]);
+        failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, Stop::Permanent, Applied::Yes));
+        });
+        let transport = Transport::new([status(504), reply(number, &[], body)]);
+        failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, Stop::Permanent, Applied::Unknown));
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_tells_its_scope_and_its_wait() {
+    let limited =
+        || reply(429, &[("x-metronome-rate-limit-type", "customer"), ("retry-after", "90")], r#"{"message":"slow"}"#);
+    let transport = Transport::new([limited()]);
+    failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+        assert_eq!(facts(error), (ErrorKind::RateLimited, Stop::RetryAfter, Applied::No));
+        assert_eq!(error.rate_limit_scope(), Some("customer"));
+        assert_eq!(error.retry_after().unwrap().as_secs(), 90);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_a_stream_is_sent_once_and_its_error_is_typed() {
+    let stream = || reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("once")]));
+    for (number, stop) in [(503, Stop::BodyNotReplayable), (404, Stop::Permanent), (429, Stop::BodyNotReplayable)] {
+        let transport = Transport::new([reply(number, &[], r#"{"message":"m"}"#)]);
+        failure!(transport.client(Service::metronome()).post(CONTRACTS).body(stream()), |error| {
+            assert_eq!((error.stop(), error.message()), (stop, "m"));
+        });
+        assert_eq!(transport.sent().len(), 1);
+        assert!(transport.keys()[0].is_some(), "it is keyed all the same");
+    }
+    let transport = Transport::new([status(200)]);
+    transport.client(Service::metronome()).post(CONTRACTS).body(stream()).send().await.unwrap();
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Theirs {
+    #[error("calling the API")]
+    Api(#[from] reqwest_middleware::Error),
+    #[error("reading")]
+    Io(#[from] std::io::Error),
+}
+
+async fn not_found() -> reqwest_middleware::Error {
+    let transport = Transport::new([status(404)]);
+    outer_error(transport.client(Service::metronome()).post(CONTRACTS)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_is_found_wherever_it_hides() {
+    let is_found = |found: Option<&Error>| found.is_some_and(|error| error.status() == Some(StatusCode::NOT_FOUND));
+
+    let outer = not_found().await;
+    assert!(is_found(Error::find(&outer)));
+    assert!(is_found(Error::find(Error::find(&outer).unwrap())));
+    assert!(is_found(Error::find::<dyn StdError>(&outer)));
+
+    let any = anyhow::Error::from(not_found().await);
+    assert!(is_found(Error::find(&any)));
+    let any = any.context("one").context("two");
+    assert!(is_found(Error::find(&any)));
+    let through_result = Err::<(), _>(not_found().await).context("three").unwrap_err();
+    assert!(is_found(Error::find(&through_result)));
+
+    let boxed: Box<dyn StdError + Send + Sync> = not_found().await.into();
+    assert!(is_found(Error::find(&*boxed)));
+    let boxed: Box<dyn StdError + Send + Sync> = any.into();
+    assert!(is_found(Error::find(&*boxed)));
+    let theirs = Theirs::from(not_found().await);
+    assert!(is_found(Error::find::<dyn StdError>(&theirs)));
+    let nested = std::io::Error::other(Theirs::from(not_found().await));
+    assert!(is_found(Error::find::<dyn StdError>(&nested)));
+    let nested = Theirs::Io(nested);
+    assert!(is_found(Error::find::<dyn StdError>(&nested)));
+    let any = anyhow::Error::from(nested).context("deep");
+    assert!(is_found(Error::find(&any)));
+
+    assert!(Error::find(&anyhow::anyhow!("another")).is_none());
+    assert!(Error::find::<dyn StdError>(&std::io::Error::other("another")).is_none());
+}
+
+#[test]
+fn the_error_is_one_word_and_goes_anywhere() {
+    fn anywhere<T: Send + Sync + 'static>() {}
+    anywhere::<Error>();
+    assert_eq!(size_of::<Error>(), size_of::<usize>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_the_transport_is_the_source_without_its_url() {
+    let refused = reqwest::Client::new().get("ftp://host/path?canary=1").send().await.unwrap_err();
+    assert!(refused.to_string().contains("canary"));
+    let transport = Transport::new([crate::support::transport::Reply::Failure(refused.into())]);
+    failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
+        assert_eq!(facts(error), (ErrorKind::Transport, Stop::Permanent, Applied::No));
+        let source = error.source().unwrap();
+        assert!(source.downcast_ref::<reqwest::Error>().unwrap().is_builder());
+        assert!(!format!("{source} {source:?} {error} {error:?}").contains("canary"));
+        assert_eq!(
+            error.attempts().iter().next().unwrap().met(),
+            Met::Failure(reqwest_safe_retry::Failure::Unsendable)
+        );
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_message_says_what_happened_and_what_to_do() {
+    let transport = Transport::new([
+        reply(504, &[], r#"{"message":"Endpoint request timed out"}"#),
+        reply(500, &[], "{\"code\":\"Internal\",\"message\":\"two\\nlines\"}"),
+        reply(500, &[], "{\"code\":\"Internal\",\"message\":\"two\\nlines\"}"),
+    ]);
+    let url = format!("{CONTRACTS}?secret=1");
+    failure!(transport.client(Service::metronome()).post(url), |error| {
+        assert_eq!(
+            error.to_string(),
+            "metronome: POST /v1/contracts/create: 500 Internal Server Error [Internal] \"two lines\" after 3 attempts in \
+             1500ms; all attempts are used up; it may have been applied: check before sending it again"
+        );
+    });
+}
