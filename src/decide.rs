@@ -272,7 +272,9 @@ impl History {
         self.throttled += u32::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
         if answer.replayed {
             self.key.closed = true;
-            if answer.status.is_client_error() && answer.meaning.is_none() {
+            // The stored result is a refusal, so that what was executed under the key had no effect.
+            let refused = answer.status.is_client_error() && answer.status != StatusCode::REQUEST_TIMEOUT;
+            if refused && answer.meaning.is_none() {
                 self.key.doubt = false;
             }
         }

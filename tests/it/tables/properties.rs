@@ -114,6 +114,12 @@ fn may_have_executed(outcome: Outcome) -> bool {
     }
 }
 
+/// A marked replay of a 4xx: what was executed under the key had no effect.
+fn is_stored_refusal(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Answer(Answer { replayed: true, meaning: None, status, .. })
+        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -130,6 +136,7 @@ proptest! {
         for outcome in &call.script {
             sent += 1;
             executed_under_this_key |= may_have_executed(*outcome);
+            executed_under_this_key &= !is_stored_refusal(*outcome);
             situation.outcome = *outcome;
             situation.history = situation.history.after(&situation);
             let Decision::Retry { delay, key, cost } = decide(&situation) else { break };
