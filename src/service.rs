@@ -320,11 +320,10 @@ fn parse_base_url(text: &str, mistakes: &mut Mistakes) -> Option<Url> {
             return None;
         }
     };
-    if url.host_str().is_none() {
-        mistakes.add("base_url", "has no host");
-    }
     if !matches!(url.scheme(), "http" | "https") {
         mistakes.add("base_url", format!("has the scheme {}: only http and https can be sent to", url.scheme()));
+    } else if url.host_str().is_none() {
+        mistakes.add("base_url", "has no host");
     }
     if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
         mistakes.add("base_url", "has a query, a fragment or user information: give scheme, host, port and path only");

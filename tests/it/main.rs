@@ -8,3 +8,4 @@ mod conformance;
 mod scripted;
 mod support;
 mod tables;
+mod wire;

@@ -3,3 +3,4 @@
 mod decide;
 mod ladder;
 mod properties;
+mod setup;

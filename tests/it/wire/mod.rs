@@ -1,0 +1,4 @@
+//! Real connections over loopback, in real time: few and short.
+
+mod metronome;
+mod simulator;
