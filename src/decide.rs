@@ -1,6 +1,6 @@
 //! What happens after a failed attempt: a pure function of plain data.
 //!
-//! [`decide`] reads the table of the documentation line by line: [`Row`] is the line that an outcome falls on,
+//! [`decide`](decide()) reads the table of the documentation line by line: `Row` is the line that an outcome falls on,
 //! [`History`] what the attempts before have shown, [`Stop`] why there is no further attempt.
 
 use std::time::Duration;

@@ -1,4 +1,52 @@
-//! Safe retries for writes to JSON APIs.
+//! A layer around [reqwest](https://docs.rs/reqwest) that makes writes to JSON APIs safe to retry.
+//!
+//! It reads each response's status, turns errors into typed errors, retries 429 with backoff, and retries 5xx while
+//! it preserves or rotates the `Idempotency-Key` as each service documents. It keeps one promise: **a write is never
+//! applied twice by this layer, and never silently lost.** A call ends in the service's answer, or in an [`Error`] that
+//! says whether the write took effect and why there was no further attempt.
+//!
+//! ```
+//! use reqwest_middleware::ClientBuilder;
+//! use reqwest_safe_retry::{Applied, Error, ErrorKind, SafeRetry, Service};
+//!
+//! # async fn example(contract: &str, url: &str) -> Result<(), reqwest_middleware::Error> {
+//! let client = ClientBuilder::new(reqwest::Client::new()).with(SafeRetry::new([Service::metronome()])).build();
+//!
+//! match client.post(url).body(contract.to_owned()).send().await {
+//!     Ok(response) => println!("{}", response.status()), // 2xx and 3xx, untouched
+//!     Err(error) => match Error::find(&error) {
+//!         Some(e) if e.kind() == ErrorKind::NotFound => println!("{}", e.message()),
+//!         Some(e) if e.applied() == Applied::Unknown => println!("to be reviewed: {:?}", e.key()),
+//!         _ => return Err(error),
+//!     },
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way of a request
+//!
+//! | step | what it answers | where |
+//! |---|---|---|
+//! | service | which service is this? none: the request passes through untouched | [`Service`], `service.rs` |
+//! | route | what does sending this again do? | [`Effect`], [`Route`], `route.rs` |
+//! | key | the caller's key, checked, or a fresh one | [`IdempotencyKey`], `key.rs` |
+//! | send | one attempt, within the deadline | `call.rs`, in the loop of `middleware.rs` |
+//! | outcome | what the answer says, or how the transport failed | [`Outcome`], `outcome.rs`, `hint.rs` |
+//! | body | an error's body, once, within bounds | `body.rs`, [`ErrorFormat`] |
+//! | decide | fail, or send again after this wait with this key: a pure function | [`decide`](mod@decide) |
+//! | wait | the only clock, sleep and dice | [`Clock`], `time.rs` |
+//! | verify | did the write take effect? | [`Verifier`], `verify.rs` |
+//! | error | what the service said, why it ended, whether it took effect | [`Error`] |
+//!
+//! How often and how long is a [`RetryPolicy`]; how a service handles keys is an [`Idempotency`]. Both are data.
+//!
+//! # Features
+//!
+//! - `backoff` (default): the growth of the waits computed by the `backoff` crate
+//! - `backon`: the same waits computed by `backon` instead; with `--no-default-features`
+//! - `http2`: recognise requests that an HTTP/2 server did not process
+//! - `simulator`: [`simulator`], a Metronome on loopback that fails as told, for tests
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
@@ -43,3 +91,8 @@ pub use route::{Effect, Route};
 pub use service::{Service, ServiceBuilder};
 pub use time::Clock;
 pub use verify::{Doubt, Verdict, Verifier};
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

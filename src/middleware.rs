@@ -97,7 +97,7 @@ impl Middleware for SafeRetry {
     }
 }
 
-/// The loop: send, learn, decide, wait, verify. Every step is a method of [`Call`].
+/// The loop: send, learn, decide, wait, verify. Every step is a method of `Call`.
 async fn run(mut call: Call<'_>, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Ending {
     let before = std::mem::take(extensions);
     loop {

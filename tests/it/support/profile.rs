@@ -71,6 +71,8 @@ pub fn service(name: &str, profiles: &Profiles, config: &Config) -> Service {
         "metronome" => Service::metronome().into_builder(),
         _ => Service::builder(name.to_owned()).base_url("https://api.example.com"),
     };
+    assert!(matches!(profile.same_key_probes_after_500, None | Some(1)), "{name}: this layer probes once");
+    assert_eq!(profiles.defaults.clock.as_deref(), Some("2026-01-01T00:00:00Z"), "the date that `Pinned` starts at");
     let mut idempotency = idempotency(profile);
     if config.auto_key == Some(false) {
         idempotency = idempotency.callers_keys_only();

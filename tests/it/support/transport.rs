@@ -7,8 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderMap, Method};
-use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
+use http::{Extensions, HeaderMap};
+use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_safe_retry::{SafeRetry, Service};
 use tokio::time::Instant;
@@ -28,8 +28,6 @@ pub enum Reply {
 /// What arrived at the transport.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    pub method: Method,
-    pub url: Url,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub at: Instant,
@@ -84,8 +82,6 @@ impl Middleware for Transport {
     async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
         let url = request.url().clone();
         self.sent.lock().unwrap().push(Sent {
-            method: request.method().clone(),
-            url: url.clone(),
             headers: request.headers().clone(),
             body: request.body().and_then(Body::as_bytes).unwrap_or_default().to_vec(),
             at: Instant::now(),

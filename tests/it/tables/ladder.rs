@@ -76,13 +76,16 @@ fn ladder(kind: KeyKind, effect: Effect, verifier: bool, script: &[Met]) -> (Str
     (steps, None, situation.history.applied(effect))
 }
 
+/// Kind, whether there is a verifier, what the attempts meet; the steps taken, why they end, whether it was applied.
+type Climb = (KeyKind, bool, &'static [Met], &'static str, Option<Stop>, Applied);
+
 #[test]
 fn a_write_climbs_the_ladder_of_its_service() {
     use KeyKind::{Poisoned, ReplayAll, ReplaySuccess, ResourceKey, Signalled};
     const UNVERIFIED: Option<Stop> = Some(Stop::Unverified);
     const PERMANENT: Option<Stop> = Some(Stop::Permanent);
     #[rustfmt::skip]
-    let table: &[(KeyKind, bool, &[Met], &str, Option<Stop>, Applied)] = &[
+    let table: &[Climb] = &[
         // Only successes are stored: the same key executes again, a new one would double.
         (ReplaySuccess, true,  &[Status(500), Status(500), Status(500)], "===", None, Applied::Unknown),
         // The first result is stored: one probe, then only a verdict helps.
