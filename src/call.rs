@@ -13,8 +13,8 @@ use crate::{
     decide::{Applied, Decision, History, KeyAction, KeyPlace, Situation, Stop, decide},
     error::{Error, ErrorKind, Failed, Inner},
     idempotency::Meaning,
-    json,
-    key::{IdempotencyKey, WireKey},
+    json::{self, Member},
+    key::{IdempotencyKey, KeyProblem, WireKey},
     middleware::Ending,
     outcome::{Answer, Failure, Outcome},
     policy::RetryPolicy,
@@ -92,17 +92,47 @@ impl<'a> Call<'a> {
         };
         if call.operation.keyed {
             let idempotency = service.idempotency();
+            if call.contradicts_body(extensions.get(), Target::of(&request)) {
+                return Err(call.invalid_key(KeyProblem::NotInBody, &request));
+            }
             match WireKey::of_caller(idempotency, request.headers(), extensions.get::<IdempotencyKey>()) {
                 Ok(given) => call.key = given.or_else(|| idempotency.makes_keys().then(|| WireKey::fresh(idempotency))),
-                Err(problem) => {
-                    let shown = Failed::invalid_key(problem);
-                    return Err(call.error(ErrorKind::InvalidKey, Stop::Permanent, Applied::No, shown, request.url()));
-                }
+                Err(problem) => return Err(call.invalid_key(problem, &request)),
             }
         }
         call.key_generation = call.key.is_some().into();
         call.write_key(&mut request);
         Ok((call, request))
+    }
+
+    fn invalid_key(self, problem: KeyProblem, request: &Request) -> Error {
+        let (kind, shown) = (ErrorKind::InvalidKey, Failed::invalid_key(problem));
+        self.error(kind, Stop::Permanent, Applied::No, shown, Target::of(request))
+    }
+
+    /// Whether the caller's extension names another key than the body, where the service takes its keys there.
+    fn contradicts_body(&self, extension: Option<&IdempotencyKey>, target: Target<'_>) -> bool {
+        let in_body = self.service.idempotency().body_pointer().is_some();
+        in_body && extension.is_some_and(|key| self.key_in_body(target).as_ref() != Some(key))
+    }
+
+    fn key_in_body(&self, target: Target<'_>) -> Option<IdempotencyKey> {
+        let pointer = self.service.idempotency().body_pointer().filter(|_| self.operation.keyed)?;
+        let member = json::member(target.body?, pointer).filter(Member::is_given)?;
+        member.into_text().map(IdempotencyKey::new)
+    }
+
+    /// The key of the last attempt, in the header or in the body.
+    fn current_key(&self, target: Target<'_>) -> Option<IdempotencyKey> {
+        self.key.as_ref().map(WireKey::to_key).or_else(|| self.key_in_body(target))
+    }
+
+    fn key_place(&self, target: Target<'_>) -> KeyPlace {
+        match &self.key {
+            Some(_) => KeyPlace::Header,
+            None if self.key_in_body(target).is_some() => KeyPlace::Body,
+            None => KeyPlace::Absent,
+        }
     }
 
     fn policy(&self) -> &'a RetryPolicy {
@@ -123,7 +153,9 @@ impl<'a> Call<'a> {
     /// looked at afterwards.
     pub(crate) fn keep(&self, request: &Request) -> Kept {
         let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.policy().max_attempts;
-        let body_needed = self.operation.guard.is_some() || self.service.the_verifier().is_some();
+        let body_needed = self.operation.guard.is_some()
+            || self.service.idempotency().body_pointer().is_some()
+            || self.service.the_verifier().is_some();
         let whole = if may_be_repeated || body_needed { request.try_clone() } else { None };
         whole.map_or_else(|| Kept::Url(request.url().clone()), Kept::Request)
     }
@@ -134,6 +166,7 @@ impl<'a> Call<'a> {
         request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
+        target: Target<'_>,
     ) -> Result<Response, FailedAttempt> {
         match time::within(self.time_left(), next.run(request, extensions)).await {
             None => {
@@ -143,12 +176,12 @@ impl<'a> Call<'a> {
                 let outcome = Outcome::Failure(Failure::of(&error));
                 Err(FailedAttempt { outcome, shown: Failed::without_answer(error) })
             }
-            Some(Ok(response)) if is_error(response.status()) => Err(self.read(response).await),
+            Some(Ok(response)) if is_error(response.status()) => Err(self.read(response, target).await),
             Some(Ok(response)) => Ok(response),
         }
     }
 
-    async fn read(&self, mut response: Response) -> FailedAttempt {
+    async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
         let policy = self.policy();
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let patience = policy.error_body_timeout.min(self.time_left());
@@ -159,7 +192,8 @@ impl<'a> Call<'a> {
         let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
         let rate_limiting = self.service.rate_limiting();
         let mut answer = Answer::new(status);
-        answer.meaning = idempotency.meaning(status, &texts).filter(|meaning| self.applies(*meaning));
+        let key = self.key_place(target);
+        answer.meaning = idempotency.meaning(status, &texts).filter(|meaning| self.applies(*meaning, key));
         answer.hint = rate_limiting.read(&headers, || self.clock.wall());
         answer.retry_signal = self.service.retry_signal().and_then(|signal| signal.read(&headers));
         answer.transient = idempotency.is_transient(&headers);
@@ -172,11 +206,12 @@ impl<'a> Call<'a> {
 
     /// A request without a key has no conflict about one. That something else is being executed still holds for what
     /// may be repeated anyway.
-    fn applies(&self, meaning: Meaning) -> bool {
+    fn applies(&self, meaning: Meaning, key: KeyPlace) -> bool {
+        let has_key = key != KeyPlace::Absent;
         match meaning {
             Meaning::AlreadyExists => true,
-            Meaning::InProgress => self.key.is_some() || self.operation.effect != Effect::Write,
-            Meaning::OtherParameters | Meaning::Burnt | Meaning::RotateAtOnce => self.key.is_some(),
+            Meaning::InProgress => has_key || self.operation.effect != Effect::Write,
+            Meaning::OtherParameters | Meaning::Burnt | Meaning::RotateAtOnce => has_key,
         }
     }
 
@@ -205,8 +240,9 @@ impl<'a> Call<'a> {
     fn situation(&self, outcome: Outcome, target: Target<'_>) -> Situation<'a> {
         Situation {
             effect: self.effect(target),
-            key: if self.key.is_some() { KeyPlace::Header } else { KeyPlace::Absent },
+            key: self.key_place(target),
             kind: self.service.idempotency().kind(),
+            probe: self.service.idempotency().probes(),
             policy: self.policy(),
             retryable: self.service.retryable(),
             limiter_precedes_execution: self.service.rate_limiting().precedes_execution(),
@@ -243,7 +279,7 @@ impl<'a> Call<'a> {
     pub(crate) async fn verify(&mut self, target: Target<'_>) -> Verdict {
         let Some(verifier) = self.service.the_verifier() else { return Verdict::Unknown };
         self.asked_after = Some(self.history.attempts());
-        let key = self.key.as_ref().map(WireKey::to_key);
+        let key = self.current_key(target);
         let doubt = Doubt {
             service: self.service.name(),
             method: &self.method,
@@ -255,7 +291,7 @@ impl<'a> Call<'a> {
         let limit = self.policy().verify_timeout.min(self.time_left());
         let verdict = time::within(limit, verifier.verify(&doubt)).await.unwrap_or(Verdict::Unknown);
         if let Verdict::NotApplied = verdict {
-            self.history = self.history.not_applied(self.key.is_some());
+            self.history = self.history.not_applied(key.is_some());
         }
         self.attempts.asked(verdict.kind());
         telemetry::verified(self.service, verdict.kind());
@@ -276,6 +312,7 @@ impl<'a> Call<'a> {
         let Some(mut response) = found else {
             return Err(self.end(Stop::Permanent, Applied::Yes, attempt, target));
         };
+        self.service.budget().deposit(self.paid);
         self.attempts.reconcile();
         self.attempts.finish(self.started.elapsed());
         response.extensions_mut().insert(self.attempts);
@@ -298,19 +335,21 @@ impl<'a> Call<'a> {
 
     fn end(self, stop: Stop, applied: Applied, attempt: FailedAttempt, target: Target<'_>) -> Error {
         let kind = ErrorKind::of(attempt.outcome);
-        self.error(kind, stop, applied, attempt.shown, target.url)
+        self.error(kind, stop, applied, attempt.shown, target)
     }
 
-    fn error(mut self, kind: ErrorKind, stop: Stop, applied: Applied, failed: Failed, url: &Url) -> Error {
+    fn error(mut self, kind: ErrorKind, stop: Stop, applied: Applied, failed: Failed, target: Target<'_>) -> Error {
+        let key = self.current_key(target);
         self.attempts.finish(self.started.elapsed());
         let error = Error::new(Inner {
             service: self.service.shared_name(),
             method: self.method,
-            path: url.path().to_owned(),
+            path: target.url.path().to_owned(),
+            effect: self.operation.effect,
             kind,
             stop,
             applied,
-            key: self.key.as_ref().map(WireKey::to_key),
+            key,
             attempts: self.attempts,
             failed,
         });

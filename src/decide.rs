@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::{
     backoff::unit,
-    idempotency::{KeyKind, Meaning},
+    idempotency::{KeyKind, Meaning, Probe},
     outcome::{Answer, Failure, Outcome},
     policy::{RetryPolicy, StatusSet},
     route::Effect,
@@ -25,6 +25,8 @@ pub struct Situation<'a> {
     pub key: KeyPlace,
     /// What the service stores under a key.
     pub kind: KeyKind,
+    /// Whether a stored 500 is asked for once more.
+    pub probe: Probe,
     /// How often and how long.
     pub policy: &'a RetryPolicy,
     /// The statuses that may be retried.
@@ -55,6 +57,8 @@ pub enum KeyPlace {
     Absent,
     /// In a header, where it can be replaced.
     Header,
+    /// In the body, where it is only ever preserved.
+    Body,
 }
 
 /// What happens next.
@@ -358,7 +362,7 @@ fn may_be_sent_again(situation: &Situation<'_>, row: Row) -> Result<(), Stop> {
         _ => {}
     }
     // The service says, by a header of its own, whether it stored the error under the key.
-    let stored = situation.key == KeyPlace::Header && situation.kind == KeyKind::Signalled && !situation.is_transient();
+    let stored = situation.key != KeyPlace::Absent && situation.kind == KeyKind::Signalled && !situation.is_transient();
     match row {
         Row::Final { .. } => Err(Stop::Permanent),
         Row::Listed if unkeyed_write => Err(Stop::Permanent),
@@ -373,30 +377,33 @@ fn may_be_sent_again(situation: &Situation<'_>, row: Row) -> Result<(), Stop> {
 
 /// The key ladder: preserve, then verify, then rotate once.
 fn next_key(situation: &Situation<'_>, row: Row) -> Result<KeyAction, Stop> {
-    if situation.key != KeyPlace::Header || situation.retry_signal() == Some(true) {
+    if situation.key == KeyPlace::Absent || situation.retry_signal() == Some(true) {
         return Ok(KeyAction::Preserve);
     }
     let history = &situation.history;
     match row {
         // The answer proves that this attempt had no effect, but nothing about one before it under the same key.
-        Row::RotateAtOnce if !history.rotated && !history.key.doubt => Ok(KeyAction::Rotate),
+        Row::RotateAtOnce if situation.can_rotate() && !history.key.doubt => Ok(KeyAction::Rotate),
         Row::RotateAtOnce | Row::Burnt => rotate(situation),
         Row::Internal => match situation.kind {
             KeyKind::ReplaySuccess | KeyKind::Signalled | KeyKind::ResourceKey | KeyKind::None => {
                 Ok(KeyAction::Preserve)
             }
             // One probe: if nothing had begun the same key heals it, if the error was stored it comes back.
-            KeyKind::ReplayAll if !history.rotated && !history.key.closed && history.key.internal_errors < 2 => {
-                Ok(KeyAction::Preserve)
-            }
+            KeyKind::ReplayAll if may_probe(situation) => Ok(KeyAction::Preserve),
             KeyKind::ReplayAll | KeyKind::Poisoned => rotate(situation),
         },
         _ => Ok(KeyAction::Preserve),
     }
 }
 
+fn may_probe(situation: &Situation<'_>) -> bool {
+    let History { rotated, key, .. } = situation.history;
+    situation.probe == Probe::Once && !rotated && !key.closed && key.internal_errors < 2
+}
+
 fn rotate(situation: &Situation<'_>) -> Result<KeyAction, Stop> {
-    if situation.history.rotated {
+    if !situation.can_rotate() {
         return Err(Stop::Unverified);
     }
     match situation.effect {
@@ -442,6 +449,7 @@ impl<'a> Situation<'a> {
             effect,
             key,
             kind,
+            probe: Probe::Once,
             policy,
             retryable: StatusSet::DEFAULT,
             limiter_precedes_execution: true,
@@ -454,6 +462,10 @@ impl<'a> Situation<'a> {
             tokens: policy.budget,
         };
         Self { history: History::default().after(&before), ..before }
+    }
+
+    fn can_rotate(&self) -> bool {
+        self.key == KeyPlace::Header && !self.history.rotated
     }
 
     fn is_unkeyed_write(&self) -> bool {

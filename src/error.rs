@@ -14,6 +14,7 @@ use crate::{
     json,
     key::{IdempotencyKey, KeyProblem},
     outcome::{Answer, Failure, Outcome, causes},
+    route::Effect,
 };
 
 /// A call that did not succeed.
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) service: Cow<'static, str>,
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) effect: Effect,
     pub(crate) kind: ErrorKind,
     pub(crate) stop: Stop,
     pub(crate) applied: Applied,
@@ -331,7 +333,8 @@ impl fmt::Display for Error {
         }
         let count = attempts.count();
         let times = if count == 1 { "attempt" } else { "attempts" };
-        write!(f, " after {count} {times} in {}ms; {}; {}", attempts.elapsed().as_millis(), self.0.stop, self.0.applied)
+        write!(f, " after {count} {times} in {}ms; {}", attempts.elapsed().as_millis(), self.0.stop)?;
+        if self.0.effect == Effect::Read { Ok(()) } else { write!(f, "; {}", self.0.applied) }
     }
 }
 

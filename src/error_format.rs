@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 
-use crate::{config_error::Mistakes, idempotency::header_name, json};
+use crate::{config_error::Mistakes, json, signal::header_name};
 
 /// Where message, code, type and request id stand in a service's error answers.
 ///

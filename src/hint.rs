@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use crate::{config_error::Mistakes, idempotency::header_name};
+use crate::{config_error::Mistakes, signal::header_name};
 
 /// How a service says that callers should slow down.
 ///

@@ -4,7 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-use crate::config_error::Mistakes;
+use crate::{
+    config_error::Mistakes,
+    signal::{Signal, header_name},
+};
 
 /// What a service stores under a key, and so what the same key gets after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +36,28 @@ pub enum KeyFormat {
     Raw,
     /// As a string of RFC 9651: in double quotes.
     StructuredString,
+}
+
+/// Which characters a key may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyCharacters {
+    /// Visible ASCII: what a header value can carry without doubt.
+    #[default]
+    VisibleAscii,
+    /// A UUID with its hyphens.
+    Uuid,
+}
+
+/// Whether a stored 500 is asked for once more with the same key before anything else is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Probe {
+    /// Once: where nothing had begun, the same key heals it.
+    #[default]
+    Once,
+    /// Never: a 500 is known to be stored.
+    Never,
 }
 
 /// What an answer says about the key, where the description can tell.
@@ -76,33 +101,6 @@ fn contains_ignoring_case(text: &str, wanted: &str) -> bool {
     text.as_bytes().windows(wanted.len().max(1)).any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-/// A header whose value answers a question with yes or no.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Flag {
-    header: Cow<'static, str>,
-    yes: Cow<'static, str>,
-    no: Cow<'static, str>,
-}
-
-impl Flag {
-    pub(crate) fn new(header: impl Into<Cow<'static, str>>) -> Self {
-        Self { header: header.into(), yes: "true".into(), no: "false".into() }
-    }
-
-    /// `None` where the header is missing or says neither.
-    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<bool> {
-        let value = headers.get(self.header.as_ref())?.to_str().ok()?.trim();
-        if value.eq_ignore_ascii_case(&self.yes) {
-            return Some(true);
-        }
-        value.eq_ignore_ascii_case(&self.no).then_some(false)
-    }
-
-    pub(crate) fn check(&self, path: &str, mistakes: &mut Mistakes) {
-        header_name(&self.header, path, mistakes);
-    }
-}
-
 /// How a service handles idempotency keys, as it documents it.
 ///
 /// ```
@@ -119,16 +117,30 @@ impl Flag {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Idempotency {
     kind: KeyKind,
-    header_text: Cow<'static, str>,
-    header: Option<HeaderName>,
+    place: Place,
     format: KeyFormat,
+    characters: KeyCharacters,
     max_length: usize,
     methods: Vec<Method>,
     retention: Option<Duration>,
     made_by_layer: bool,
+    probe: Option<Probe>,
     conflicts: Vec<ConflictRule>,
-    transient_signal: Option<Flag>,
-    replay_marker: Option<Flag>,
+    transient_signal: Option<Signal>,
+    replay_marker: Option<Signal>,
+}
+
+/// Where a service takes its keys.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Nowhere,
+    /// `name` is missing where `text` is no header name, which is refused when the service is built.
+    Header {
+        text: Cow<'static, str>,
+        name: Option<HeaderName>,
+    },
+    /// A pointer into the request's JSON body.
+    Body(Cow<'static, str>),
 }
 
 /// What is allowed for a key where a service states no limit; the longest that services are known to take.
@@ -139,25 +151,38 @@ const UUID_LENGTH: usize = 36;
 impl Idempotency {
     /// Keys in this header, for POST requests unless [`keyed`](Self::keyed) says otherwise.
     pub fn header(name: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
-        let header_text = name.into();
+        let text = name.into();
+        let name = HeaderName::from_bytes(text.as_bytes()).ok();
+        Self::new(kind, Place::Header { text, name }, vec![Method::POST])
+    }
+
+    /// Keys in a member of the request's JSON body, named by a pointer (RFC 6901), for POST requests unless
+    /// [`keyed`](Self::keyed) says otherwise. The layer never writes into a body: a request without the member has no
+    /// key, and a key that is there is only ever preserved.
+    pub fn body_member(pointer: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
+        Self::new(kind, Place::Body(pointer.into()), vec![Method::POST]).callers_keys_only()
+    }
+
+    /// No keys: a write is sent again only where it provably was not executed.
+    pub const fn none() -> Self {
+        Self::new(KeyKind::None, Place::Nowhere, Vec::new())
+    }
+
+    const fn new(kind: KeyKind, place: Place, methods: Vec<Method>) -> Self {
         Self {
             kind,
-            header: HeaderName::from_bytes(header_text.as_bytes()).ok(),
-            header_text,
+            place,
             format: KeyFormat::Raw,
+            characters: KeyCharacters::VisibleAscii,
             max_length: DEFAULT_MAX_LENGTH,
-            methods: vec![Method::POST],
+            methods,
             retention: None,
             made_by_layer: true,
+            probe: None,
             conflicts: Vec::new(),
             transient_signal: None,
             replay_marker: None,
         }
-    }
-
-    /// No keys: a write is sent again only where it provably was not executed.
-    pub fn none() -> Self {
-        Self { header: None, methods: Vec::new(), ..Self::header("", KeyKind::None) }
     }
 
     /// The methods that the service keys.
@@ -169,6 +194,12 @@ impl Idempotency {
     /// How a key is written into the header; [`KeyFormat::Raw`] unless set.
     pub const fn format(mut self, format: KeyFormat) -> Self {
         self.format = format;
+        self
+    }
+
+    /// Which characters a key may have; [`KeyCharacters::VisibleAscii`] unless set.
+    pub const fn characters(mut self, characters: KeyCharacters) -> Self {
+        self.characters = characters;
         self
     }
 
@@ -190,6 +221,12 @@ impl Idempotency {
         self
     }
 
+    /// Whether the same key is tried once more after a 500; for [`KeyKind::ReplayAll`] only, [`Probe::Once`] unless set.
+    pub const fn probe(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
     /// What this status means, whatever the body says. Rules are tried in the order given.
     pub fn conflict(mut self, status: u16, meaning: Meaning) -> Self {
         self.conflicts.push(ConflictRule { status, text: None, meaning });
@@ -204,14 +241,14 @@ impl Idempotency {
     }
 
     /// The header that says `true` where the same key may be sent again after an error.
-    pub fn transient_signal(mut self, header: impl Into<Cow<'static, str>>) -> Self {
-        self.transient_signal = Some(Flag::new(header));
+    pub fn transient_signal(mut self, signal: impl Into<Signal>) -> Self {
+        self.transient_signal = Some(signal.into());
         self
     }
 
     /// The header that says `true` where an answer is a stored one, repeated.
-    pub fn replay_marker(mut self, header: impl Into<Cow<'static, str>>) -> Self {
-        self.replay_marker = Some(Flag::new(header));
+    pub fn replay_marker(mut self, signal: impl Into<Signal>) -> Self {
+        self.replay_marker = Some(signal.into());
         self
     }
 
@@ -221,16 +258,44 @@ impl Idempotency {
     }
 
     /// The header that carries the key.
-    pub fn header_name(&self) -> Option<&HeaderName> {
-        self.header.as_ref()
+    pub const fn header_name(&self) -> Option<&HeaderName> {
+        match &self.place {
+            Place::Header { name, .. } => name.as_ref(),
+            Place::Nowhere | Place::Body(_) => None,
+        }
     }
 
-    pub(crate) fn key_format(&self) -> KeyFormat {
+    /// The member of the request's body that carries the key.
+    pub fn body_pointer(&self) -> Option<&str> {
+        match &self.place {
+            Place::Body(pointer) => Some(pointer),
+            Place::Nowhere | Place::Header { .. } => None,
+        }
+    }
+
+    /// How a key is written into the header.
+    pub const fn key_format(&self) -> KeyFormat {
         self.format
     }
 
-    pub(crate) fn max_key_length(&self) -> usize {
+    /// Which characters a key may have.
+    pub const fn key_characters(&self) -> KeyCharacters {
+        self.characters
+    }
+
+    /// How many characters a key may have.
+    pub const fn max_key_length(&self) -> usize {
         self.max_length
+    }
+
+    /// How long a result is kept under its key, where the service says.
+    pub const fn kept_for(&self) -> Option<Duration> {
+        self.retention
+    }
+
+    /// Whether a 500 is followed by one attempt with the same key before anything else is done.
+    pub(crate) fn probes(&self) -> Probe {
+        self.probe.unwrap_or_default()
     }
 
     pub(crate) fn makes_keys(&self) -> bool {
@@ -254,10 +319,30 @@ impl Idempotency {
     }
 
     pub(crate) fn check(&self, deadline: Duration, mistakes: &mut Mistakes) {
-        if self.kind == KeyKind::None {
-            return;
+        match &self.place {
+            Place::Nowhere => return,
+            Place::Header { text, .. } => header_name(text, "idempotency.header", mistakes),
+            Place::Body(pointer) if !pointer.starts_with('/') => {
+                mistakes.add(
+                    "idempotency.body_member",
+                    format!("{pointer:?} is no JSON pointer: it must begin with a slash"),
+                );
+            }
+            Place::Body(_) => {}
         }
-        header_name(&self.header_text, "idempotency.header", mistakes);
+        self.check_keys(mistakes);
+        self.check_kind(mistakes);
+        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
+            mistakes.add("idempotency.retention", format!("{retention:?} is below the deadline {deadline:?}"));
+        }
+        for (field, signal) in [("transient_signal", &self.transient_signal), ("replay_marker", &self.replay_marker)] {
+            if let Some(signal) = signal {
+                signal.check(&format!("idempotency.{field}"), mistakes);
+            }
+        }
+    }
+
+    fn check_keys(&self, mistakes: &mut Mistakes) {
         if self.methods.is_empty() {
             mistakes.add("idempotency.keyed", "names no method: use `Idempotency::none()` for a service without keys");
         }
@@ -267,25 +352,28 @@ impl Idempotency {
                 format!("{} leaves no room for a UUID ({UUID_LENGTH}): add `callers_keys_only()`", self.max_length),
             );
         }
-        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
-            mistakes.add("idempotency.retention", format!("{retention:?} is below the deadline {deadline:?}"));
-        }
-        match (self.kind, &self.transient_signal) {
-            (KeyKind::Signalled, None) => {
-                mistakes
-                    .add("idempotency.transient_signal", "is missing: the kind `Signalled` reads it after an error");
-            }
-            (_, Some(flag)) => flag.check("idempotency.transient_signal", mistakes),
-            (_, None) => {}
-        }
-        if let Some(flag) = &self.replay_marker {
-            flag.check("idempotency.replay_marker", mistakes);
-        }
     }
-}
 
-pub(crate) fn header_name(name: &str, path: &str, mistakes: &mut Mistakes) {
-    if HeaderName::from_bytes(name.as_bytes()).is_err() {
-        mistakes.add(path, format!("{name:?} is no header name"));
+    /// What contradicts what the service stores.
+    fn check_kind(&self, mistakes: &mut Mistakes) {
+        if self.kind == KeyKind::None {
+            mistakes
+                .add("idempotency.kind", "is `None` although keys are sent: use `Idempotency::none()`, or name a kind");
+        }
+        if self.kind == KeyKind::Signalled && self.transient_signal.is_none() {
+            mistakes.add("idempotency.transient_signal", "is missing: the kind `Signalled` reads it after an error");
+        }
+        if self.probe.is_some() && self.kind != KeyKind::ReplayAll {
+            mistakes
+                .add("idempotency.probe", format!("makes no sense for the kind `{:?}`: no error is stored", self.kind));
+        }
+        let rotates = self.conflicts.iter().find(|rule| matches!(rule.meaning, Meaning::Burnt | Meaning::RotateAtOnce));
+        let Some(rule) = rotates else { return };
+        let reason = match (&self.place, self.kind) {
+            (Place::Body(_), _) => "a key in the body is never replaced",
+            (_, KeyKind::ReplaySuccess | KeyKind::ResourceKey) => "a new key would double the write",
+            _ => return,
+        };
+        mistakes.add("idempotency.conflicts", format!("{} cannot mean `{:?}`: {reason}", rule.status, rule.meaning));
     }
 }

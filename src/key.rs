@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, HeaderValue};
 
 use crate::{
-    idempotency::{Idempotency, KeyFormat},
+    idempotency::{Idempotency, KeyCharacters, KeyFormat},
     time,
 };
 
@@ -81,10 +81,14 @@ pub(crate) enum KeyProblem {
     Empty,
     #[error("the idempotency key has a character that is not visible ASCII: use letters, digits and punctuation only")]
     Characters,
+    #[error("the idempotency key is no UUID with hyphens, which the service asks for")]
+    NoUuid,
     #[error("the idempotency key has {length} characters, and the service takes {max}: shorten it")]
     Length { length: usize, max: usize },
     #[error("the idempotency header is set more than once: set it once")]
     SetTwice,
+    #[error("the service takes its key in the request's body, which has another key or none: put the key there")]
+    NotInBody,
     #[error("the idempotency header and the IdempotencyKey extension differ: give the key in one place")]
     Disagree,
 }
@@ -156,7 +160,10 @@ fn check(idempotency: &Idempotency, raw: &[u8]) -> Result<(), KeyProblem> {
     if raw.len() > max {
         return Err(KeyProblem::Length { length: raw.len(), max });
     }
-    Ok(())
+    match idempotency.key_characters() {
+        KeyCharacters::Uuid if raw.len() != 36 || uuid::Uuid::try_parse_ascii(raw).is_err() => Err(KeyProblem::NoUuid),
+        KeyCharacters::Uuid | KeyCharacters::VisibleAscii => Ok(()),
+    }
 }
 
 impl KeyFormat {

@@ -63,18 +63,23 @@ mod hint;
 mod idempotency;
 mod json;
 mod key;
+mod lenient;
 mod middleware;
 mod outcome;
 mod policy;
 mod route;
 mod service;
 mod services;
+mod signal;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+mod source;
 mod telemetry;
 mod time;
 mod verify;
 
+#[doc(no_inline)]
+pub use async_trait::async_trait;
 pub use attempts::{Attempt, Attempts, Met, VerdictKind};
 pub use backoff::{Backoff, Jitter};
 pub use config_error::{ConfigError, Mistake};
@@ -82,15 +87,34 @@ pub use decide::{Applied, KeyAction, Stop};
 pub use error::{Error, ErrorKind, Searchable};
 pub use error_format::ErrorFormat;
 pub use hint::{HintHeader, RateLimiting};
-pub use idempotency::{Idempotency, KeyFormat, KeyKind, Meaning};
+pub use idempotency::{Idempotency, KeyCharacters, KeyFormat, KeyKind, Meaning, Probe};
 pub use key::IdempotencyKey;
 pub use middleware::SafeRetry;
 pub use outcome::{Answer, Failure, Outcome};
 pub use policy::{RetryPolicy, StatusSet};
 pub use route::{Effect, Route};
 pub use service::{Service, ServiceBuilder};
+pub use signal::Signal;
+pub use source::{Evidence, Rule, Source};
 pub use time::Clock;
 pub use verify::{Doubt, Verdict, Verifier};
+
+/// The error bodies that Adyen documents.
+pub mod adyen {
+    pub use crate::services::adyen::ErrorBody;
+}
+/// The error bodies that PayPal documents.
+pub mod paypal {
+    pub use crate::services::paypal::ErrorBody;
+}
+/// Problem details, RFC 9457.
+pub mod problem {
+    pub use crate::services::problem::ProblemDetails;
+}
+/// The error bodies that Stripe documents.
+pub mod stripe {
+    pub use crate::services::stripe::{ErrorBody, ErrorObject};
+}
 
 /// The README's examples, compiled.
 #[cfg(doctest)]

@@ -104,7 +104,7 @@ async fn run(mut call: Call<'_>, mut request: Request, extensions: &mut Extensio
         let kept = call.keep(&request);
         // An attempt must not see what the one before has left; the last one's are handed back.
         extensions.clone_from(&before);
-        let failed = match call.send(request, extensions, next.clone()).await {
+        let failed = match call.send(request, extensions, next.clone(), kept.target()).await {
             Ok(response) => return Ok(call.succeed(response)),
             Err(failed) => failed,
         };

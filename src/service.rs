@@ -10,9 +10,11 @@ use crate::{
     config_error::{ConfigError, Mistakes},
     error_format::ErrorFormat,
     hint::RateLimiting,
-    idempotency::{Flag, Idempotency, KeyKind},
+    idempotency::Idempotency,
     policy::{RetryPolicy, StatusSet},
     route::{Effect, Route, Routes},
+    signal::Signal,
+    source::Source,
     verify::Verifier,
 };
 
@@ -54,9 +56,10 @@ pub struct ServiceBuilder {
     idempotency: Idempotency,
     error_format: ErrorFormat,
     rate_limiting: RateLimiting,
-    retry_signal: Option<Flag>,
+    retry_signal: Option<Signal>,
     retryable: StatusSet,
     routes: Vec<Route>,
+    sources: Vec<Source>,
     policy: RetryPolicy,
     verifier: Option<Arc<dyn Verifier>>,
 }
@@ -82,6 +85,7 @@ impl Service {
             retry_signal: None,
             retryable: StatusSet::DEFAULT,
             routes: Vec::new(),
+            sources: Vec::new(),
             policy: RetryPolicy::new(),
             verifier: None,
         }
@@ -127,6 +131,11 @@ impl Service {
         &self.shared.description.idempotency
     }
 
+    /// The pages that the description comes from.
+    pub fn sources(&self) -> &[Source] {
+        &self.shared.description.sources
+    }
+
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {
         self.shared.description.name.clone()
     }
@@ -139,7 +148,7 @@ impl Service {
         &self.shared.description.rate_limiting
     }
 
-    pub(crate) fn retry_signal(&self) -> Option<&Flag> {
+    pub(crate) fn retry_signal(&self) -> Option<&Signal> {
         self.shared.description.retry_signal.as_ref()
     }
 
@@ -241,8 +250,8 @@ impl ServiceBuilder {
 
     /// The header in which the service says `true` or `false` to sending the request again. `false` always ends the
     /// call; `true` repeats it with the same key, but never a write without a key that may have been executed.
-    pub fn retry_signal(mut self, header: impl Into<Cow<'static, str>>) -> Self {
-        self.retry_signal = Some(Flag::new(header));
+    pub fn retry_signal(mut self, signal: impl Into<Signal>) -> Self {
+        self.retry_signal = Some(signal.into());
         self
     }
 
@@ -260,6 +269,12 @@ impl ServiceBuilder {
     /// Several routes at once.
     pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
         self.routes.extend(routes);
+        self
+    }
+
+    /// The pages that the description comes from.
+    pub fn sources(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
+        self.sources.extend(sources);
         self
     }
 
@@ -331,26 +346,12 @@ fn parse_base_url(text: &str, mistakes: &mut Mistakes) -> Option<Url> {
     Some(url)
 }
 
-impl KeyKind {
-    /// The kind's name as the documentation writes it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::ReplaySuccess => "ReplaySuccess",
-            Self::ReplayAll => "ReplayAll",
-            Self::Signalled => "Signalled",
-            Self::Poisoned => "Poisoned",
-            Self::ResourceKey => "ResourceKey",
-            Self::None => "None",
-        }
-    }
-}
-
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
             .field("name", &self.name())
             .field("base_url", &self.base_url())
-            .field("kind", &self.idempotency().kind().name())
+            .field("kind", &self.idempotency().kind())
             .field("verifier", &self.verifier.is_some())
             .field("budget", &self.shared.budget)
             .finish_non_exhaustive()
@@ -361,7 +362,7 @@ impl fmt::Debug for ServiceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceBuilder")
             .field("name", &self.name)
-            .field("kind", &self.idempotency.kind().name())
+            .field("kind", &self.idempotency.kind())
             .field("policy", &self.policy)
             .field("routes", &self.routes.len())
             .finish_non_exhaustive()

@@ -39,6 +39,9 @@ use crate::{
 /// });
 /// ```
 ///
+/// A type of your own implements the trait with the attribute [`async_trait`](crate::async_trait). What was found as JSON
+/// becomes a response with `http::Response::new(json.to_string()).into()`.
+///
 /// A request that the verifier sends through the same client is a call of its own, with its own attempts.
 #[async_trait]
 pub trait Verifier: Send + Sync + 'static {

@@ -14,7 +14,13 @@ use crate::{
     policy::StatusSet,
     route::{Effect, Route},
     service::Service,
+    source::{Evidence, Rule, Source},
 };
+
+const IDEMPOTENCY: &str = "https://docs.metronome.com/api-reference/idempotency";
+const STATUS_CODES: &str = "https://docs.metronome.com/api-reference/status-codes";
+const INGEST: &str = "https://docs.metronome.com/api-reference/usage/ingest-events";
+const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 
 impl Service {
     /// [Metronome](https://docs.metronome.com), at `https://api.metronome.com`.
@@ -58,6 +64,13 @@ impl Service {
             )
             .retryable(StatusSet::of(&[408, 425, 429]).with(500..=599).without(&[501, 505]))
             .rate_limiting(RateLimiting::new().scope_header("x-metronome-rate-limit-type"))
+            .sources([
+                Source::new(IDEMPOTENCY, "2026-07-13", [Rule::Key, Rule::Stored, Rule::Retention, Rule::Conflicts]),
+                Source::new(STATUS_CODES, "2026-07-13", [Rule::Retryable, Rule::RateLimits, Rule::Errors]),
+                Source::new(INGEST, "2026-07-13", [Rule::Routes]),
+                // The 422 on `/v2/contracts/edit`, and most of what a repeat does.
+                Source::new(INCIDENT, "2026", [Rule::Conflicts, Rule::Routes]).evidenced(Evidence::Observed),
+            ])
             .routes(OPERATIONS.iter().map(|(method, path, repeat)| repeat.route(method.clone(), path)))
             .shipped()
     }

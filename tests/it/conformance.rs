@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::support::{
     clock::Pinned,
     faults,
-    profile::{self, Profiles},
+    profile::{self, Origin, Profiles},
     transport::{Reply, Transport},
 };
 
@@ -211,9 +211,8 @@ fn verifier(service: Service, answer: Option<&str>, calls: Arc<AtomicUsize>) -> 
     })
 }
 
-async fn run(case: &Case, profiles: &Profiles, chance: f64, mut faults: Vec<reqwest::Error>) -> Found {
+async fn run(case: &Case, service: Service, chance: f64, mut faults: Vec<reqwest::Error>) -> Found {
     let verify_calls = Arc::new(AtomicUsize::new(0));
-    let service = profile::service(&case.profile, profiles, &case.config);
     let service = verifier(service, case.config.verify.as_deref(), verify_calls.clone());
     let header = service.idempotency().header_name().map(ToString::to_string);
     let url = format!("{}{}", service.base_url().trim_end_matches('/'), case.request.path);
@@ -366,20 +365,23 @@ fn key_story(keys: &[Option<String>], expected: &str) -> String {
     }
 }
 
-/// Runs one case at both ends of the jitter; the answer names what differs.
+/// Runs one case at both ends of the jitter, with the description that the profile makes and with the one that ships;
+/// the answer names what differs.
 fn check(case: &Case, profiles: &Profiles) -> Vec<String> {
     let real = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut differences_found = Vec::new();
-    for chance in [0.0, 1.0] {
+    let mut all = Vec::new();
+    for (origin, chance) in
+        [Origin::Profile, Origin::Shipped].into_iter().flat_map(|origin| [(origin, 0.0), (origin, 1.0)])
+    {
         let faults = case.script.iter().filter_map(|step| step.fault.as_deref());
         let faults: Vec<_> = faults.map(|fault| real.block_on(faults::provoke(fault))).collect();
         let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let found = paused.block_on(run(case, profiles, chance, faults));
-        for difference in differences(&case.expect, case, &found, chance) {
-            differences_found.push(format!("{} (jitter {chance}): {difference}", case.id));
-        }
+        let Some(service) = profile::service(origin, &case.profile, profiles, &case.config) else { continue };
+        let found = paused.block_on(run(case, service, chance, faults));
+        let differences = differences(&case.expect, case, &found, chance).into_iter();
+        all.extend(differences.map(|difference| format!("{} ({origin:?}, jitter {chance}): {difference}", case.id)));
     }
-    differences_found
+    all
 }
 
 #[test]
@@ -429,10 +431,10 @@ fn a_wrong_expectation_in_any_field_fails_with_case_field_expected_and_found() {
             "wire_key: expected x, found 7c9e6679-7425-40de-944b-e07fc1f90ae7",
             Box::new(move |case| case.expect.wire_key = some("x")),
         ),
-        ("A19", "(jitter 0): delay_ms: expected 1, found 0", Box::new(|case| case.expect.delay_ms = Some([1, 1500]))),
+        ("A19", "jitter 0): delay_ms: expected 1, found 0", Box::new(|case| case.expect.delay_ms = Some([1, 1500]))),
         (
             "A19",
-            "(jitter 1): delay_ms: expected 1501, found 1500",
+            "jitter 1): delay_ms: expected 1501, found 1500",
             Box::new(|case| case.expect.delay_ms = Some([0, 1501])),
         ),
         ("C17", "verify_calls: expected 2, found 1", Box::new(|case| case.expect.verify_calls = Some(2))),
@@ -455,7 +457,7 @@ fn a_wrong_expectation_in_any_field_fails_with_case_field_expected_and_found() {
     ] {
         let found = with_wrong_expectation(id, spoil);
         assert!(
-            found.contains(&format!("{id} (jitter")) && found.contains(message),
+            found.contains(&format!("{id} (Shipped, jitter")) && found.contains(message),
             "expected {message}, found:\n{found}"
         );
     }

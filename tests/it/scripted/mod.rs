@@ -6,6 +6,7 @@ mod errors;
 mod keys;
 mod layer;
 mod secrets;
+mod services;
 mod verifier;
 
 use reqwest_middleware::RequestBuilder;

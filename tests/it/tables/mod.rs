@@ -3,4 +3,5 @@
 mod decide;
 mod ladder;
 mod properties;
+mod services;
 mod setup;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 use reqwest_safe_retry::{
-    Backoff, ConfigError, Effect, ErrorFormat, HintHeader, Idempotency, KeyKind, RateLimiting, RetryPolicy, Route,
-    Service, ServiceBuilder,
+    Backoff, ConfigError, Effect, ErrorFormat, HintHeader, Idempotency, KeyKind, Meaning, Probe, RateLimiting,
+    RetryPolicy, Route, Service, ServiceBuilder, Signal,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -81,6 +81,32 @@ fn every_mistake_is_named_with_its_field() {
         (
             billing().idempotency(keys(KeyKind::ReplayAll).replay_marker("")).build(),
             "services.billing.idempotency.replay_marker: \"\" is no header name",
+        ),
+        (
+            billing().idempotency(keys(KeyKind::None)).build(),
+            "services.billing.idempotency.kind: is `None` although keys are sent",
+        ),
+        (
+            billing().idempotency(keys(KeyKind::ReplaySuccess).probe(Probe::Once)).build(),
+            "services.billing.idempotency.probe: makes no sense for the kind `ReplaySuccess`: no error is stored",
+        ),
+        (
+            billing().idempotency(keys(KeyKind::ReplaySuccess).conflict(400, Meaning::Burnt)).build(),
+            "services.billing.idempotency.conflicts: 400 cannot mean `Burnt`: a new key would double the write",
+        ),
+        (
+            billing()
+                .idempotency(Idempotency::body_member("/key", KeyKind::Poisoned).conflict(409, Meaning::RotateAtOnce))
+                .build(),
+            "services.billing.idempotency.conflicts: 409 cannot mean `RotateAtOnce`: a key in the body is never replaced",
+        ),
+        (
+            billing().idempotency(Idempotency::body_member("key", KeyKind::ReplaySuccess)).build(),
+            "services.billing.idempotency.body_member: \"key\" is no JSON pointer",
+        ),
+        (
+            billing().retry_signal(Signal::new("x-retry").saying("yes", "YES")).build(),
+            "services.billing.retry_signal: says \"yes\" for yes and for no",
         ),
         (billing().retry_signal("a:b").build(), "services.billing.retry_signal: \"a:b\" is no header name"),
         (

@@ -1,0 +1,105 @@
+//! A header in which a service answers a question with yes or no.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::config_error::Mistakes;
+
+/// A header whose value says yes or no.
+///
+/// ```
+/// use reqwest_safe_retry::Signal;
+///
+/// // `true` means yes and `false` no, unless said otherwise.
+/// let plain = Signal::new("x-should-retry");
+/// // A header that says the opposite of what is asked.
+/// let opposite = Signal::new("x-do-not-retry").saying("false", "true");
+/// assert_ne!(plain, opposite);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    header: Cow<'static, str>,
+    yes: Cow<'static, str>,
+    no: Cow<'static, str>,
+}
+
+impl Signal {
+    /// A header that says `true` for yes and `false` for no; anything else is no answer.
+    pub fn new(header: impl Into<Cow<'static, str>>) -> Self {
+        Self { header: header.into(), yes: "true".into(), no: "false".into() }
+    }
+
+    /// The values for yes and no, compared without regard to case.
+    pub fn saying(mut self, yes: impl Into<Cow<'static, str>>, no: impl Into<Cow<'static, str>>) -> Self {
+        (self.yes, self.no) = (yes.into(), no.into());
+        self
+    }
+
+    /// The header's name.
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// `None` where the header is missing or says neither.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Option<bool> {
+        let value = headers.get(self.header.as_ref())?.to_str().ok()?.trim();
+        if value.eq_ignore_ascii_case(&self.yes) {
+            return Some(true);
+        }
+        value.eq_ignore_ascii_case(&self.no).then_some(false)
+    }
+
+    pub(crate) fn check(&self, path: &str, mistakes: &mut Mistakes) {
+        header_name(&self.header, path, mistakes);
+        if self.yes.eq_ignore_ascii_case(&self.no) {
+            mistakes.add(path, format!("says {:?} for yes and for no", self.yes));
+        }
+    }
+}
+
+impl From<&'static str> for Signal {
+    fn from(header: &'static str) -> Self {
+        Self::new(header)
+    }
+}
+
+impl From<String> for Signal {
+    fn from(header: String) -> Self {
+        Self::new(header)
+    }
+}
+
+pub(crate) fn header_name(name: &str, path: &str, mistakes: &mut Mistakes) {
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        mistakes.add(path, format!("{name:?} is no header name"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_two_words_are_answers() {
+        let read = |signal: Signal, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-signal", value.parse().unwrap());
+            signal.read(&headers)
+        };
+        let plain = || Signal::new("X-Signal");
+        for (value, expected) in [
+            ("true", Some(true)),
+            (" TRUE ", Some(true)),
+            ("false", Some(false)),
+            ("1", None),
+            ("", None),
+            ("true, false", None),
+        ] {
+            assert_eq!(read(plain(), value), expected, "{value:?}");
+        }
+        assert_eq!(read(plain().saying("replayed", "processed"), "Replayed"), Some(true));
+        assert_eq!(read(plain().saying("false", "true"), "true"), Some(false));
+        assert_eq!(Signal::new("x-other").read(&HeaderMap::new()), None);
+    }
+}
