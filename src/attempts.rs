@@ -35,6 +35,7 @@ pub struct Attempt {
     met: Met,
     key: u32,
     replayed: bool,
+    redirected: bool,
     verdict: Option<VerdictKind>,
     wait: Option<Duration>,
     action: KeyAction,
@@ -84,11 +85,12 @@ impl Attempts {
     }
 
     pub(crate) fn push(&mut self, outcome: Outcome, key: u32) {
-        let (met, replayed) = match outcome {
-            Outcome::Answer(Answer { status, replayed, .. }) => (Met::Status(status), replayed),
-            Outcome::Failure(failure) => (Met::Failure(failure), false),
+        let (met, replayed, redirected) = match outcome {
+            Outcome::Answer(Answer { status, replayed, redirected, .. }) => (Met::Status(status), replayed, redirected),
+            Outcome::Failure(failure) => (Met::Failure(failure), false, false),
         };
-        self.list.push(Attempt { met, key, replayed, verdict: None, wait: None, action: KeyAction::Preserve });
+        let (verdict, wait, action) = (None, None, KeyAction::Preserve);
+        self.list.push(Attempt { met, key, replayed, redirected, verdict, wait, action });
     }
 
     pub(crate) fn waited(&mut self, wait: Duration, action: KeyAction) {
@@ -145,6 +147,11 @@ impl Attempt {
         self.replayed
     }
 
+    /// Whether a redirect took the request, and its key, to another origin.
+    pub fn is_redirected(&self) -> bool {
+        self.redirected
+    }
+
     /// What the verifier said after this attempt, if it was asked.
     pub fn verdict(&self) -> Option<VerdictKind> {
         self.verdict
@@ -194,6 +201,9 @@ impl fmt::Display for Attempts {
             write!(f, "{}", attempt.met)?;
             if attempt.replayed {
                 f.write_str(" (replayed)")?;
+            }
+            if attempt.redirected {
+                f.write_str(" (redirected to another origin)")?;
             }
             if let Some(wait) = attempt.wait {
                 write!(f, " > waited {}ms", wait.as_millis())?;

@@ -1,11 +1,14 @@
-//! The body of an error, read once and within bounds.
+//! Bodies: that of an error, read once and within bounds; that of a request, buffered where this is asked for.
 //!
-//! Reading a small body to its end is also what leaves the connection usable for the next attempt. A body that is
+//! Reading a small error body to its end is also what leaves the connection usable for the next attempt. A body that is
 //! too long or too slow is cut off, and its connection with it.
 
 use std::time::Duration;
 
-use reqwest::Response;
+use http::header::CONTENT_LENGTH;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Limited};
+use reqwest::{Body, Request, Response};
 
 use crate::time;
 
@@ -44,4 +47,26 @@ async fn fill(response: &mut Response, body: &mut ErrorBody, limit: usize) {
             }
         }
     }
+}
+
+/// Reads the request's body into memory, where it is a stream of a known length that is not above `most`.
+///
+/// # Errors
+///
+/// If the stream fails, or turns out longer than `most`: part of it is gone then, and it can no longer be sent.
+pub(crate) async fn buffer(request: &mut Request, most: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let is_stream = request.body().is_some_and(|body| body.as_bytes().is_none());
+    if !is_stream || known_length(request).is_none_or(|length| length > most as u64) {
+        return Ok(());
+    }
+    if let Some(body) = request.body_mut().take() {
+        let bytes = Limited::new(body, most).collect().await?.to_bytes();
+        *request.body_mut() = Some(Body::from(bytes));
+    }
+    Ok(())
+}
+
+fn known_length(request: &Request) -> Option<u64> {
+    let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    header.or_else(|| request.body()?.size_hint().exact())
 }

@@ -7,7 +7,7 @@ use reqwest::{Body, Request, Response, Url};
 use reqwest_middleware::Next;
 
 use crate::{
-    attempts::Attempts,
+    attempts::{Attempt, Attempts},
     body,
     budget::Withdrawal,
     decide::{Applied, Decision, History, KeyAction, KeyPlace, Situation, Stop, decide},
@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
             clock,
             operation: service.operation(request.method(), request.url()),
             method: request.method().clone(),
-            body_replayable: request.body().is_none_or(|body| body.as_bytes().is_some()),
+            body_replayable: is_in_memory(&request),
             key: None,
             key_generation: 0,
             started: time::now(),
@@ -149,6 +149,23 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Reads a body that is a stream into memory, where the policy allows it, so that it can be sent again.
+    pub(crate) async fn buffer(mut self, mut request: Request) -> Result<(Self, Request), Error> {
+        if self.body_replayable || self.policy().buffered_body == 0 {
+            return Ok((self, request));
+        }
+        let read = time::within(self.time_left(), body::buffer(&mut request, self.policy().buffered_body)).await;
+        let (stop, shown) = match read {
+            Some(Ok(())) => {
+                self.body_replayable = is_in_memory(&request);
+                return Ok((self, request));
+            }
+            Some(Err(error)) => (Stop::Permanent, Failed { source: Some(error), ..Failed::default() }),
+            None => (Stop::Deadline, Failed::past_deadline()),
+        };
+        Err(self.error(ErrorKind::Transport, stop, Applied::No, shown, Target::of(&request)))
+    }
+
     /// What may be needed of a request after it is sent. A last attempt's request is cloned only where its body is
     /// looked at afterwards.
     pub(crate) fn keep(&self, request: &Request) -> Kept {
@@ -184,6 +201,7 @@ impl<'a> Call<'a> {
     async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
         let policy = self.policy();
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let redirected = has_travelled(target.url, response.url());
         let patience = policy.error_body_timeout.min(self.time_left());
         let body = body::read(response, policy.max_error_body, patience).await;
 
@@ -198,6 +216,7 @@ impl<'a> Call<'a> {
         answer.retry_signal = self.service.retry_signal().and_then(|signal| signal.read(&headers));
         answer.transient = idempotency.is_transient(&headers);
         answer.replayed = idempotency.is_replay(&headers);
+        answer.redirected = redirected;
 
         let scope = rate_limiting.scope(&headers).map(str::to_owned);
         let shown = Failed { status: Some(status), retry_after: answer.hint, scope, parts, body, ..Failed::default() };
@@ -215,12 +234,20 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn record(&mut self, outcome: Outcome) {
+        let redirected = matches!(outcome, Outcome::Answer(Answer { redirected: true, .. }));
+        if redirected && self.key.is_some() && !self.attempts.iter().any(Attempt::is_redirected) {
+            telemetry::redirected(self.service);
+        }
+        self.attempts.push(outcome, self.key_generation);
+    }
+
     /// Adds the attempt to the history and asks the pure function.
     pub(crate) fn decide(&mut self, attempt: &FailedAttempt, target: Target<'_>) -> Step<'a> {
         let mut situation = self.situation(attempt.outcome, target);
         situation.history = situation.history.after(&situation);
         self.history = situation.history;
-        self.attempts.push(attempt.outcome, self.key_generation);
+        self.record(attempt.outcome);
         loop {
             match decide(&situation) {
                 Decision::Fail(stop) => return Step::Fail(stop),
@@ -299,9 +326,11 @@ impl<'a> Call<'a> {
     }
 
     /// Puts the account into the response, which is handed on as it is.
-    pub(crate) fn succeed(mut self, mut response: Response) -> Response {
+    pub(crate) fn succeed(mut self, mut response: Response, target: Target<'_>) -> Response {
         self.service.budget().deposit(self.paid.max(1));
-        self.attempts.push(Outcome::Answer(Answer::new(response.status())), self.key_generation);
+        let mut answer = Answer::new(response.status());
+        answer.redirected = has_travelled(target.url, response.url());
+        self.record(Outcome::Answer(answer));
         self.attempts.finish(self.started.elapsed());
         response.extensions_mut().insert(self.attempts);
         response
@@ -356,6 +385,18 @@ impl<'a> Call<'a> {
         telemetry::failed(&error);
         error
     }
+}
+
+/// Whether the answer came from another origin than the request was sent to.
+fn has_travelled(sent_to: &Url, answered_by: &Url) -> bool {
+    let same_place = sent_to.host_str() == answered_by.host_str()
+        && sent_to.port_or_known_default() == answered_by.port_or_known_default()
+        && sent_to.scheme() == answered_by.scheme();
+    !same_place
+}
+
+fn is_in_memory(request: &Request) -> bool {
+    request.body().is_none_or(|body| body.as_bytes().is_some())
 }
 
 fn is_error(status: StatusCode) -> bool {

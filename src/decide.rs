@@ -203,6 +203,8 @@ pub struct History {
     /// An attempt under a key given up may have been executed, and nothing has settled it since.
     earlier_doubt: bool,
     rotated: bool,
+    /// A redirect took the key to another origin, about whose keys the description says nothing.
+    travelled: bool,
     found_applied: bool,
 }
 
@@ -273,6 +275,7 @@ impl History {
     }
 
     fn read_answer(&mut self, answer: Answer, kind: KeyKind) {
+        self.travelled |= answer.redirected;
         self.throttled += u32::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
         if answer.replayed {
             self.key.closed = true;
@@ -465,7 +468,7 @@ impl<'a> Situation<'a> {
     }
 
     fn can_rotate(&self) -> bool {
-        self.key == KeyPlace::Header && !self.history.rotated
+        self.key == KeyPlace::Header && !self.history.rotated && !self.history.travelled
     }
 
     fn is_unkeyed_write(&self) -> bool {

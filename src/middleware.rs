@@ -87,25 +87,43 @@ impl Middleware for SafeRetry {
         match self.services.find(request.url()) {
             None => next.run(request, extensions),
             Some(service) => Box::pin(async move {
-                let ended = match Call::begin(service, &*self.clock, request, extensions) {
+                if extensions.get::<Marker>().is_some() {
+                    return Err(reqwest_middleware::Error::middleware(NestedLayers));
+                }
+                let call = Call::begin(service, &*self.clock, request, extensions);
+                let ended = match call {
                     Ok((call, request)) => run(call, request, extensions, next).await,
                     Err(error) => Err(error),
                 };
+                extensions.remove::<Marker>();
                 ended.map_err(reqwest_middleware::Error::middleware)
             }),
         }
     }
 }
 
+/// In the extensions of every attempt, so that a second layer below can tell that there is one above.
+#[derive(Clone)]
+struct Marker;
+
+/// Two layers of one chain both know the service of a request.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "two SafeRetry layers know this request's service, and their attempts would multiply: give the service to one only"
+)]
+pub(crate) struct NestedLayers;
+
 /// The loop: send, learn, decide, wait, verify. Every step is a method of `Call`.
-async fn run(mut call: Call<'_>, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Ending {
-    let before = std::mem::take(extensions);
+async fn run(call: Call<'_>, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Ending {
+    let (mut call, mut request) = call.buffer(request).await?;
+    let mut before = std::mem::take(extensions);
+    before.insert(Marker);
     loop {
         let kept = call.keep(&request);
         // An attempt must not see what the one before has left; the last one's are handed back.
         extensions.clone_from(&before);
         let failed = match call.send(request, extensions, next.clone(), kept.target()).await {
-            Ok(response) => return Ok(call.succeed(response)),
+            Ok(response) => return Ok(call.succeed(response, kept.target())),
             Err(failed) => failed,
         };
         let (delay, key, tokens, again) = match (call.decide(&failed, kept.target()), kept) {

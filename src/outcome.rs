@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io, iter, time::Duration};
 
 use http::StatusCode;
 
-use crate::idempotency::Meaning;
+use crate::{idempotency::Meaning, middleware::NestedLayers};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,22 @@ pub struct Answer {
     pub transient: bool,
     /// The service says that this is a stored answer, repeated.
     pub replayed: bool,
+    /// The answer came from another origin than the request was sent to: a redirect took the key along.
+    pub redirected: bool,
 }
 
 impl Answer {
     /// An answer that says nothing but its status.
     pub const fn new(status: StatusCode) -> Self {
-        Self { status, meaning: None, hint: None, retry_signal: None, transient: false, replayed: false }
+        Self {
+            status,
+            meaning: None,
+            hint: None,
+            retry_signal: None,
+            transient: false,
+            replayed: false,
+            redirected: false,
+        }
     }
 }
 
@@ -78,6 +88,8 @@ impl Failure {
     pub(crate) fn of(error: &reqwest_middleware::Error) -> Self {
         match error {
             reqwest_middleware::Error::Reqwest(error) => Self::of_reqwest(error),
+            // The layer below has refused the request before it was sent.
+            reqwest_middleware::Error::Middleware(error) if error.is::<NestedLayers>() => Self::Unsendable,
             reqwest_middleware::Error::Middleware(error) => error
                 .chain()
                 .flat_map(causes)

@@ -20,6 +20,7 @@ use crate::{
 /// - a budget of 500 tokens a service; a repeat costs 14, after a 429 5
 /// - 10 s for one question to the verifier
 /// - the first 64 KiB of an error's body, for 2 s
+/// - request bodies that are streams are not buffered, and so not sent again
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,6 +46,7 @@ pub struct RetryPolicy {
     pub(crate) verify_timeout: Duration,
     pub(crate) max_error_body: usize,
     pub(crate) error_body_timeout: Duration,
+    pub(crate) buffered_body: usize,
 }
 
 impl Default for RetryPolicy {
@@ -69,6 +71,7 @@ impl RetryPolicy {
             verify_timeout: Duration::from_secs(10),
             max_error_body: 64 * 1024,
             error_body_timeout: Duration::from_secs(2),
+            buffered_body: 0,
         }
     }
 
@@ -152,6 +155,14 @@ impl RetryPolicy {
     /// How long reading an error's body may take.
     pub const fn error_body_timeout(mut self, timeout: Duration) -> Self {
         self.error_body_timeout = timeout;
+        self
+    }
+
+    /// Reads a request body that is a stream into memory before the first attempt, so that it can be sent again, where
+    /// its length is known beforehand and not above this many bytes. Without it a stream, multipart forms included, is
+    /// sent exactly once.
+    pub const fn buffer_bodies(mut self, most: usize) -> Self {
+        self.buffered_body = most;
         self
     }
 
@@ -264,7 +275,7 @@ mod tests {
         assert_eq!((policy.deadline, policy.verify_timeout), (Duration::from_secs(120), Duration::from_secs(10)));
         assert_eq!((policy.budget, policy.costs), (500, (14, 5)));
         assert_eq!((policy.max_error_body, policy.error_body_timeout), (65_536, Duration::from_secs(2)));
-        assert_eq!(policy.retry_on, None);
+        assert_eq!((policy.retry_on, policy.buffered_body), (None, 0));
     }
 
     #[test]

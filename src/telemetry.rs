@@ -17,6 +17,13 @@ pub(crate) fn verified(service: &Service, verdict: VerdictKind) {
     tracing::debug!(service = service.name(), ?verdict, "asked the verifier");
 }
 
+pub(crate) fn redirected(service: &Service) {
+    tracing::warn!(
+        service = service.name(),
+        "a redirect took the idempotency key to another origin: set `redirect::Policy::none()` on the client"
+    );
+}
+
 pub(crate) fn failed(error: &Error) {
     if error.applied() == Applied::Unknown {
         tracing::warn!(%error, "call ended in doubt");
