@@ -6,7 +6,7 @@ use http::{Extensions, Method};
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_safe_retry::{
-    Attempts, Effect, Idempotency, IdempotencyKey, KeyKind, RetryPolicy, SafeRetry, Service, Stop,
+    Applied, Attempts, Effect, Idempotency, IdempotencyKey, KeyKind, RetryPolicy, SafeRetry, Service, Stop,
 };
 
 use super::{CONTRACTS, LEDGER, failure, metronome};
@@ -195,4 +195,41 @@ async fn the_tower_service_and_cloned_clients_behave_alike() {
     assert_eq!(keys[0], keys[1]);
     assert_eq!(keys[2], keys[3]);
     assert_ne!(keys[0], keys[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_layers_that_know_the_same_service_are_refused() {
+    let transport = Transport::new([]);
+    let client = ClientBuilder::new(reqwest::Client::new())
+        .with(SafeRetry::new([Service::metronome()]))
+        .with(SafeRetry::new([Service::metronome()]))
+        .with(transport.clone())
+        .build();
+    failure!(client.post(CONTRACTS), |error| {
+        assert_eq!((error.stop(), error.applied(), error.attempts().count()), (Stop::Permanent, Applied::No, 1));
+        let source = std::error::Error::source(error).unwrap().to_string();
+        assert!(source.contains("two SafeRetry layers"), "{source}");
+    });
+    assert_eq!(transport.sent().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_layers_for_different_services_go_together() {
+    let transport = Transport::new([status(503), status(200), status(503), status(200)]);
+    let client = ClientBuilder::new(reqwest::Client::new())
+        .with(SafeRetry::new([Service::metronome()]))
+        .with(SafeRetry::new([service("other", "https://api.example.com")]))
+        .with(transport)
+        .build();
+    client.post(CONTRACTS).send().await.unwrap();
+    client.get("https://api.example.com/x").send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_mark_of_the_layer_is_taken_out_of_the_extensions() {
+    let transport = Transport::new([status(200)]);
+    let mut extensions = Extensions::new();
+    let request = Request::new(Method::POST, CONTRACTS.parse().unwrap());
+    transport.client(Service::metronome()).execute_with_extensions(request, &mut extensions).await.unwrap();
+    assert!(extensions.is_empty());
 }

@@ -1,6 +1,8 @@
 //! The loop over a scripted transport under a paused clock: no sockets, no waiting.
 
 mod account;
+mod bodies;
+mod cancellation;
 mod deadline;
 mod errors;
 mod keys;
