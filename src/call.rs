@@ -190,8 +190,9 @@ impl<'a> Call<'a> {
                 Err(FailedAttempt { outcome: Outcome::Failure(Failure::Ambiguous), shown: Failed::past_deadline() })
             }
             Some(Err(error)) => {
-                let outcome = Outcome::Failure(Failure::of(&error));
-                Err(FailedAttempt { outcome, shown: Failed::without_answer(error) })
+                let failure = Failure::of(&error);
+                let shown = Failed::without_answer(failure, error);
+                Err(FailedAttempt { outcome: Outcome::Failure(failure), shown })
             }
             Some(Ok(response)) if is_error(response.status()) => Err(self.read(response, target).await),
             Some(Ok(response)) => Ok(response),

@@ -266,10 +266,11 @@ impl Error {
 
 impl Failed {
     /// An attempt without an answer. The URL is taken out of the cause: it may have secrets in its query.
-    pub(crate) fn without_answer(error: reqwest_middleware::Error) -> Self {
-        let (timed_out, connecting) = causes_of(&error)
+    pub(crate) fn without_answer(failure: Failure, error: reqwest_middleware::Error) -> Self {
+        let timed_out = causes_of(&error)
             .find_map(|cause| cause.downcast_ref::<reqwest::Error>())
-            .map_or((false, false), |error| (error.is_timeout(), error.is_connect()));
+            .is_some_and(reqwest::Error::is_timeout);
+        let connecting = matches!(failure, Failure::NotSent | Failure::Untrusted);
         let source: Box<dyn StdError + Send + Sync> = match error {
             reqwest_middleware::Error::Reqwest(error) => Box::new(error.without_url()),
             reqwest_middleware::Error::Middleware(error) => error.into(),

@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, io, iter, time::Duration};
 
 use http::StatusCode;
+use hyper_util::client::legacy;
 
 use crate::{idempotency::Meaning, middleware::NestedLayers};
 
@@ -65,7 +66,7 @@ pub enum Failure {
     Untrusted,
     /// The request cannot be sent as it is.
     Unsendable,
-    /// The redirects have no end; the request was sent.
+    /// The redirects have no end, or lead where nothing can be sent; the request was sent.
     RedirectLoop,
     /// A middleware below this layer failed for a reason of its own.
     Middleware,
@@ -100,7 +101,10 @@ impl Failure {
 
     fn of_reqwest(error: &reqwest::Error) -> Self {
         if error.is_builder() {
-            return Self::Unsendable;
+            // What the layer is asked to send has one of these schemes; a redirect may lead to any, and then the
+            // request before it was sent.
+            let sendable = error.url().is_none_or(|url| matches!(url.scheme(), "http" | "https"));
+            return if sendable { Self::Unsendable } else { Self::RedirectLoop };
         }
         if error.is_redirect() {
             return Self::RedirectLoop;
@@ -108,7 +112,10 @@ impl Failure {
         if error.is_status() {
             return Self::Middleware;
         }
-        if error.is_connect() || error.is_dns() {
+        if causes(error).any(is_own_body) {
+            return Self::Ambiguous;
+        }
+        if error.is_connect() {
             // A certificate that is refused is an `io::Error` of this kind within the connection's own.
             let untrusted = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
             return if untrusted.map(io::Error::kind).any(|kind| kind == io::ErrorKind::InvalidData) {
@@ -121,8 +128,18 @@ impl Failure {
     }
 }
 
+/// The request's own body failed while it was sent. Causes below are the body's: where it comes out of another
+/// connection, what became of that one says nothing about this one.
+fn is_own_body(cause: &(dyn StdError + 'static)) -> bool {
+    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user)
+}
+
 fn was_not_processed(cause: &(dyn StdError + 'static)) -> bool {
-    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) || refused_by_http2(cause)
+    // An error that occurred on no connection occurred before the request was given to one.
+    let on_no_connection = |error: &legacy::Error| error.connect_info().is_none();
+    cause.downcast_ref().is_some_and(on_no_connection)
+        || cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
+        || refused_by_http2(cause)
 }
 
 /// RFC 9113, section 8.7: a refused stream was not processed. A GOAWAY that ends a stream as an HTTP/2 error is one

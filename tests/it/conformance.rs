@@ -374,7 +374,7 @@ fn check(case: &Case, profiles: &Profiles) -> Vec<String> {
         [Origin::Profile, Origin::Shipped].into_iter().flat_map(|origin| [(origin, 0.0), (origin, 1.0)])
     {
         let faults = case.script.iter().filter_map(|step| step.fault.as_deref());
-        let faults: Vec<_> = faults.map(|fault| real.block_on(faults::provoke(fault))).collect();
+        let faults: Vec<_> = faults.map(|fault| real.block_on(faults::provoke(fault.parse().unwrap()))).collect();
         let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let Some(service) = profile::service(origin, &case.profile, profiles, &case.config) else { continue };
         let found = paused.block_on(run(case, service, chance, faults));

@@ -197,7 +197,8 @@ fn the_error_is_one_word_and_goes_anywhere() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_of_the_transport_is_the_source_without_its_url() {
-    let refused = reqwest::Client::new().get("ftp://host/path?canary=1").send().await.unwrap_err();
+    let only_https = reqwest::Client::builder().https_only(true).build().unwrap();
+    let refused = only_https.get("http://host/path?canary=1").send().await.unwrap_err();
     assert!(refused.to_string().contains("canary"));
     let transport = Transport::new([crate::support::transport::Reply::Failure(refused.into())]);
     failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {

@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod faults;
+pub mod http2;
 pub mod profile;
+pub mod servers;
 pub mod transport;

@@ -2,3 +2,4 @@
 
 mod metronome;
 mod simulator;
+mod transport;

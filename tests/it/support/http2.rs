@@ -1,0 +1,112 @@
+//! The server's side of HTTP/2, frame by frame: what a well-behaved library would not send can be sent.
+
+use super::servers::Peer;
+
+/// Error codes of RFC 9113, section 7.
+pub(crate) mod code {
+    pub(crate) const NO_ERROR: u32 = 0x0;
+    pub(crate) const PROTOCOL_ERROR: u32 = 0x1;
+    pub(crate) const INTERNAL_ERROR: u32 = 0x2;
+    pub(crate) const REFUSED_STREAM: u32 = 0x7;
+    pub(crate) const CANCEL: u32 = 0x8;
+    pub(crate) const ENHANCE_YOUR_CALM: u32 = 0xb;
+    pub(crate) const HTTP_1_1_REQUIRED: u32 = 0xd;
+}
+
+/// The last stream of a GOAWAY that does not say yet which one is the last.
+pub(crate) const ANY_STREAM: u32 = 0x7fff_ffff;
+
+const DATA: u8 = 0x0;
+const HEADERS: u8 = 0x1;
+const RST_STREAM: u8 = 0x3;
+const SETTINGS: u8 = 0x4;
+const GOAWAY: u8 = 0x7;
+const END_STREAM: u8 = 0x1;
+const ACK: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+
+/// A connection whose client has sent its preface.
+pub(crate) struct Http2(Peer);
+
+impl Http2 {
+    /// `None` where the client closes first.
+    pub(crate) async fn of(mut peer: Peer) -> Option<Self> {
+        const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        assert_eq!(peer.take(PREFACE.len()).await?, PREFACE, "the client does not speak HTTP/2");
+        let mut connection = Self(peer);
+        connection.frame(SETTINGS, 0, 0, &[]).await;
+        Some(connection)
+    }
+
+    /// Reads the head of a request, and returns its stream.
+    pub(crate) async fn head(&mut self) -> Option<u32> {
+        self.read_head().await.map(|(stream, _)| stream)
+    }
+
+    /// Reads a whole request, and returns its stream.
+    pub(crate) async fn request(&mut self) -> Option<u32> {
+        let (stream, mut ended) = self.read_head().await?;
+        while !ended {
+            let (kind, flags, _) = self.next_frame().await?;
+            ended = kind == DATA && flags & END_STREAM != 0;
+        }
+        Some(stream)
+    }
+
+    async fn read_head(&mut self) -> Option<(u32, bool)> {
+        loop {
+            if let (HEADERS, flags, stream) = self.next_frame().await? {
+                self.0.count_request();
+                return Some((stream, flags & END_STREAM != 0));
+            }
+        }
+    }
+
+    /// The next frame's kind, flags and stream; settings are acknowledged on the way.
+    async fn next_frame(&mut self) -> Option<(u8, u8, u32)> {
+        let head = self.0.take(9).await?;
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let (length, kind, flags, stream) = (number(&head[..3]), head[3], head[4], number(&head[5..]));
+        self.0.take(length as usize).await?;
+        if kind == SETTINGS && flags & ACK == 0 {
+            self.frame(SETTINGS, ACK, 0, &[]).await;
+        }
+        Some((kind, flags, stream))
+    }
+
+    /// Answers 200 without a body.
+    pub(crate) async fn answer(&mut self, stream: u32) {
+        const STATUS_200: u8 = 0x88;
+        self.frame(HEADERS, END_STREAM | END_HEADERS, stream, &[STATUS_200]).await;
+    }
+
+    pub(crate) async fn reset_stream(&mut self, stream: u32, code: u32) {
+        self.frame(RST_STREAM, 0, stream, &code.to_be_bytes()).await;
+    }
+
+    /// Says that no stream above `last` was or will be processed.
+    pub(crate) async fn go_away(&mut self, last: u32, code: u32) {
+        self.frame(GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat()).await;
+    }
+
+    /// Sends what no server may send: a data frame for the connection as a whole.
+    pub(crate) async fn break_protocol(&mut self) {
+        self.frame(DATA, 0, 0, b"?").await;
+    }
+
+    async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        self.0.send([&head, payload].concat()).await;
+    }
+
+    /// Closes the connection with a reset.
+    pub(crate) fn reset(self) {
+        self.0.reset();
+    }
+
+    /// Keeps the connection open and silent until the client closes it or the server ends.
+    pub(crate) async fn hold(self) {
+        self.0.hold().await;
+    }
+}
