@@ -10,7 +10,7 @@ use reqwest_safe_retry::{
 };
 
 use super::{CONTRACTS, LEDGER, failure, metronome};
-use crate::support::transport::{Transport, reply, status};
+use crate::support::transport::{Transport, reply, status, unused};
 
 fn service(name: &'static str, base_url: &'static str) -> Service {
     Service::builder(name)
@@ -166,7 +166,7 @@ async fn extensions_do_not_leak_between_attempts_and_the_last_ones_come_back() {
     for (last, ends_well) in [(200, true), (404, false)] {
         let tracer = Tracer::default();
         let transport = Transport::new([status(503), status(502), status(last)]);
-        let client = ClientBuilder::new(reqwest::Client::new())
+        let client = ClientBuilder::new(unused())
             .with(SafeRetry::new([Service::metronome()]))
             .with(tracer.clone())
             .with(transport)
@@ -200,7 +200,7 @@ async fn the_tower_service_and_cloned_clients_behave_alike() {
 #[tokio::test(start_paused = true)]
 async fn two_layers_that_know_the_same_service_are_refused() {
     let transport = Transport::new([]);
-    let client = ClientBuilder::new(reqwest::Client::new())
+    let client = ClientBuilder::new(unused())
         .with(SafeRetry::new([Service::metronome()]))
         .with(SafeRetry::new([Service::metronome()]))
         .with(transport.clone())
@@ -216,7 +216,7 @@ async fn two_layers_that_know_the_same_service_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn two_layers_for_different_services_go_together() {
     let transport = Transport::new([status(503), status(200), status(503), status(200)]);
-    let client = ClientBuilder::new(reqwest::Client::new())
+    let client = ClientBuilder::new(unused())
         .with(SafeRetry::new([Service::metronome()]))
         .with(SafeRetry::new([service("other", "https://api.example.com")]))
         .with(transport)

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -14,6 +14,12 @@ use reqwest_safe_retry::{SafeRetry, Service};
 use tokio::time::Instant;
 
 use super::clock::Pinned;
+
+/// The client that a chain ends in and that the transport never reaches; made once, since it reads certificates.
+pub fn unused() -> reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
+    CLIENT.clone()
+}
 
 /// What the transport does with one request.
 pub enum Reply {
@@ -50,7 +56,7 @@ impl Transport {
     }
 
     pub fn layered(&self, layer: SafeRetry) -> ClientWithMiddleware {
-        ClientBuilder::new(reqwest::Client::new()).with(layer).with(self.clone()).build()
+        ClientBuilder::new(unused()).with(layer).with(self.clone()).build()
     }
 
     pub fn sent(&self) -> Vec<Sent> {
