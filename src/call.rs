@@ -12,6 +12,7 @@ use crate::{
     budget::Withdrawal,
     decide::{Applied, Decision, History, KeyAction, KeyPlace, Situation, Stop, decide},
     error::{Error, ErrorKind, Failed, Inner},
+    gates::{Places, Scope},
     idempotency::Meaning,
     json::{self, Member},
     key::{IdempotencyKey, KeyProblem, WireKey},
@@ -19,10 +20,11 @@ use crate::{
     outcome::{Answer, Failure, Outcome},
     policy::RetryPolicy,
     route::Effect,
-    service::{Operation, Service},
+    service::{Operation, RequestFacts, Service},
     telemetry,
     time::{self, Clock, Instant},
     verify::{Doubt, Verdict},
+    window::{Ended, Priority},
 };
 
 /// What is known of a call before its first attempt, and what its attempts have shown.
@@ -59,7 +61,27 @@ pub(crate) struct Target<'a> {
 /// An attempt that did not succeed: what the decision needs of it, and what an error would show.
 pub(crate) struct FailedAttempt {
     outcome: Outcome,
+    kind: ErrorKind,
     shown: Failed,
+    /// Whose limit it has met.
+    refused: Option<Scope>,
+}
+
+/// How sending ended; `None` where the deadline came first.
+type Sent = Option<reqwest_middleware::Result<Response>>;
+
+/// There is no place in the window within the deadline.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+impl FailedAttempt {
+    fn new(outcome: Outcome, shown: Failed) -> Self {
+        Self { outcome, kind: ErrorKind::of(outcome), shown, refused: None }
+    }
+
+    fn past_deadline() -> Self {
+        Self::new(Outcome::Failure(Failure::Ambiguous), Failed::past_deadline())
+    }
 }
 
 /// What the loop is told to do next.
@@ -177,24 +199,65 @@ impl<'a> Call<'a> {
         whole.map_or_else(|| Kept::Url(request.url().clone()), Kept::Request)
     }
 
+    /// A place in the service's window, waited for within the deadline.
+    pub(crate) async fn enter(&self, target: Target<'_>) -> Result<Option<Places>, Full> {
+        let Some(gates) = self.service.gates() else { return Ok(None) };
+        let priority = if self.operation.effect == Effect::Read { Priority::Read } else { Priority::Write };
+        gates.enter(priority, self.time_left(), || self.customer(target)).await.map(Some).ok_or(Full)
+    }
+
+    /// The queue in front of the window leaves no time for an attempt.
+    pub(crate) async fn turn_away(self, target: Target<'_>) -> Ending {
+        let attempt = FailedAttempt { kind: ErrorKind::RateLimited, refused: None, ..FailedAttempt::past_deadline() };
+        self.fail(Stop::Deadline, attempt, target).await
+    }
+
+    fn customer(&self, target: Target<'_>) -> Option<String> {
+        self.service.customer_of(&RequestFacts { method: &self.method, url: target.url, body: target.body })
+    }
+
+    /// Tells the window how the attempt ended, and whose limit it has met.
+    fn leave(&self, places: Option<Places>, sent: &Sent, target: Target<'_>) -> Option<Scope> {
+        let (places, gates) = (places?, self.service.gates()?);
+        let Some(Ok(response)) = sent else {
+            places.give_back(Ended::Unanswered, Scope::All);
+            return None;
+        };
+        if !matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            places.give_back(Ended::Answered, Scope::All);
+            return None;
+        }
+        let one_customers = self.service.rate_limiting().scope(response.headers()) == Some("customer");
+        let scope = match self.customer(target) {
+            Some(customer) if one_customers => gates.refuse_customer(customer),
+            // Whose limit it was can no longer be told, but it was not that of all.
+            None if one_customers && self.service.tells_customers() => Scope::Customer,
+            _ => Scope::All,
+        };
+        places.give_back(Ended::Refused, scope);
+        Some(scope)
+    }
+
     /// One attempt, within the call's deadline; an error's body is read here, once.
     pub(crate) async fn send(
         &mut self,
         request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
+        places: Option<Places>,
         target: Target<'_>,
     ) -> Result<Response, FailedAttempt> {
-        match time::within(self.time_left(), next.run(request, extensions)).await {
-            None => {
-                Err(FailedAttempt { outcome: Outcome::Failure(Failure::Ambiguous), shown: Failed::past_deadline() })
-            }
+        let sent = time::within(self.time_left(), next.run(request, extensions)).await;
+        let refused = self.leave(places, &sent, target);
+        match sent {
+            None => Err(FailedAttempt::past_deadline()),
             Some(Err(error)) => {
                 let failure = Failure::of(&error);
-                let shown = Failed::without_answer(failure, error);
-                Err(FailedAttempt { outcome: Outcome::Failure(failure), shown })
+                Err(FailedAttempt::new(Outcome::Failure(failure), Failed::without_answer(failure, error)))
             }
-            Some(Ok(response)) if is_error(response.status()) => Err(self.read(response, target).await),
+            Some(Ok(response)) if is_error(response.status()) => {
+                Err(FailedAttempt { refused, ..self.read(response, target).await })
+            }
             Some(Ok(response)) => Ok(response),
         }
     }
@@ -221,7 +284,7 @@ impl<'a> Call<'a> {
 
         let scope = rate_limiting.scope(&headers).map(str::to_owned);
         let shown = Failed { status: Some(status), retry_after: answer.hint, scope, parts, body, ..Failed::default() };
-        FailedAttempt { outcome: Outcome::Answer(answer), shown }
+        FailedAttempt::new(Outcome::Answer(answer), shown)
     }
 
     /// A request without a key has no conflict about one. That something else is being executed still holds for what
@@ -251,9 +314,13 @@ impl<'a> Call<'a> {
         self.record(attempt.outcome);
         loop {
             match decide(&situation) {
-                Decision::Fail(stop) => return Step::Fail(stop),
+                Decision::Fail(stop) => {
+                    self.hold(attempt, attempt.shown.retry_after.unwrap_or_default(), target);
+                    return Step::Fail(stop);
+                }
                 Decision::Retry { delay, key, cost } => {
                     if let Some(tokens) = self.service.budget().withdraw(cost) {
+                        self.hold(attempt, delay, target);
                         self.attempts.waited(delay, key);
                         telemetry::retrying(self.service, &self.attempts, delay, key);
                         return Step::Retry { delay, key, tokens };
@@ -262,6 +329,13 @@ impl<'a> Call<'a> {
                     situation.tokens = self.service.budget().tokens();
                 }
             }
+        }
+    }
+
+    /// After a refusal the window may keep everybody waiting, though never for longer than a hint may be.
+    fn hold(&self, attempt: &FailedAttempt, wait: Duration, target: Target<'_>) {
+        if let (Some(gates), Some(scope)) = (self.service.gates(), attempt.refused) {
+            gates.hold(scope, wait.min(self.policy().hint_cap), || self.customer(target));
         }
     }
 
@@ -281,6 +355,7 @@ impl<'a> Call<'a> {
             elapsed: self.started.elapsed(),
             chance: self.clock.jitter(),
             tokens: self.service.budget().tokens(),
+            window: self.service.gates().is_some(),
         }
     }
 
@@ -364,8 +439,7 @@ impl<'a> Call<'a> {
     }
 
     fn end(self, stop: Stop, applied: Applied, attempt: FailedAttempt, target: Target<'_>) -> Error {
-        let kind = ErrorKind::of(attempt.outcome);
-        self.error(kind, stop, applied, attempt.shown, target)
+        self.error(attempt.kind, stop, applied, attempt.shown, target)
     }
 
     fn error(mut self, kind: ErrorKind, stop: Stop, applied: Applied, failed: Failed, target: Target<'_>) -> Error {

@@ -47,6 +47,8 @@ pub struct Situation<'a> {
     pub chance: f64,
     /// The tokens left in the service's budget.
     pub tokens: u32,
+    /// Whether a window holds calls back: a repeat after a 429 then costs nothing.
+    pub window: bool,
 }
 
 /// Whether and where a request carries a key.
@@ -349,8 +351,11 @@ fn next_attempt(situation: &Situation<'_>) -> Result<Decision, Stop> {
     }
     let key = next_key(situation, row)?;
     let delay = next_delay(situation)?;
-    let (transient, throttled) = situation.policy.costs;
-    let cost = if situation.is_throttled() { throttled } else { transient };
+    let cost = match situation.policy.costs {
+        (_, _) if situation.is_throttled() && situation.window => 0,
+        (_, throttled) if situation.is_throttled() => throttled,
+        (transient, _) => transient,
+    };
     if situation.tokens < cost {
         return Err(Stop::Budget);
     }
@@ -446,7 +451,7 @@ fn spread(hint: Duration, (share, most): (f64, Duration), chance: f64) -> Durati
 
 impl<'a> Situation<'a> {
     /// After the first attempt of a call, with everything else as it is when nothing was set up: the default
-    /// statuses, a body that can be sent again, no verifier, no time passed, the longest wait, a full budget.
+    /// statuses, a body that can be sent again, no verifier, no time passed, the longest wait, a full budget, no window.
     pub fn new(effect: Effect, key: KeyPlace, kind: KeyKind, policy: &'a RetryPolicy, outcome: Outcome) -> Self {
         let before = Self {
             effect,
@@ -463,6 +468,7 @@ impl<'a> Situation<'a> {
             elapsed: Duration::ZERO,
             chance: 1.0,
             tokens: policy.budget,
+            window: false,
         };
         Self { history: History::default().after(&before), ..before }
     }

@@ -31,6 +31,7 @@
 //! | service | which service is this? none: the request passes through untouched | [`Service`], `service.rs` |
 //! | route | what does sending this again do? | [`Effect`], [`Route`], `route.rs` |
 //! | key | the caller's key, checked, or a fresh one | [`IdempotencyKey`], `key.rs` |
+//! | window | may one more be in flight? wait, within the deadline | [`Window`], `window.rs`, `gates.rs` |
 //! | send | one attempt, within the deadline | `call.rs`, in the loop of `middleware.rs` |
 //! | outcome | what the answer says, or how the transport failed | [`Outcome`], `outcome.rs`, `hint.rs` |
 //! | body | an error's body, once, within bounds | `body.rs`, [`ErrorFormat`] |
@@ -59,6 +60,7 @@ mod config_error;
 pub mod decide;
 mod error;
 mod error_format;
+mod gates;
 mod hint;
 mod idempotency;
 mod json;
@@ -77,6 +79,7 @@ mod source;
 mod telemetry;
 mod time;
 mod verify;
+mod window;
 
 #[doc(no_inline)]
 pub use async_trait::async_trait;
@@ -93,11 +96,12 @@ pub use middleware::SafeRetry;
 pub use outcome::{Answer, Failure, Outcome};
 pub use policy::{RetryPolicy, StatusSet};
 pub use route::{Effect, Route};
-pub use service::{Service, ServiceBuilder};
+pub use service::{Health, RequestFacts, Service, ServiceBuilder};
 pub use signal::Signal;
 pub use source::{Evidence, Rule, Source};
 pub use time::Clock;
 pub use verify::{Doubt, Verdict, Verifier};
+pub use window::Window;
 
 /// The error bodies that Adyen documents.
 pub mod adyen {

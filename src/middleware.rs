@@ -119,10 +119,13 @@ async fn run(call: Call<'_>, request: Request, extensions: &mut Extensions, next
     let mut before = std::mem::take(extensions);
     before.insert(Marker);
     loop {
+        let Ok(places) = call.enter(Target::of(&request)).await else {
+            return call.turn_away(Target::of(&request)).await;
+        };
         let kept = call.keep(&request);
         // An attempt must not see what the one before has left; the last one's are handed back.
         extensions.clone_from(&before);
-        let failed = match call.send(request, extensions, next.clone(), kept.target()).await {
+        let failed = match call.send(request, extensions, next.clone(), places, kept.target()).await {
             Ok(response) => return Ok(call.succeed(response, kept.target())),
             Err(failed) => failed,
         };

@@ -9,6 +9,7 @@ use crate::{
     budget::Budget,
     config_error::{ConfigError, Mistakes},
     error_format::ErrorFormat,
+    gates::Gates,
     hint::RateLimiting,
     idempotency::Idempotency,
     policy::{RetryPolicy, StatusSet},
@@ -16,6 +17,7 @@ use crate::{
     signal::Signal,
     source::Source,
     verify::Verifier,
+    window::Window,
 };
 
 /// A named base URL with what the service behind it documents, how often calls to it are repeated, and its budget.
@@ -46,6 +48,36 @@ struct Shared {
     url: Url,
     routes: Routes,
     budget: Budget,
+    gates: Option<Gates>,
+}
+
+/// Draws the customer from a request.
+type CustomerOf = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync>;
+
+/// A request, as far as the function that draws its customer may see it.
+#[derive(Clone, Copy)]
+pub struct RequestFacts<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+/// How a service is doing, by what its calls have met; for a status page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The tokens in the retry budget.
+    pub budget: u32,
+    /// How many it holds at most.
+    pub budget_capacity: u32,
+    /// How many attempts may be in flight; `None` where any number may.
+    pub window: Option<usize>,
+    /// How many are in flight; 0 where there is no window.
+    pub in_flight: usize,
+    /// How many calls wait for a place.
+    pub waiting: usize,
+    /// How many customers have a window of their own.
+    pub customers_limited: usize,
 }
 
 /// Describes a service; made by [`Service::builder`] or [`Service::into_builder`].
@@ -61,6 +93,8 @@ pub struct ServiceBuilder {
     routes: Vec<Route>,
     sources: Vec<Source>,
     policy: RetryPolicy,
+    window: Window,
+    customer: Option<CustomerOf>,
     verifier: Option<Arc<dyn Verifier>>,
 }
 
@@ -87,6 +121,8 @@ impl Service {
             routes: Vec::new(),
             sources: Vec::new(),
             policy: RetryPolicy::new(),
+            window: Window::Adaptive,
+            customer: None,
             verifier: None,
         }
     }
@@ -134,6 +170,41 @@ impl Service {
     /// The pages that the description comes from.
     pub fn sources(&self) -> &[Source] {
         &self.shared.description.sources
+    }
+
+    /// How the service is doing.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::Service;
+    ///
+    /// let metronome = Service::metronome();
+    /// let health = metronome.health();
+    /// assert_eq!((health.budget, health.window, health.in_flight), (500, Some(32), 0));
+    /// ```
+    ///
+    /// Keep a clone of the service that the layer was given: clones share budget and window.
+    pub fn health(&self) -> Health {
+        let reading = self.gates().map(Gates::read);
+        Health {
+            budget: self.budget().tokens(),
+            budget_capacity: self.retry_policy().budget,
+            window: reading.map(|reading| reading.limit),
+            in_flight: reading.map_or(0, |reading| reading.in_flight),
+            waiting: reading.map_or(0, |reading| reading.waiting),
+            customers_limited: self.gates().map_or(0, Gates::customers_limited),
+        }
+    }
+
+    pub(crate) fn gates(&self) -> Option<&Gates> {
+        self.shared.gates.as_ref()
+    }
+
+    pub(crate) fn customer_of(&self, request: &RequestFacts<'_>) -> Option<String> {
+        self.shared.description.customer.as_ref()?(request)
+    }
+
+    pub(crate) fn tells_customers(&self) -> bool {
+        self.shared.description.customer.is_some()
     }
 
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {
@@ -284,6 +355,20 @@ impl ServiceBuilder {
         self
     }
 
+    /// How many attempts may be in flight at once; [`Window::Adaptive`] unless set.
+    pub const fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Draws the customer from a request, for a service that limits each customer by itself and says so in its
+    /// [scope header](RateLimiting::scope_header): a customer who meets its own limit gets a window of its own and
+    /// keeps nobody else waiting. It is asked only while some customer has one.
+    pub fn customer(mut self, of: impl Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.customer = Some(Arc::new(of));
+        self
+    }
+
     /// As [`Service::verifier`].
     pub fn verifier(mut self, verifier: impl Verifier) -> Self {
         self.verifier = Some(Arc::new(verifier));
@@ -310,11 +395,15 @@ impl ServiceBuilder {
         if let Some(signal) = &self.retry_signal {
             signal.check("retry_signal", &mut mistakes);
         }
+        if self.window == Window::Fixed(0) {
+            mistakes.add("window", "is fixed at 0: no attempt could ever be sent");
+        }
         let routes = Routes::new(self.routes.clone(), &mut mistakes);
         let url = mistakes.under(&format!("services.{}.", self.name)).finish(url)?;
         let budget = Budget::new(self.policy.budget);
+        let gates = Gates::new(self.window);
         let verifier = self.verifier.take();
-        Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget }), verifier })
+        Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget, gates }), verifier })
     }
 
     /// The description of a service that ships with the crate; a test builds each.
@@ -344,6 +433,32 @@ fn parse_base_url(text: &str, mistakes: &mut Mistakes) -> Option<Url> {
         mistakes.add("base_url", "has a query, a fragment or user information: give scheme, host, port and path only");
     }
     Some(url)
+}
+
+impl fmt::Debug for RequestFacts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestFacts")
+            .field("method", self.method)
+            .field("path", &self.url.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The method.
+    pub fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// The segments of the URL's path.
+    pub fn segments(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.url.path().split('/').skip(1)
+    }
+
+    /// Text or number at a pointer (RFC 6901) into the JSON body, where that is in memory.
+    pub fn json(&self, pointer: &str) -> Option<String> {
+        crate::json::member(self.body?, pointer)?.into_text()
+    }
 }
 
 impl fmt::Debug for Service {

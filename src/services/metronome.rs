@@ -13,7 +13,7 @@ use crate::{
     idempotency::{Idempotency, KeyKind, Meaning},
     policy::StatusSet,
     route::{Effect, Route},
-    service::Service,
+    service::{RequestFacts, Service},
     source::{Evidence, Rule, Source},
 };
 
@@ -64,6 +64,7 @@ impl Service {
             )
             .retryable(StatusSet::of(&[408, 425, 429]).with(500..=599).without(&[501, 505]))
             .rate_limiting(RateLimiting::new().scope_header("x-metronome-rate-limit-type"))
+            .customer(customer)
             .sources([
                 Source::new(IDEMPOTENCY, "2026-07-13", [Rule::Key, Rule::Stored, Rule::Retention, Rule::Conflicts]),
                 Source::new(STATUS_CODES, "2026-07-13", [Rule::Retryable, Rule::RateLimits, Rule::Errors]),
@@ -74,6 +75,12 @@ impl Service {
             .routes(OPERATIONS.iter().map(|(method, path, repeat)| repeat.route(method.clone(), path)))
             .shipped()
     }
+}
+
+/// The customer that a request is about: in the path, or in the body.
+fn customer(request: &RequestFacts<'_>) -> Option<String> {
+    let in_path = request.segments().skip_while(|segment| *segment != "customers").nth(1);
+    in_path.map(str::to_owned).or_else(|| request.json("/customer_id"))
 }
 
 /// What sending an operation again blindly does.

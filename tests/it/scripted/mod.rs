@@ -10,6 +10,7 @@ mod layer;
 mod secrets;
 mod services;
 mod verifier;
+mod window;
 
 use reqwest_middleware::RequestBuilder;
 use reqwest_safe_retry::{Error, RetryPolicy, Service};

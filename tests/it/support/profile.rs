@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::Method;
 use reqwest_safe_retry::{
     Backoff, ErrorFormat, HintHeader, Idempotency, Jitter, KeyFormat, KeyKind, Meaning, RateLimiting, RetryPolicy,
-    Service, ServiceBuilder, StatusSet,
+    Service, ServiceBuilder, StatusSet, Window,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -113,7 +113,8 @@ pub fn service(origin: Origin, name: &str, profiles: &Profiles, config: &Config)
     if origin == Origin::Profile || config.retry_after_headers.is_some() || config.use_ratelimit_header.is_some() {
         builder = builder.rate_limiting(rate_limiting(profile, config));
     }
-    let service = builder.retry(policy(&profiles.defaults, config)).build();
+    // The cases state what a repeat after a 429 costs, which is nothing while a window is on.
+    let service = builder.retry(policy(&profiles.defaults, config)).window(Window::Off).build();
     Some(service.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 

@@ -1,0 +1,143 @@
+//! The gates of a service: one for all calls, and one for each customer whose own limit was met.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::{
+    time::{self, Instant},
+    window::{Ended, Gate, Permit, Priority, Reading, Window},
+};
+
+/// A service's windows. A customer has one only after a refusal that named its own limit, so that nothing is kept of
+/// customers who stay within it.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    all: Gate,
+    customers: Mutex<HashMap<String, Customer>>,
+    /// Read without the lock: as long as there are none, a request need not be asked whose it is.
+    count: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Customer {
+    gate: Gate,
+    used: Instant,
+}
+
+/// However many customers a service has, and whatever it says of them, no more are kept.
+const MOST_CUSTOMERS: usize = 1024;
+/// A customer of whom nothing was heard for so long starts anew.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+
+/// Whose limit an attempt has met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    All,
+    Customer,
+}
+
+/// The places of an attempt: in the service's window, and in its customer's where there is one.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Places {
+    all: Permit,
+    customer: Option<Permit>,
+}
+
+impl Gates {
+    /// `None` where any number may be in flight.
+    pub(crate) fn new(window: Window) -> Option<Self> {
+        (window != Window::Off).then(|| Self {
+            all: Gate::new(window),
+            customers: Mutex::default(),
+            count: AtomicUsize::new(0),
+        })
+    }
+
+    fn customers(&self) -> MutexGuard<'_, HashMap<String, Customer>> {
+        self.customers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Places for an attempt, within `patience`. The customer's comes first: who waits for it keeps nobody else waiting.
+    pub(crate) async fn enter(
+        &self,
+        priority: Priority,
+        patience: Duration,
+        customer: impl FnOnce() -> Option<String>,
+    ) -> Option<Places> {
+        let started = time::now();
+        let customer = match self.of_customer(customer) {
+            Some(gate) => Some(gate.enter(priority, patience).await?),
+            None => None,
+        };
+        let all = self.all.enter(priority, patience.saturating_sub(started.elapsed())).await?;
+        Some(Places { all, customer })
+    }
+
+    fn of_customer(&self, name: impl FnOnce() -> Option<String>) -> Option<Gate> {
+        if self.count.load(Relaxed) == 0 {
+            return None;
+        }
+        let name = name()?;
+        let mut customers = self.customers();
+        let customer = customers.get_mut(&name)?;
+        customer.used = time::now();
+        Some(customer.gate.clone())
+    }
+
+    /// This customer has met its own limit: from now on it has a window. Where too many have one it has none, and its
+    /// refusals count for all.
+    pub(crate) fn refuse_customer(&self, name: String) -> Scope {
+        let mut customers = self.customers();
+        if !customers.contains_key(&name) && customers.len() >= MOST_CUSTOMERS {
+            customers.retain(|_, customer| !customer.gate.is_idle() || customer.used.elapsed() < FORGOTTEN_AFTER);
+        }
+        if !customers.contains_key(&name) && customers.len() >= MOST_CUSTOMERS {
+            return Scope::All;
+        }
+        customers.entry(name).or_insert_with(|| Customer { gate: Gate::new(Window::Adaptive), used: time::now() });
+        self.count.store(customers.len(), Relaxed);
+        Scope::Customer
+    }
+
+    /// After a refusal: at a window of one nobody else is let in before `wait` is over.
+    pub(crate) fn hold(&self, scope: Scope, wait: Duration, customer: impl FnOnce() -> Option<String>) {
+        match scope {
+            Scope::All => self.all.hold(wait),
+            Scope::Customer => {
+                if let Some(gate) = self.of_customer(customer) {
+                    gate.hold(wait);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn read(&self) -> Reading {
+        self.all.read()
+    }
+
+    pub(crate) fn customers_limited(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+}
+
+impl Places {
+    /// Gives the places back. A refusal counts for the window whose limit was met; for the other it is an answer.
+    pub(crate) fn give_back(self, ended: Ended, scope: Scope) {
+        let (all, customer) = match (ended, scope) {
+            (Ended::Refused, Scope::Customer) => (Ended::Answered, Ended::Refused),
+            (Ended::Refused, Scope::All) => (Ended::Refused, Ended::Answered),
+            (other, _) => (other, other),
+        };
+        self.all.give_back(all);
+        if let Some(permit) = self.customer {
+            permit.give_back(customer);
+        }
+    }
+}
