@@ -21,10 +21,11 @@ use crate::{
     policy::RetryPolicy,
     route::Effect,
     service::{Operation, RequestFacts, Service},
+    size::Ended,
     telemetry,
     time::{self, Clock, Instant},
     verify::{Doubt, Verdict},
-    window::{Ended, Priority},
+    window::Priority,
 };
 
 /// What is known of a call before its first attempt, and what its attempts have shown.
@@ -223,10 +224,14 @@ impl<'a> Call<'a> {
             places.give_back(Ended::Unanswered, Scope::All);
             return None;
         };
-        if !matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            places.give_back(Ended::Answered, Scope::All);
-            return None;
-        }
+        let ended = match response.status() {
+            StatusCode::TOO_MANY_REQUESTS => Ended::Throttled,
+            StatusCode::SERVICE_UNAVAILABLE => Ended::Down,
+            _ => {
+                places.give_back(Ended::Answered, Scope::All);
+                return None;
+            }
+        };
         let one_customers = self.service.rate_limiting().scope(response.headers()) == Some("customer");
         let scope = match self.customer(target) {
             Some(customer) if one_customers => gates.refuse_customer(customer),
@@ -234,7 +239,7 @@ impl<'a> Call<'a> {
             None if one_customers && self.service.tells_customers() => Scope::Customer,
             _ => Scope::All,
         };
-        places.give_back(Ended::Refused, scope);
+        places.give_back(ended, scope);
         Some(scope)
     }
 
@@ -315,12 +320,12 @@ impl<'a> Call<'a> {
         loop {
             match decide(&situation) {
                 Decision::Fail(stop) => {
-                    self.hold(attempt, attempt.shown.retry_after.unwrap_or_default(), target);
+                    self.hold(attempt, target);
                     return Step::Fail(stop);
                 }
                 Decision::Retry { delay, key, cost } => {
                     if let Some(tokens) = self.service.budget().withdraw(cost) {
-                        self.hold(attempt, delay, target);
+                        self.hold(attempt, target);
                         self.attempts.waited(delay, key);
                         telemetry::retrying(self.service, &self.attempts, delay, key);
                         return Step::Retry { delay, key, tokens };
@@ -333,9 +338,10 @@ impl<'a> Call<'a> {
     }
 
     /// After a refusal the window may keep everybody waiting, though never for longer than a hint may be.
-    fn hold(&self, attempt: &FailedAttempt, wait: Duration, target: Target<'_>) {
+    fn hold(&self, attempt: &FailedAttempt, target: Target<'_>) {
         if let (Some(gates), Some(scope)) = (self.service.gates(), attempt.refused) {
-            gates.hold(scope, wait.min(self.policy().hint_cap), || self.customer(target));
+            let hint = attempt.shown.retry_after.unwrap_or_default();
+            gates.hold(scope, hint.min(self.policy().hint_cap), || self.customer(target));
         }
     }
 

@@ -47,7 +47,7 @@ pub struct Situation<'a> {
     pub chance: f64,
     /// The tokens left in the service's budget.
     pub tokens: u32,
-    /// Whether a window holds calls back: a repeat after a 429 then costs nothing.
+    /// Whether a window holds calls back: a repeat after a 429 then costs nothing, and its waits do not grow.
     pub window: bool,
 }
 
@@ -427,7 +427,9 @@ fn next_delay(situation: &Situation<'_>) -> Result<Duration, Stop> {
     let policy = situation.policy;
     let history = &situation.history;
     let own = if situation.is_throttled() {
-        policy.throttled.delay(history.throttled.saturating_sub(1), situation.chance)
+        // A window slows everybody down; a call that was unlucky twice need not stay behind for it.
+        let repeats = if situation.window { 0 } else { history.throttled.saturating_sub(1) };
+        policy.throttled.delay(repeats, situation.chance)
     } else {
         policy.transient.delay((history.attempts - history.throttled).saturating_sub(1), situation.chance)
     };

@@ -10,8 +10,9 @@ use std::{
 };
 
 use crate::{
+    size::Ended,
     time::{self, Instant},
-    window::{Ended, Gate, Permit, Priority, Reading, Window},
+    window::{Gate, Permit, Priority, Reading, Window},
 };
 
 /// A service's windows. A customer has one only after a refusal that named its own limit, so that nothing is kept of
@@ -106,13 +107,13 @@ impl Gates {
         Scope::Customer
     }
 
-    /// After a refusal: at a window of one nobody else is let in before `wait` is over.
-    pub(crate) fn hold(&self, scope: Scope, wait: Duration, customer: impl FnOnce() -> Option<String>) {
+    /// After a refusal, at a window of one: nobody else is let in for a while.
+    pub(crate) fn hold(&self, scope: Scope, hint: Duration, customer: impl FnOnce() -> Option<String>) {
         match scope {
-            Scope::All => self.all.hold(wait),
+            Scope::All => self.all.hold(hint),
             Scope::Customer => {
                 if let Some(gate) = self.of_customer(customer) {
-                    gate.hold(wait);
+                    gate.hold(hint);
                 }
             }
         }
@@ -131,8 +132,8 @@ impl Places {
     /// Gives the places back. A refusal counts for the window whose limit was met; for the other it is an answer.
     pub(crate) fn give_back(self, ended: Ended, scope: Scope) {
         let (all, customer) = match (ended, scope) {
-            (Ended::Refused, Scope::Customer) => (Ended::Answered, Ended::Refused),
-            (Ended::Refused, Scope::All) => (Ended::Refused, Ended::Answered),
+            (Ended::Throttled, Scope::Customer) => (Ended::Answered, Ended::Throttled),
+            (Ended::Throttled, Scope::All) => (Ended::Throttled, Ended::Answered),
             (other, _) => (other, other),
         };
         self.all.give_back(all);

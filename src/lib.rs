@@ -75,6 +75,7 @@ mod services;
 mod signal;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+mod size;
 mod source;
 mod telemetry;
 mod time;

@@ -1,12 +1,10 @@
-//! The window: how many attempts may be in flight to a service at once, for every call of the process.
+//! The window: how many attempts may be in flight at once, for every call of the process.
 //!
 //! A service that says "too many requests" to one call says it to all of them. The window finds out how many attempts
-//! in flight the service bears, as TCP does for packets: it doubles each round trip while nothing is refused, halves at
-//! most once a round trip when something is, and then grows by one a round trip. [`Size`] is those rules, without a
-//! clock; [`Gate`] is the queue in front of it.
+//! in flight the service bears, as TCP does for packets. The rules are in `size.rs`; [`Gate`] is the queue in front.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use crate::time::{self, Instant};
+use crate::{
+    size::{At, Ended, Size},
+    time::{self, Instant},
+};
 
 /// How many attempts may be in flight to a service at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,82 +31,11 @@ pub enum Window {
     Off,
 }
 
-/// How an attempt ended, as far as the window is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It was answered, and not refused.
-    Answered,
-    /// 429 or 503.
-    Refused,
-    /// There was no answer: that says nothing about the service's limit.
-    Unanswered,
-}
-
 /// Writes go before reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Priority {
     Write,
     Read,
-}
-
-/// The rules by which the window grows and shrinks: numbers only.
-#[derive(Clone, Debug, PartialEq)]
-struct Size {
-    limit: usize,
-    /// Below it the window doubles each round trip, above it grows by one.
-    threshold: usize,
-    /// Answers since it grew last: as many as the window has places make a round trip.
-    answers: usize,
-    /// How often it was halved. An attempt that was sent before the last time does not halve it again: its refusal
-    /// belongs to the same round trip.
-    halvings: u64,
-    /// Nothing was answered since the last refusal.
-    refusing: bool,
-    adaptive: bool,
-}
-
-const START: usize = 32;
-/// Far above what one process can have in flight.
-const MOST: usize = 1_000_000;
-
-impl Size {
-    fn new(window: Window) -> Self {
-        let limit = match window {
-            Window::Adaptive => START,
-            Window::Fixed(limit) => limit as usize,
-            Window::Off => MOST,
-        };
-        let adaptive = window == Window::Adaptive;
-        Self { limit, threshold: MOST, answers: 0, halvings: 0, refusing: false, adaptive }
-    }
-
-    /// `sent_after` is the number of halvings when the attempt was sent; `busy` whether the window was in use.
-    fn learn(&mut self, ended: Ended, sent_after: u64, busy: bool) {
-        match ended {
-            _ if !self.adaptive => {}
-            Ended::Unanswered => {}
-            Ended::Answered => {
-                self.refusing = false;
-                self.answers += usize::from(busy);
-                let round_trip = if self.limit < self.threshold { 1 } else { self.limit };
-                if self.answers >= round_trip {
-                    self.answers = 0;
-                    self.limit = (self.limit + 1).min(MOST);
-                }
-            }
-            Ended::Refused if sent_after == self.halvings => {
-                if !self.refusing {
-                    // The last good size: where it doubles up to when the service is back.
-                    self.threshold = (self.limit / 2).max(1);
-                }
-                self.refusing = true;
-                self.limit = (self.limit / 2).max(1);
-                self.answers = 0;
-                self.halvings += 1;
-            }
-            Ended::Refused => {}
-        }
-    }
 }
 
 /// A window with the queue in front of it; clones are the same one.
@@ -117,10 +47,15 @@ struct State {
     size: Size,
     in_flight: usize,
     waiting: BTreeMap<Ticket, Option<Waker>>,
-    granted: BTreeSet<Ticket>,
+    /// Who was let in out of the queue and has not set out yet, and when it may.
+    granted: BTreeMap<Ticket, Instant>,
     next_ticket: u64,
+    /// When the next out of the queue may set out: they are spread over a round trip, since a burst is refused where
+    /// the same number in a row is not.
+    next_start: Instant,
     /// Nobody is let in before then.
     held_until: Option<Instant>,
+    began: Instant,
 }
 
 /// A place in the queue: writes before reads, then first come, first served.
@@ -136,13 +71,16 @@ pub(crate) struct Reading {
 
 impl Gate {
     pub(crate) fn new(window: Window) -> Self {
+        let began = time::now();
         Self(Arc::new(Mutex::new(State {
             size: Size::new(window),
             in_flight: 0,
             waiting: BTreeMap::new(),
-            granted: BTreeSet::new(),
+            granted: BTreeMap::new(),
             next_ticket: 0,
+            next_start: began,
             held_until: None,
+            began,
         })))
     }
 
@@ -174,22 +112,27 @@ impl Gate {
             return None;
         }
         state.in_flight += 1;
-        Some(Permit { gate: self.clone(), sent_after: state.size.halvings, ended: Ended::Unanswered })
+        Some(self.permit(state))
     }
 
-    /// At a window of one, where every call would only be told the same, nobody is let in before `wait` is over.
-    pub(crate) fn hold(&self, wait: Duration) {
+    fn permit(&self, state: &State) -> Permit {
+        Permit { gate: self.clone(), sent: time::now(), sent_after: state.size.halvings(), ended: Ended::Unanswered }
+    }
+
+    /// After a refusal at a window of one, where every call would only be told the same: nobody is let in for a while,
+    /// or for as long as the service asks for.
+    pub(crate) fn hold(&self, hint: Duration) {
         let mut state = self.state();
-        if state.size.adaptive && state.size.limit == 1 {
-            let until = time::now().checked_add(wait);
-            state.held_until = state.held_until.max(until);
+        let now = time::now();
+        if let Some(wait) = state.size.hold(hint, now - state.began) {
+            state.held_until = state.held_until.max(now.checked_add(wait));
             state.wake_first();
         }
     }
 
     pub(crate) fn read(&self) -> Reading {
         let state = self.state();
-        Reading { limit: state.size.limit, in_flight: state.in_flight, waiting: state.waiting.len() }
+        Reading { limit: state.size.limit(), in_flight: state.in_flight, waiting: state.waiting.len() }
     }
 
     /// Nobody is in flight or waiting, and nothing is known that a new gate would not know.
@@ -201,7 +144,7 @@ impl Gate {
 
 impl State {
     fn has_room(&self) -> bool {
-        self.in_flight < self.size.limit && !self.is_held()
+        self.in_flight < self.size.limit() && !self.is_held()
     }
 
     fn is_held(&self) -> bool {
@@ -213,7 +156,9 @@ impl State {
         while self.has_room() {
             let Some((ticket, waker)) = self.waiting.pop_first() else { return };
             self.in_flight += 1;
-            self.granted.insert(ticket);
+            let start = self.next_start.max(time::now());
+            self.next_start = start + self.size.spacing();
+            self.granted.insert(ticket, start);
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -234,6 +179,7 @@ impl State {
 #[must_use]
 pub(crate) struct Permit {
     gate: Gate,
+    sent: Instant,
     sent_after: u64,
     ended: Ended,
 }
@@ -248,8 +194,10 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.gate.state();
-        let busy = !state.waiting.is_empty() || 2 * state.in_flight > state.size.limit;
-        state.size.learn(self.ended, self.sent_after, busy);
+        let busy = !state.waiting.is_empty() || 2 * state.in_flight > state.size.limit();
+        let now = time::now();
+        let at = At { sent_after: self.sent_after, round_trip: now - self.sent, now: now - state.began, busy };
+        state.size.learn(self.ended, at);
         state.in_flight -= 1;
         state.pump();
     }
@@ -259,7 +207,7 @@ impl Drop for Permit {
 struct Waiting {
     gate: Gate,
     ticket: Ticket,
-    /// For the end of a hold; only the first in the queue has one.
+    /// For the end of a hold, which only the first in the queue waits for, or for its own start.
     timer: Option<(Instant, Pin<Box<dyn Future<Output = ()> + Send>>)>,
 }
 
@@ -272,13 +220,18 @@ impl Future for Waiting {
             let until = {
                 let mut state = this.gate.state();
                 state.pump();
-                if state.granted.remove(&this.ticket) {
-                    let sent_after = state.size.halvings;
-                    return Poll::Ready(Permit { gate: this.gate.clone(), sent_after, ended: Ended::Unanswered });
+                match state.granted.get(&this.ticket) {
+                    Some(start) if *start <= time::now() => {
+                        state.granted.remove(&this.ticket);
+                        return Poll::Ready(this.gate.permit(&state));
+                    }
+                    Some(start) => Some(*start),
+                    None => {
+                        state.waiting.insert(this.ticket, Some(context.waker().clone()));
+                        let first = state.waiting.keys().next() == Some(&this.ticket);
+                        state.held_until.filter(|until| first && *until > time::now())
+                    }
                 }
-                state.waiting.insert(this.ticket, Some(context.waker().clone()));
-                let first = state.waiting.keys().next() == Some(&this.ticket);
-                state.held_until.filter(|until| first && *until > time::now())
             };
             let Some(until) = until else { return Poll::Pending };
             if this.timer.as_ref().is_none_or(|(set_for, _)| *set_for != until) {
@@ -301,7 +254,7 @@ impl Drop for Waiting {
             if state.is_held() {
                 state.wake_first();
             }
-        } else if state.granted.remove(&self.ticket) {
+        } else if state.granted.remove(&self.ticket).is_some() {
             state.in_flight -= 1;
             state.pump();
         }
@@ -313,64 +266,6 @@ mod tests {
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
-
-    /// One round trip: as many attempts as the window has places, which all end like this.
-    fn round(size: &mut Size, ended: Ended) -> usize {
-        let (attempts, sent_after) = (size.limit, size.halvings);
-        for _ in 0..attempts {
-            size.learn(ended, sent_after, true);
-        }
-        size.limit
-    }
-
-    fn rounds(size: &mut Size, ended: Ended, count: usize) -> Vec<usize> {
-        (0..count).map(|_| round(size, ended)).collect()
-    }
-
-    #[test]
-    fn it_doubles_while_nothing_is_refused_and_halves_once_a_round_trip() {
-        let mut size = Size::new(Window::Adaptive);
-        assert_eq!(size.limit, 32);
-        assert_eq!(rounds(&mut size, Ended::Answered, 3), [64, 128, 256]);
-        assert_eq!(rounds(&mut size, Ended::Refused, 3), [128, 64, 32]);
-        // Up to half its last good size it doubles again, then it grows by one.
-        assert_eq!(rounds(&mut size, Ended::Answered, 2), [64, 128]);
-        assert_eq!(rounds(&mut size, Ended::Answered, 1), [129]);
-    }
-
-    #[test]
-    fn after_an_outage_it_doubles_up_to_half_its_last_good_size() {
-        let mut size = Size::new(Window::Adaptive);
-        rounds(&mut size, Ended::Answered, 2);
-        assert_eq!(rounds(&mut size, Ended::Refused, 9).last(), Some(&1));
-        assert_eq!(rounds(&mut size, Ended::Answered, 8), [2, 4, 8, 16, 32, 64, 65, 66]);
-    }
-
-    #[test]
-    fn it_grows_only_while_it_is_in_use() {
-        let mut size = Size::new(Window::Adaptive);
-        size.learn(Ended::Answered, 0, false);
-        size.learn(Ended::Unanswered, 0, true);
-        assert_eq!(size, Size::new(Window::Adaptive));
-    }
-
-    #[test]
-    fn a_fixed_window_stays_as_it_is() {
-        let mut size = Size::new(Window::Fixed(3));
-        assert_eq!(rounds(&mut size, Ended::Refused, 2), [3, 3]);
-        assert_eq!(rounds(&mut size, Ended::Answered, 2), [3, 3]);
-    }
-
-    #[test]
-    fn it_has_bounds() {
-        let mut size = Size { limit: MOST, ..Size::new(Window::Adaptive) };
-        size.learn(Ended::Answered, 0, true);
-        assert_eq!(size.limit, MOST);
-        for halvings in 0..200 {
-            size.learn(Ended::Refused, halvings, true);
-        }
-        assert_eq!(size.limit, 1);
-    }
 
     /// Fills the gate and joins the queue as told; the answer is the order in which the queue was let in.
     async fn order(joins: &[Priority]) -> Vec<usize> {
@@ -422,7 +317,7 @@ mod tests {
     async fn closed() -> Gate {
         let gate = Gate::new(Window::Adaptive);
         for _ in 0..10 {
-            gate.enter(Priority::Write, MS(1)).await.unwrap().give_back(Ended::Refused);
+            gate.enter(Priority::Write, MS(1)).await.unwrap().give_back(Ended::Throttled);
         }
         assert_eq!(gate.read().limit, 1);
         gate
@@ -435,12 +330,12 @@ mod tests {
         assert!(open.enter(Priority::Read, Duration::ZERO).await.is_some(), "not at a larger window");
 
         let gate = closed().await;
-        gate.hold(MS(1000));
+        gate.hold(MS(2000));
         let started = time::now();
-        assert!(gate.enter(Priority::Write, MS(999)).await.is_none());
+        assert!(gate.enter(Priority::Write, MS(1999)).await.is_none());
         assert_eq!(started.elapsed(), Duration::ZERO, "known at once");
         assert!(gate.enter(Priority::Write, MS(5000)).await.is_some());
-        assert_eq!(started.elapsed(), MS(1000));
+        assert_eq!(started.elapsed(), MS(2000));
     }
 
     #[tokio::test(start_paused = true)]
@@ -452,7 +347,7 @@ mod tests {
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         assert!(futures_util::poll!(second.as_mut()).is_pending());
         gate.hold(MS(2000));
-        permit.give_back(Ended::Refused);
+        permit.give_back(Ended::Unanswered);
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         drop(first);
         let started = time::now();

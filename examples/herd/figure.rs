@@ -1,0 +1,143 @@
+//! The figure: what reaches the service in each second, with the layer and with `reqwest-retry`.
+
+use std::path::Path;
+
+use plotters::{
+    chart::{ChartContext, SeriesLabelPosition},
+    coord::{combinators::LogCoord, types::RangedCoordf64},
+    prelude::*,
+};
+
+use crate::{
+    Failed,
+    measure::{Course, Scenario},
+    policies::Policy,
+    report::{share, thousands},
+    service::LIMIT,
+};
+
+const SIZE: (u32, u32) = (1000, 560);
+const FONT: &str = "Helvetica, Arial, sans-serif";
+/// Two colours that everyone can tell apart.
+const CURVES: [(Policy, RGBColor); 2] =
+    [(Policy::REQWEST_RETRY_UNLIMITED, RGBColor(213, 94, 0)), (Policy::SAFE_RETRY, RGBColor(0, 95, 160))];
+const INK: RGBColor = RGBColor(50, 50, 50);
+/// The lower end of the logarithmic axis: a second without any request is drawn here.
+const BOTTOM: f64 = 0.5;
+
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, LogCoord<f64>>>;
+
+/// One policy's line.
+struct Curve {
+    colour: RGBColor,
+    label: String,
+    per_second: Vec<usize>,
+    finished: f64,
+}
+
+/// Runs the scenario with both policies and writes the figure as SVG.
+pub(crate) fn draw(path: &Path, scenario: Scenario) -> Result<(), Failed> {
+    let curves: Vec<Curve> =
+        CURVES.into_iter().map(|(policy, colour)| Curve::new(scenario, policy, colour)).collect::<Result<_, _>>()?;
+    let root = SVGBackend::new(path, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let title = format!("{} calls at once, {} a second are admitted", thousands(scenario.calls), thousands(LIMIT));
+    root.draw_text(&title, &TextStyle::from((FONT, 28).into_font()).color(&INK), (96, 16))?;
+
+    let seconds = curves.iter().map(|curve| curve.finished).fold(0.0, f64::max);
+    let most = curves.iter().flat_map(|curve| &curve.per_second).max().map_or(BOTTOM, |most| *most as f64);
+    let mut chart = ChartBuilder::on(&root)
+        .margin(14)
+        .margin_top(52)
+        .margin_right(30)
+        .x_label_area_size(52)
+        .y_label_area_size(82)
+        .build_cartesian_2d(0.0..(seconds / 5.0).ceil() * 5.0, (BOTTOM..most * 4.5).log_scale())?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.1))
+        .axis_style(INK)
+        .x_desc("seconds since the calls came")
+        .y_desc("requests in each second (logarithmic)")
+        .x_label_formatter(&|second| format!("{second:.0}"))
+        .y_label_formatter(&|requests| thousands(*requests as u64))
+        .axis_desc_style((FONT, 19).into_font().color(&INK))
+        .label_style((FONT, 17).into_font().color(&INK))
+        .draw()?;
+    for curve in &curves {
+        curve.draw(&mut chart)?;
+    }
+    draw_limit(&mut chart, (seconds / 5.0).ceil() * 5.0)?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE)
+        .margin(2)
+        .legend_area_size(34)
+        .label_font((FONT, 18).into_font().color(&INK))
+        .draw()?;
+    drop(chart);
+    root.present()?;
+    Ok(())
+}
+
+impl Curve {
+    fn new(scenario: Scenario, policy: Policy, colour: RGBColor) -> Result<Self, Failed> {
+        let course = scenario.run(policy)?;
+        let figures = scenario.figures(&course);
+        let name = match policy {
+            Policy::SafeRetry(..) => "reqwest-safe-retry",
+            _ => "reqwest-retry, 20 attempts",
+        };
+        let mut label = format!("{name}: done after {:.1} s", course.finished().as_secs_f64());
+        if let Some(requests) = figures.requests_per_success {
+            label.push_str(&format!(", {requests:.2} requests for each success"));
+        }
+        if figures.failed_pct > 0.0 {
+            label.push_str(&format!(", {} failed", share(figures.failed_pct)));
+        }
+        let (per_second, finished) = (per_second(&course), course.finished().as_secs_f64());
+        Ok(Self { colour, label, per_second, finished })
+    }
+
+    fn draw(&self, chart: &mut Chart<'_>) -> Result<(), Failed> {
+        let line = self.colour.stroke_width(3);
+        chart
+            .draw_series(LineSeries::new(self.steps(), line))?
+            .label(self.label.clone())
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 28, y)], line));
+        Ok(())
+    }
+
+    /// A level for each second, until the last call has ended.
+    fn steps(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let levels = self.per_second.iter().enumerate().flat_map(|(second, requests)| {
+            let level = (*requests as f64).max(BOTTOM);
+            [(second as f64, level), ((second as f64 + 1.0).min(self.finished), level)]
+        });
+        levels.chain([(self.finished, BOTTOM)])
+    }
+}
+
+fn draw_limit(chart: &mut Chart<'_>, end: f64) -> Result<(), Failed> {
+    let line = INK.stroke_width(2);
+    let limit = LIMIT as f64;
+    chart.draw_series(DashedLineSeries::new([(0.0, limit), (end, limit)], 7, 5, line))?.label("the limit").legend(
+        move |(x, y)| {
+            let dash = |from: i32, to: i32| PathElement::new([(x + from, y), (x + to, y)], line);
+            EmptyElement::at((0, 0)) + dash(0, 7) + dash(11, 18) + dash(21, 28)
+        },
+    );
+    Ok(())
+}
+
+/// How many requests reached the service in each second, to the end of the last call.
+fn per_second(course: &Course) -> Vec<usize> {
+    let mut seconds = vec![0; course.finished().as_secs() as usize + 1];
+    for arrival in &course.arrivals {
+        seconds[arrival.as_secs() as usize] += 1;
+    }
+    seconds
+}

@@ -1,0 +1,89 @@
+//! `reqwest-retry` as it is documented: [`RetryTransientMiddleware`] with the default [`ExponentialBackoff`].
+//!
+//! It waits from 1 s, doubling, with full jitter, after a 429 as after a 5xx, and does not read `Retry-After`.
+//!
+//! The crate takes its wall clock and its dice from the system, which would make every run another one. So it is told
+//! to go on at once, and the wait that it would have made is made by the next middleware of the chain: the crate's own
+//! limits, growth and full jitter, with this run's dice and clock.
+
+use std::{
+    cell::Cell,
+    time::{Duration, SystemTime},
+};
+
+use http::Extensions;
+use reqwest::{Request, Response};
+use reqwest_middleware::{ClientBuilder, Middleware, Next};
+use reqwest_retry::{RetryDecision, RetryPolicy, RetryTransientMiddleware, policies::ExponentialBackoff};
+use reqwest_safe_retry::async_trait;
+
+use crate::clock::{self, Dice};
+
+tokio::task_local! {
+    /// What the call that runs in this task has to wait before it is sent.
+    static WAIT: Cell<Duration>;
+}
+
+/// Adds the peer's layers to a client.
+pub(crate) fn reqwest_retry(client: ClientBuilder, retries: u32, dice: Dice) -> ClientBuilder {
+    let backoff = ExponentialBackoff::builder().build_with_max_retries(retries);
+    client.with(Scope).with(RetryTransientMiddleware::new_with_policy(Seeded { backoff, dice })).with(Waiting)
+}
+
+/// The crate's own policy with the dice of this run.
+struct Seeded {
+    backoff: ExponentialBackoff,
+    dice: Dice,
+}
+
+impl Seeded {
+    /// The crate's own growth with its own full jitter: anything from nothing to the whole wait.
+    fn wait(&self, retries: u32) -> Duration {
+        let ExponentialBackoff { base, min_retry_interval, max_retry_interval, .. } = self.backoff;
+        let growth = base.checked_pow(retries).unwrap_or(u32::MAX);
+        min_retry_interval.saturating_mul(growth).min(max_retry_interval).mul_f64(self.dice.chance())
+    }
+}
+
+impl RetryPolicy for Seeded {
+    fn should_retry(&self, started: SystemTime, retries: u32) -> RetryDecision {
+        match self.backoff.should_retry(started, retries) {
+            RetryDecision::DoNotRetry => RetryDecision::DoNotRetry,
+            RetryDecision::Retry { .. } => {
+                WAIT.with(|wait| wait.set(self.wait(retries)));
+                RetryDecision::Retry { execute_after: SystemTime::UNIX_EPOCH }
+            }
+        }
+    }
+}
+
+/// Gives each call a place for its next wait.
+struct Scope;
+
+#[async_trait]
+impl Middleware for Scope {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        WAIT.scope(Cell::default(), next.run(request, extensions)).await
+    }
+}
+
+/// Waits as the policy has decided.
+struct Waiting;
+
+#[async_trait]
+impl Middleware for Waiting {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        clock::sleep(WAIT.with(Cell::take)).await;
+        next.run(request, extensions).await
+    }
+}
