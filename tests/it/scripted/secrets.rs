@@ -1,46 +1,16 @@
 //! No secret shows, wherever it was.
 
-use std::{
-    fmt::{self, Write as _},
-    sync::{Arc, Mutex},
-};
+use std::fmt::Write as _;
 
 use reqwest_safe_retry::{Doubt, Error, IdempotencyKey, Service, Verdict};
-use tracing::{Event, Metadata, Subscriber, field::Visit, span};
 
 use super::{LEDGER, outer_error};
-use crate::support::transport::{Reply, Transport, reply, status};
+use crate::support::{
+    collector::Collector,
+    transport::{Reply, Transport, reply, status},
+};
 
 const CANARY: &str = "c4n4ry";
-
-/// Writes down everything that is traced, at every level.
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<String>>);
-
-impl Visit for Collector {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        writeln!(self.0.lock().unwrap(), "{field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Collector {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("reqwest_safe_retry")
-    }
-    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        attributes.record(&mut self.clone());
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut self.clone());
-    }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
 
 fn scripts() -> Vec<Vec<Reply>> {
     let echo = |number| reply(number, &[("x-echo", CANARY)], format!(r#"{{"message":"m","other":"{CANARY}"}}"#));
@@ -57,13 +27,10 @@ fn scripts() -> Vec<Vec<Reply>> {
 
 #[tokio::test(start_paused = true)]
 async fn no_secret_in_display_debug_or_events() {
-    let collector = Collector::default();
-    let _collecting = tracing::subscriber::set_default(collector.clone());
+    let collector = Collector::of("reqwest_safe_retry");
     let mut shown = String::new();
     for with_verifier in [false, true] {
         for script in scripts() {
-            // Another test's thread may just have registered an event as one that nobody listens to.
-            tracing::callsite::rebuild_interest_cache();
             let mut service = Service::metronome();
             if with_verifier {
                 service = service.verifier(|doubt: &Doubt<'_>| {
@@ -95,7 +62,7 @@ async fn no_secret_in_display_debug_or_events() {
     let outer = outer_error(client.post(LEDGER).with_extension(IdempotencyKey::new(format!("{CANARY}\n")))).await;
     write!(shown, "{outer} {outer:?}").unwrap();
 
-    let traced = collector.0.lock().unwrap().clone();
+    let traced = collector.text();
     assert!(
         traced.contains("metronome") && traced.contains("may have been applied"),
         "events were collected: {traced}"

@@ -1,6 +1,7 @@
-//! What the tests stand on: a scripted transport, pinned clocks, servers on loopback.
+//! What the tests stand on: a scripted transport, pinned clocks, servers on loopback, counters.
 
 pub mod clock;
+pub mod collector;
 pub mod faults;
 pub mod http2;
 pub mod profile;
