@@ -1,5 +1,6 @@
 //! What the tests stand on: a scripted transport, pinned clocks, servers on loopback, counters.
 
+pub mod alloc;
 pub mod clock;
 pub mod collector;
 pub mod faults;

@@ -8,6 +8,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use rustls::{
@@ -19,6 +20,7 @@ use rustls::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Runtime,
     task::{AbortHandle, JoinSet},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -89,6 +91,18 @@ impl Server {
         F: Future<Output = ()> + Send + 'static,
     {
         Self::start(None, behaviour)
+    }
+
+    /// Plain TCP, served by another thread than the test's: what the server allocates is not the test's.
+    pub(crate) fn apart<F>(behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        static APART: LazyLock<Runtime> = LazyLock::new(|| {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+        });
+        let _entered = APART.enter();
+        Self::tcp(behaviour)
     }
 
     /// TLS: `behaviour` gets each connection whose handshake is done.
@@ -216,24 +230,35 @@ impl Peer {
 
     /// Reads the head of a request and leaves its body unread; `None` where the client has closed.
     pub(crate) async fn head(&mut self) -> Option<String> {
-        let end = loop {
-            if let Some(start) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
-                break start + 4;
-            }
-            self.fill().await?;
-        };
-        let head = String::from_utf8(self.unread.drain(..end).collect()).unwrap();
+        let head = String::from_utf8(self.through(b"\r\n\r\n").await?).unwrap();
         self.count_request();
         Some(head)
     }
 
     /// Reads a whole request and returns its head.
     pub(crate) async fn request(&mut self) -> Option<String> {
+        self.head_and_body().await.map(|(head, _)| head)
+    }
+
+    /// Reads a whole request; a body in chunks is left in them.
+    pub(crate) async fn head_and_body(&mut self) -> Option<(String, Vec<u8>)> {
         let head = self.head().await?;
-        let length =
-            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        self.take(length.unwrap_or(0)).await?;
-        Some(head)
+        let length = header(&head, "content-length").and_then(|length| length.parse().ok());
+        let body = match header(&head, "transfer-encoding") {
+            Some(_) => self.through(b"0\r\n\r\n").await?,
+            None => self.take(length.unwrap_or(0)).await?,
+        };
+        Some((head, body))
+    }
+
+    /// Reads up to these bytes and them.
+    async fn through(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(start) = self.unread.windows(end.len()).position(|window| window == end) {
+                return Some(self.unread.drain(..start + end.len()).collect());
+            }
+            self.fill().await?;
+        }
     }
 
     /// Reads exactly this many bytes; `None` where the client closes before.
@@ -254,7 +279,26 @@ impl Peer {
 
     /// Sends these bytes; that the client may be gone is no concern of a server.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _: io::Result<()> = match &mut self.stream {
+        self.could_send(bytes).await;
+    }
+
+    /// Sends these bytes over and over, until the client is gone.
+    pub(crate) async fn send_without_end(&mut self, bytes: impl AsRef<[u8]>) {
+        while self.could_send(&bytes).await {}
+    }
+
+    /// Sends these bytes one by one, with a pause before each, until the client is gone.
+    pub(crate) async fn drip(&mut self, bytes: &[u8], pause: Duration) {
+        for byte in bytes {
+            tokio::time::sleep(pause).await;
+            if !self.could_send([*byte]).await {
+                return;
+            }
+        }
+    }
+
+    async fn could_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let sent: io::Result<()> = match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(bytes.as_ref()).await,
             Stream::Tls(stream) => {
                 async {
@@ -264,6 +308,7 @@ impl Peer {
                 .await
             }
         };
+        sent.is_ok()
     }
 
     /// Answers with this status, some headers (each with its line's end), and a body.
@@ -289,7 +334,7 @@ impl Peer {
         };
         // With a time of zero it does not block; older tokio has no other name for it.
         #[allow(deprecated)]
-        tcp.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        tcp.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Keeps the connection open and silent until the client closes it or the server ends.
@@ -301,4 +346,10 @@ impl Peer {
     pub(super) fn count_request(&self) {
         self.counts.requests.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+/// The value of a header in the head of a request.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    headers.find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value))
 }

@@ -19,11 +19,12 @@ use std::{
 use http::{Extensions, Method};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
 use reqwest::{Body, Client, Proxy, Request, Response};
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error as MiddlewareError, Middleware, Next};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_safe_retry::{
     Applied, Backoff, Error, ErrorKind, Failure, Idempotency, Met, RetryPolicy, SafeRetry, Service, Stop,
 };
 
+use super::typed;
 use crate::support::{
     faults::{Fault, NoNames, provoke},
     http2::{ANY_STREAM, Http2, code},
@@ -130,13 +131,6 @@ fn layered(base_url: &str, client: Client, attempts: u32) -> ClientWithMiddlewar
     let policy = RetryPolicy::new().max_attempts(attempts).transient(at_once).deadline(Duration::from_secs(10));
     let service = Service::builder("wire").base_url(base_url.to_owned()).idempotency(Idempotency::none());
     ClientBuilder::new(client).with(SafeRetry::new([service.retry(policy).build().unwrap()])).build()
-}
-
-fn typed(error: MiddlewareError) -> Error {
-    match error {
-        MiddlewareError::Middleware(error) => error.downcast().expect("the layer's errors are typed"),
-        MiddlewareError::Reqwest(error) => panic!("not the layer's: {error:?}"),
-    }
 }
 
 fn failure(error: &Error) -> Failure {

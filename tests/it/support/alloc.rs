@@ -1,0 +1,58 @@
+//! The heap, counted by thread: what other tests and servers of another thread allocate does not count.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    future::Future,
+};
+
+#[global_allocator]
+static HEAP: Counting = Counting;
+
+struct Counting;
+
+thread_local! {
+    /// How far this thread's heap has grown since the measurement began, and at most.
+    static GROWN: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+}
+
+/// How many bytes the heap of this thread grows at most while this is done, everything else on its runtime included.
+///
+/// What C code allocates, zstd for one, is not in it.
+pub async fn peak_of<T>(work: impl Future<Output = T>) -> (T, usize) {
+    GROWN.set((0, 0));
+    let done = work.await;
+    (done, usize::try_from(GROWN.get().1).unwrap())
+}
+
+fn count(grown: usize, shrunk: usize) {
+    // There is none any more where a thread ends.
+    let _ = GROWN.try_with(|counter| {
+        let (now, most) = counter.get();
+        let now = now + grown as isize - shrunk as isize;
+        counter.set((now, most.max(now)));
+    });
+}
+
+// SAFETY: every call is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size(), 0);
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size, layout.size());
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, layout.size());
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
