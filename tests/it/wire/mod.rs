@@ -2,6 +2,7 @@
 
 mod bodies;
 mod metronome;
+mod redirects;
 mod simulator;
 mod transport;
 
