@@ -1,5 +1,7 @@
 //! The server's side of HTTP/2, frame by frame: what a well-behaved library would not send can be sent.
 
+use http::{Request, Response, StatusCode};
+
 use super::servers::Peer;
 
 /// Error codes of RFC 9113, section 7.
@@ -108,5 +110,21 @@ impl Http2 {
     /// Keeps the connection open and silent until the client closes it or the server ends.
     pub(crate) async fn hold(self) {
         self.0.hold().await;
+    }
+}
+
+/// Serves a connection by a library that reads the headers: each request is answered with a status, or refused
+/// unprocessed where there is none.
+pub(crate) async fn serve(peer: Peer, answer: impl Fn(&Request<()>) -> Option<StatusCode>) {
+    let Ok(mut connection) = h2::server::handshake(peer.into_tcp()).await else { return };
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        match answer(&request.map(drop)) {
+            Some(status) => {
+                let mut response = Response::new(());
+                *response.status_mut() = status;
+                let _ = respond.send_response(response, true);
+            }
+            None => respond.send_reset(h2::Reason::REFUSED_STREAM),
+        }
     }
 }

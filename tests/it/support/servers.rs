@@ -326,6 +326,14 @@ impl Peer {
         let _: io::Result<()> = tcp.write_all(bytes.as_bytes()).await;
     }
 
+    /// The connection itself, for a library that serves it.
+    pub(super) fn into_tcp(self) -> TcpStream {
+        match self.stream {
+            Stream::Plain(stream) if self.unread.is_empty() => stream,
+            _ => panic!("TLS, or something was read already"),
+        }
+    }
+
     /// Closes the connection with a reset.
     pub(crate) fn reset(self) {
         let tcp = match &self.stream {

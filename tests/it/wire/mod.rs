@@ -1,5 +1,6 @@
 //! Real connections over loopback, in real time: few and short.
 
+mod below;
 mod bodies;
 mod metronome;
 mod redirects;
