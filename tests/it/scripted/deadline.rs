@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest_safe_retry::{Applied, Backoff, ErrorKind, Jitter, RetryPolicy, SafeRetry, Service, Stop};
+use futures_util::StreamExt as _;
+use reqwest_safe_retry::{
+    Applied, Backoff, Doubt, ErrorKind, Idempotency, Jitter, RetryPolicy, SafeRetry, Service, Stop, Verdict,
+};
 use tokio::time::Instant;
 
 use super::{LEDGER, LIST, facts, failure, metronome};
@@ -119,4 +122,58 @@ async fn a_call_dropped_in_its_wait_sends_nothing_more_and_costs_nothing() {
     assert_eq!(transport.sent().len(), 1);
     client.post(LIST).send().await.unwrap();
     assert_eq!(transport.sent().len(), 3, "the next call could still pay for its repeat");
+}
+
+/// An answer whose body never ends: the call is left at its deadline, and the status still counts.
+#[tokio::test(start_paused = true)]
+async fn where_the_deadline_passes_within_an_errors_body_the_answer_decides() {
+    let silent = |number| {
+        let begun = futures_util::stream::iter([Ok::<_, std::io::Error>("{")]);
+        let body = begun.chain(futures_util::stream::pending());
+        reply(number, &[], reqwest::Body::wrap_stream(body))
+    };
+    let policy = RetryPolicy::new().deadline(SECOND).error_body_timeout(2 * SECOND);
+    // It would make a success of any doubt, so that it shows when it is asked: no time is left for that.
+    let unasked = |_: &Doubt<'_>| async { Verdict::Applied(Some(http::Response::new("").into())) };
+    let keyed = metronome(policy.clone()).verifier(unasked);
+    let unkeyed = keyed.clone().into_builder().map_idempotency(Idempotency::callers_keys_only).build().unwrap();
+    let once = keyed.clone().into_builder().retry(policy.clone().max_attempts(1)).build().unwrap();
+    for (name, service, url, number, expected) in [
+        ("final", &keyed, LEDGER, 404, (ErrorKind::NotFound, Stop::Permanent, Applied::No)),
+        ("throttled", &keyed, LEDGER, 429, (ErrorKind::RateLimited, Stop::Deadline, Applied::No)),
+        ("gateway", &keyed, LEDGER, 503, (ErrorKind::Server, Stop::Deadline, Applied::Unknown)),
+        ("internal", &keyed, LEDGER, 500, (ErrorKind::Server, Stop::Deadline, Applied::Unknown)),
+        ("unsupported", &keyed, LEDGER, 501, (ErrorKind::Server, Stop::Permanent, Applied::Unknown)),
+        ("a read", &keyed, LIST, 503, (ErrorKind::Server, Stop::Deadline, Applied::No)),
+        ("without a key", &unkeyed, LEDGER, 503, (ErrorKind::Server, Stop::NotIdempotent, Applied::Unknown)),
+        ("the only attempt", &once, LEDGER, 503, (ErrorKind::Server, Stop::Attempts, Applied::Unknown)),
+    ] {
+        let transport = Transport::new([silent(number)]);
+        let started = Instant::now();
+        failure!(transport.client(service.clone()).post(url).body("{}"), |error| {
+            assert_eq!(facts(error), expected, "{name}");
+            assert_eq!(error.status().unwrap().as_u16(), number, "{name}");
+            assert_eq!((error.body(), error.is_truncated()), (b"{".as_slice(), true), "{name}");
+        });
+        assert_eq!(started.elapsed(), SECOND, "{name}");
+    }
+}
+
+/// The time for a body is the smaller of its own and what is left of the call's.
+#[tokio::test(start_paused = true)]
+async fn a_later_attempts_body_has_what_is_left_of_the_deadline() {
+    let silent = || {
+        let body = futures_util::stream::pending::<Result<&str, std::io::Error>>();
+        reply(503, &[], reqwest::Body::wrap_stream(body))
+    };
+    let waits = Backoff::new(SECOND, SECOND).jitter(Jitter::None);
+    let policy = RetryPolicy::new().deadline(SECOND * 9 / 2).transient(waits);
+    let transport = Transport::new([silent(), silent()]);
+    let started = Instant::now();
+    failure!(transport.client(metronome(policy)).post(LEDGER), |error| {
+        assert_eq!(facts(error), (ErrorKind::Server, Stop::Deadline, Applied::Unknown));
+        assert_eq!(error.attempts().count(), 2);
+    });
+    let second = transport.sent()[1].at - started;
+    assert_eq!((second, started.elapsed()), (3 * SECOND, SECOND * 9 / 2), "2 s and a wait, then what was left");
 }
