@@ -7,6 +7,7 @@ mod deadline;
 mod errors;
 mod keys;
 mod layer;
+mod order;
 mod secrets;
 mod services;
 mod verifier;
