@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -91,7 +91,7 @@ async fn a_call_polled_by_hand_is_dropped_between_any_two_polls() {
         {
             let mut call = pin!(client.post(LEDGER).send());
             for _ in 0..polls {
-                if let Poll::Ready(_) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
                     break;
                 }
                 tokio::time::advance(MS(150)).await;
