@@ -479,9 +479,12 @@ async fn a_timeout_of_the_request_holds_for_each_attempt_and_the_deadline_for_al
     assert!(elapsed >= 2 * EACH && elapsed < TOO_LONG, "{elapsed:?}");
 }
 
-/// Keeps the content type and the body of each request, and answers 503 to the first.
+/// The content type and the body of a request.
+type Typed = (String, Vec<u8>);
+
+/// Keeps these of each request, and answers 503 to the first.
 #[derive(Clone, Default)]
-struct Keeping(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+struct Keeping(Arc<Mutex<Vec<Typed>>>);
 
 impl Keeping {
     fn server(&self) -> Server {
@@ -502,7 +505,7 @@ impl Keeping {
         })
     }
 
-    fn kept(&self) -> Vec<(String, Vec<u8>)> {
+    fn kept(&self) -> Vec<Typed> {
         self.0.lock().unwrap().clone()
     }
 }
