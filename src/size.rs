@@ -64,7 +64,7 @@ const UNKNOWN: usize = 128;
 /// The shortest pause between two attempts at a window of one, and the longest that grows out of a long outage.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// A pause is this part of the time since the first refusal: so much of an outage is wasted at its end.
-const PAUSE_SHARE: u32 = 16;
+const PAUSE_SHARE: u32 = 12;
 /// Hints come in whole seconds: one second is what a service says whose limit is shorter than that.
 const SHORTEST_HINT: Duration = Duration::from_secs(1);
 
@@ -257,7 +257,7 @@ mod tests {
         trips.trips(Ended::Down, 5);
         let pause = |hint, now| trips.size.hold(hint, now + MS(20));
         assert_eq!(pause(Duration::ZERO, MS(100)), Some(MS(50)));
-        assert_eq!(pause(Duration::ZERO, MS(16_000)), Some(MS(1000)));
+        assert_eq!(pause(Duration::ZERO, MS(12_000)), Some(MS(1000)));
         assert_eq!(pause(Duration::ZERO, MS(3_600_000)), Some(MS(5000)));
         assert_eq!(pause(MS(1000), MS(100)), Some(MS(50)), "a second is what whole seconds round to");
         assert_eq!(pause(MS(30_000), MS(100)), Some(MS(30_000)));
