@@ -19,7 +19,7 @@ use crate::{
     middleware::Ending,
     outcome::{Answer, Failure, Outcome},
     policy::RetryPolicy,
-    route::Effect,
+    route::{Effect, Guard, Holds},
     service::{Operation, RequestFacts, Service},
     size::Ended,
     telemetry,
@@ -347,7 +347,7 @@ impl<'a> Call<'a> {
 
     fn situation(&self, outcome: Outcome, target: Target<'_>) -> Situation<'a> {
         Situation {
-            effect: self.effect(target),
+            effect: self.effect(target, outcome),
             key: self.key_place(target),
             kind: self.service.idempotency().kind(),
             probe: self.service.idempotency().probes(),
@@ -366,9 +366,14 @@ impl<'a> Call<'a> {
     }
 
     /// The effect of the operation; where the body decides, it is looked at here and not before.
-    fn effect(&self, target: Target<'_>) -> Effect {
-        let deduplicated = self.operation.guard.is_some_and(|guard| {
-            target.body.and_then(|body| json::member(body, guard)).is_some_and(|member| member.is_given())
+    fn effect(&self, target: Target<'_>, outcome: Outcome) -> Effect {
+        let holds = |guard: &Guard| match guard.holds {
+            Holds::Always => true,
+            Holds::UnlessHalfDone => !self.history.met_internal_error() && !outcome.is_internal_error(),
+        };
+        let guard = self.operation.guard.filter(|guard| holds(guard));
+        let deduplicated = guard.is_some_and(|guard| {
+            target.body.and_then(|body| json::member(body, &guard.pointer)).is_some_and(|member| member.is_given())
         });
         if deduplicated { Effect::Deduplicated } else { self.operation.effect }
     }
@@ -432,7 +437,7 @@ impl<'a> Call<'a> {
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
     pub(crate) async fn fail(mut self, stop: Stop, attempt: FailedAttempt, target: Target<'_>) -> Ending {
-        let effect = self.effect(target);
+        let effect = self.operation.effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.asked_after == Some(self.history.attempts());
         if in_doubt && !asked && self.service.the_verifier().is_some() && !self.time_left().is_zero() {

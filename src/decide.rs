@@ -228,6 +228,11 @@ impl History {
         self.attempts
     }
 
+    /// Whether an attempt was answered with an internal error.
+    pub const fn met_internal_error(&self) -> bool {
+        self.internal_errors > 0
+    }
+
     /// Whether the key now in use is settled.
     pub const fn is_settled(&self) -> bool {
         self.key.closed || (self.key.internal_errors >= 2 && !self.key.unanswered)

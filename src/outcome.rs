@@ -17,6 +17,13 @@ pub enum Outcome {
     Failure(Failure),
 }
 
+impl Outcome {
+    /// A 5xx that is the application's own, and no gateway's.
+    pub(crate) fn is_internal_error(self) -> bool {
+        matches!(self, Self::Answer(answer) if answer.status.is_server_error() && !matches!(answer.status.as_u16(), 502..=504))
+    }
+}
+
 /// What an answer says that matters for the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -50,8 +50,22 @@ pub struct Route {
     pub(crate) method: Method,
     pub(crate) path: Cow<'static, str>,
     pub(crate) effect: Effect,
-    pub(crate) guard: Option<Cow<'static, str>>,
+    pub(crate) guard: Option<Guard>,
     pub(crate) keyed: bool,
+}
+
+/// What in a request's body lets the service recognise a repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Guard {
+    pub(crate) pointer: Cow<'static, str>,
+    pub(crate) holds: Holds,
+}
+
+/// Whether a guard still holds after an internal error, which may have left the write half done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Always,
+    UnlessHalfDone,
 }
 
 impl Route {
@@ -63,7 +77,14 @@ impl Route {
     /// [`Effect::Deduplicated`] where the request's JSON body has something at this pointer (RFC 6901), which is
     /// looked up only when an attempt has failed.
     pub fn deduplicated_by(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
-        self.guard = Some(pointer.into());
+        self.guard = Some(Guard { pointer: pointer.into(), holds: Holds::Always });
+        self
+    }
+
+    /// As [`deduplicated_by`](Self::deduplicated_by), for something that takes effect apart from the rest of the write: after
+    /// an internal error, which may have left the write half done, it guards nothing, and the write counts as any other.
+    pub fn deduplicated_unless_half_done_by(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
+        self.guard = Some(Guard { pointer: pointer.into(), holds: Holds::UnlessHalfDone });
         self
     }
 
@@ -97,9 +118,8 @@ impl Routes {
         }
         let mut by_path = matchit::Router::new();
         for (path, routes) in sorted {
-            if let Some(pointer) =
-                routes.iter().filter_map(|route| route.guard.as_ref()).find(|guard| !guard.starts_with('/'))
-            {
+            let mut pointers = routes.iter().filter_map(|route| Some(&route.guard.as_ref()?.pointer));
+            if let Some(pointer) = pointers.find(|pointer| !pointer.starts_with('/')) {
                 mistakes.add("routes", format!("{path}: {pointer:?} is no JSON pointer: it must begin with a slash"));
             }
             if !path.starts_with('/') {

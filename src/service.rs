@@ -13,7 +13,7 @@ use crate::{
     hint::RateLimiting,
     idempotency::Idempotency,
     policy::{RetryPolicy, StatusSet},
-    route::{Effect, Route, Routes},
+    route::{Effect, Guard, Route, Routes},
     signal::Signal,
     source::Source,
     verify::Verifier,
@@ -103,7 +103,7 @@ pub struct ServiceBuilder {
 pub(crate) struct Operation<'a> {
     pub(crate) effect: Effect,
     /// Where the body decides, the pointer to what makes the write [`Effect::Deduplicated`].
-    pub(crate) guard: Option<&'a str>,
+    pub(crate) guard: Option<&'a Guard>,
     pub(crate) keyed: bool,
 }
 
@@ -254,7 +254,7 @@ impl Service {
         let keyed_route = route.is_none_or(|route| route.keyed);
         Operation {
             effect,
-            guard: route.and_then(|route| route.guard.as_deref()),
+            guard: route.and_then(|route| route.guard.as_ref()),
             keyed: keyed_route && effect != Effect::Read && self.idempotency().keys(method),
         }
     }

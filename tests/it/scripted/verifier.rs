@@ -192,6 +192,35 @@ async fn what_guards_itself_rotates_without_being_asked_about() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_guard_that_a_half_done_write_lacks_is_none_after_an_internal_error() {
+    const CUSTOMERS: &str = "https://api.metronome.com/v1/customers";
+    let aliased = r#"{"name":"n","ingest_aliases":["a"]}"#;
+    // The customer may be there without its alias: a second one would not be refused.
+    let transport = Transport::new([status(500), status(500)]);
+    failure!(transport.client(Service::metronome()).post(CUSTOMERS).body(aliased), |error| {
+        assert_eq!(facts(error), (ErrorKind::Server, Stop::Unverified, Applied::Unknown));
+    });
+    let verifier = Rote::saying([Verdict::NotApplied]);
+    let transport = Transport::new([status(500), status(500), status(200)]);
+    transport
+        .client(Service::metronome().verifier(verifier.clone()))
+        .post(CUSTOMERS)
+        .body(aliased)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(verifier.asked(), 1);
+    // After a gateway's error it guards: the write is not half done.
+    let service = Service::metronome().into_builder().map_idempotency(|keys| keys.callers_keys_only()).build().unwrap();
+    let transport = Transport::new([status(504), status(200)]);
+    transport.client(service.clone()).post(CUSTOMERS).body(aliased).send().await.unwrap();
+    let transport = Transport::new([status(504), status(500)]);
+    failure!(transport.client(service).post(CUSTOMERS).body(aliased), |error| {
+        assert_eq!(facts(error), (ErrorKind::Server, Stop::NotIdempotent, Applied::Unknown));
+    });
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_without_a_key_is_asked_about_but_no_verdict_settles_it() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
