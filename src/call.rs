@@ -19,18 +19,21 @@ use crate::{
     middleware::Ending,
     outcome::{Answer, Failure, Outcome},
     policy::RetryPolicy,
+    request::{Claim, Overrides},
     route::{Effect, Guard, Holds},
     service::{Operation, RequestFacts, Service},
     size::Ended,
     telemetry,
     time::{self, Clock, Instant},
-    verify::{Doubt, Verdict},
+    verify::{Doubt, Verdict, Verifier},
     window::Priority,
 };
 
 /// What is known of a call before its first attempt, and what its attempts have shown.
 pub(crate) struct Call<'a> {
     service: &'a Service,
+    policy: &'a RetryPolicy,
+    verifier: Option<&'a dyn Verifier>,
     clock: &'a dyn Clock,
     operation: Operation<'a>,
     method: Method,
@@ -95,14 +98,21 @@ impl<'a> Call<'a> {
     /// Fixes everything that does not change between attempts, and puts the key into the request.
     pub(crate) fn begin(
         service: &'a Service,
+        operation: Operation<'a>,
+        overrides: &'a Overrides,
         clock: &'a dyn Clock,
         mut request: Request,
         extensions: &Extensions,
     ) -> Result<(Self, Request), Error> {
         let mut call = Self {
             service,
+            policy: overrides.policy(service, &operation),
+            verifier: overrides.verifier(service),
             clock,
-            operation: service.operation(request.method(), request.url()),
+            operation: match overrides.effect() {
+                Some(effect) => operation.claimed(effect, request.method(), service),
+                None => operation,
+            },
             method: request.method().clone(),
             body_replayable: is_in_memory(&request),
             key: None,
@@ -158,12 +168,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn policy(&self) -> &'a RetryPolicy {
-        self.service.retry_policy()
-    }
-
     fn time_left(&self) -> Duration {
-        self.policy().deadline.saturating_sub(self.started.elapsed())
+        self.policy.deadline.saturating_sub(self.started.elapsed())
     }
 
     fn write_key(&self, request: &mut Request) {
@@ -174,10 +180,10 @@ impl<'a> Call<'a> {
 
     /// Reads a body that is a stream into memory, where the policy allows it, so that it can be sent again.
     pub(crate) async fn buffer(mut self, mut request: Request) -> Result<(Self, Request), Error> {
-        if self.body_replayable || self.policy().buffered_body == 0 {
+        if self.body_replayable || self.policy.buffered_body == 0 {
             return Ok((self, request));
         }
-        let read = time::within(self.time_left(), body::buffer(&mut request, self.policy().buffered_body)).await;
+        let read = time::within(self.time_left(), body::buffer(&mut request, self.policy.buffered_body)).await;
         let (stop, shown) = match read {
             Some(Ok(())) => {
                 self.body_replayable = is_in_memory(&request);
@@ -192,10 +198,10 @@ impl<'a> Call<'a> {
     /// What may be needed of a request after it is sent. A last attempt's request is cloned only where its body is
     /// looked at afterwards.
     pub(crate) fn keep(&self, request: &Request) -> Kept {
-        let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.policy().max_attempts;
+        let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.policy.max_attempts;
         let body_needed = self.operation.guard.is_some()
             || self.service.idempotency().body_pointer().is_some()
-            || self.service.the_verifier().is_some();
+            || self.verifier.is_some();
         let whole = if may_be_repeated || body_needed { request.try_clone() } else { None };
         whole.map_or_else(|| Kept::Url(request.url().clone()), Kept::Request)
     }
@@ -268,7 +274,7 @@ impl<'a> Call<'a> {
     }
 
     async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
-        let policy = self.policy();
+        let policy = self.policy;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let redirected = has_travelled(target.url, response.url());
         let patience = policy.error_body_timeout.min(self.time_left());
@@ -341,7 +347,7 @@ impl<'a> Call<'a> {
     fn hold(&self, attempt: &FailedAttempt, target: Target<'_>) {
         if let (Some(gates), Some(scope)) = (self.service.gates(), attempt.refused) {
             let hint = attempt.shown.retry_after.unwrap_or_default();
-            gates.hold(scope, hint.min(self.policy().hint_cap), || self.customer(target));
+            gates.hold(scope, hint.min(self.policy.hint_cap), || self.customer(target));
         }
     }
 
@@ -351,11 +357,12 @@ impl<'a> Call<'a> {
             key: self.key_place(target),
             kind: self.service.idempotency().kind(),
             probe: self.service.idempotency().probes(),
-            policy: self.policy(),
-            retryable: self.service.retryable(),
+            policy: self.policy,
+            retryable: self.policy.retry_on.unwrap_or(self.service.retryable()),
             limiter_precedes_execution: self.service.rate_limiting().precedes_execution(),
+            effect_is_described: self.operation.claim == Claim::Described,
             body_replayable: self.body_replayable,
-            verifier: self.service.the_verifier().is_some(),
+            verifier: self.verifier.is_some(),
             outcome,
             history: self.history,
             elapsed: self.started.elapsed(),
@@ -391,7 +398,7 @@ impl<'a> Call<'a> {
 
     /// Asks the verifier, within its own time and the deadline. Silence is [`Verdict::Unknown`].
     pub(crate) async fn verify(&mut self, target: Target<'_>) -> Verdict {
-        let Some(verifier) = self.service.the_verifier() else { return Verdict::Unknown };
+        let Some(verifier) = self.verifier else { return Verdict::Unknown };
         self.asked_after = Some(self.history.attempts());
         let key = self.current_key(target);
         let doubt = Doubt {
@@ -402,7 +409,7 @@ impl<'a> Call<'a> {
             key: key.as_ref(),
             attempts: &self.attempts,
         };
-        let limit = self.policy().verify_timeout.min(self.time_left());
+        let limit = self.policy.verify_timeout.min(self.time_left());
         let verdict = time::within(limit, verifier.verify(&doubt)).await.unwrap_or(Verdict::Unknown);
         if let Verdict::NotApplied = verdict {
             self.history = self.history.not_applied(key.is_some());
@@ -440,7 +447,7 @@ impl<'a> Call<'a> {
         let effect = self.operation.effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.asked_after == Some(self.history.attempts());
-        if in_doubt && !asked && self.service.the_verifier().is_some() && !self.time_left().is_zero() {
+        if in_doubt && !asked && self.verifier.is_some() && !self.time_left().is_zero() {
             if let Verdict::Applied(response) = self.verify(target).await {
                 return self.reconcile(response, attempt, target);
             }

@@ -33,6 +33,9 @@ pub struct Situation<'a> {
     pub retryable: StatusSet,
     /// Whether the service's limiter answers before a request is executed.
     pub limiter_precedes_execution: bool,
+    /// Whether the service's description, and not the request alone, says what sending it again does. Only then does a
+    /// repeat under a new key need no verdict.
+    pub effect_is_described: bool,
     /// Whether the request's body can be sent a second time.
     pub body_replayable: bool,
     /// Whether there is a verifier to ask before a rotation.
@@ -419,11 +422,14 @@ fn rotate(situation: &Situation<'_>) -> Result<KeyAction, Stop> {
     if !situation.can_rotate() {
         return Err(Stop::Unverified);
     }
-    match situation.effect {
-        Effect::Write if situation.verifier && situation.history.is_settled() => Ok(KeyAction::VerifyThenRotate),
-        Effect::Write => Err(Stop::Unverified),
-        // What guards itself needs no verdict: a repeat under a new key does nothing more.
-        Effect::Read | Effect::Idempotent | Effect::Deduplicated => Ok(KeyAction::Rotate),
+    // What guards itself needs no verdict: a repeat under a new key does nothing more.
+    if situation.effect != Effect::Write && situation.effect_is_described {
+        return Ok(KeyAction::Rotate);
+    }
+    if situation.verifier && situation.history.is_settled() {
+        Ok(KeyAction::VerifyThenRotate)
+    } else {
+        Err(Stop::Unverified)
     }
 }
 
@@ -468,6 +474,7 @@ impl<'a> Situation<'a> {
             policy,
             retryable: StatusSet::DEFAULT,
             limiter_precedes_execution: true,
+            effect_is_described: true,
             body_replayable: true,
             verifier: false,
             outcome,

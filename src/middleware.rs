@@ -11,6 +11,7 @@ use crate::{
     config_error::ConfigError,
     decide::{KeyAction, Stop},
     error::Error,
+    request::Overrides,
     service::{Service, Services},
     time::{self, Clock, SystemClock},
     verify::Verdict,
@@ -90,7 +91,10 @@ impl Middleware for SafeRetry {
                 if extensions.get::<Marker>().is_some() {
                     return Err(reqwest_middleware::Error::middleware(NestedLayers));
                 }
-                let call = Call::begin(service, &*self.clock, request, extensions);
+                let operation = service.operation(request.method(), request.url());
+                let overrides =
+                    Overrides::of(extensions, service, &operation).map_err(reqwest_middleware::Error::middleware)?;
+                let call = Call::begin(service, operation, &overrides, &*self.clock, request, extensions);
                 let ended = match call {
                     Ok((call, request)) => run(call, request, extensions, next).await,
                     Err(error) => Err(error),

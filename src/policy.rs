@@ -166,24 +166,25 @@ impl RetryPolicy {
         self
     }
 
-    pub(crate) fn check(&self, mistakes: &mut Mistakes) {
+    /// `path` is where the policy was given, for the mistakes.
+    pub(crate) fn check(&self, path: &str, mistakes: &mut Mistakes) {
         if self.max_attempts == 0 {
-            mistakes.add("retry.max_attempts", "is 0: at least the first attempt must be allowed");
+            mistakes.add(format!("{path}.max_attempts"), "is 0: at least the first attempt must be allowed");
         }
         for (field, waits) in [("transient", self.transient), ("throttled", self.throttled)] {
             if waits.base > waits.cap {
                 mistakes
-                    .add(format!("retry.{field}.base"), format!("{:?} is above the cap {:?}", waits.base, waits.cap));
+                    .add(format!("{path}.{field}.base"), format!("{:?} is above the cap {:?}", waits.base, waits.cap));
             }
             if waits.base.is_zero() {
-                mistakes.add(format!("retry.{field}.base"), "is 0: a repeat at once makes an outage worse");
+                mistakes.add(format!("{path}.{field}.base"), "is 0: a repeat at once makes an outage worse");
             }
         }
         if self.deadline.is_zero() {
-            mistakes.add("retry.deadline", "is 0: no attempt fits into it");
+            mistakes.add(format!("{path}.deadline"), "is 0: no attempt fits into it");
         }
         if !(0.0..=1.0).contains(&self.hint_jitter.0) {
-            mistakes.add("retry.hint_jitter", format!("{} is no share from 0 to 1", self.hint_jitter.0));
+            mistakes.add(format!("{path}.hint_jitter"), format!("{} is no share from 0 to 1", self.hint_jitter.0));
         }
     }
 }

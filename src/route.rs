@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::config_error::Mistakes;
+use crate::{config_error::Mistakes, policy::RetryPolicy};
 
 /// What sending a request again does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,13 +45,14 @@ impl Effect {
 /// let create = Route::new(Method::POST, "/contracts", Effect::Write).deduplicated_by("/uniqueness_key");
 /// assert_ne!(search, create);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     pub(crate) method: Method,
     pub(crate) path: Cow<'static, str>,
     pub(crate) effect: Effect,
     pub(crate) guard: Option<Guard>,
     pub(crate) keyed: bool,
+    pub(crate) policy: Option<RetryPolicy>,
 }
 
 /// What in a request's body lets the service recognise a repeat.
@@ -71,7 +72,7 @@ pub(crate) enum Holds {
 impl Route {
     /// An operation and what repeating it does.
     pub fn new(method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
-        Self { method, path: path.into(), effect, guard: None, keyed: true }
+        Self { method, path: path.into(), effect, guard: None, keyed: true, policy: None }
     }
 
     /// [`Effect::Deduplicated`] where the request's JSON body has something at this pointer (RFC 6901), which is
@@ -85,6 +86,12 @@ impl Route {
     /// an internal error, which may have left the write half done, it guards nothing, and the write counts as any other.
     pub fn deduplicated_unless_half_done_by(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
         self.guard = Some(Guard { pointer: pointer.into(), holds: Holds::UnlessHalfDone });
+        self
+    }
+
+    /// Follows this policy, in place of the service's. Its budget is the service's all the same.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = Some(policy);
         self
     }
 
@@ -121,6 +128,9 @@ impl Routes {
             let mut pointers = routes.iter().filter_map(|route| Some(&route.guard.as_ref()?.pointer));
             if let Some(pointer) = pointers.find(|pointer| !pointer.starts_with('/')) {
                 mistakes.add("routes", format!("{path}: {pointer:?} is no JSON pointer: it must begin with a slash"));
+            }
+            for (method, policy) in routes.iter().filter_map(|route| Some((&route.method, route.policy.as_ref()?))) {
+                policy.check(&format!("routes.{method} {path}.retry"), mistakes);
             }
             if !path.starts_with('/') {
                 mistakes.add("routes", format!("{path:?} does not begin with a slash"));

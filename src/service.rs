@@ -13,6 +13,7 @@ use crate::{
     hint::RateLimiting,
     idempotency::Idempotency,
     policy::{RetryPolicy, StatusSet},
+    request::Claim,
     route::{Effect, Guard, Route, Routes},
     signal::Signal,
     source::Source,
@@ -105,6 +106,20 @@ pub(crate) struct Operation<'a> {
     /// Where the body decides, the pointer to what makes the write [`Effect::Deduplicated`].
     pub(crate) guard: Option<&'a Guard>,
     pub(crate) keyed: bool,
+    pub(crate) claim: Claim,
+    policy: Option<&'a RetryPolicy>,
+}
+
+impl<'a> Operation<'a> {
+    pub(crate) fn policy(&self, service: &'a Service) -> &'a RetryPolicy {
+        self.policy.unwrap_or_else(|| service.retry_policy())
+    }
+
+    /// The same operation with the effect that its request claims.
+    pub(crate) fn claimed(self, effect: Effect, method: &Method, service: &Service) -> Self {
+        let keyed = effect != Effect::Read && service.idempotency().keys(method);
+        Self { effect, guard: None, keyed, claim: Claim::Claimed, ..self }
+    }
 }
 
 impl Service {
@@ -224,7 +239,7 @@ impl Service {
     }
 
     pub(crate) fn retryable(&self) -> StatusSet {
-        self.retry_policy().retry_on.unwrap_or(self.shared.description.retryable)
+        self.shared.description.retryable
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -256,6 +271,8 @@ impl Service {
             effect,
             guard: route.and_then(|route| route.guard.as_ref()),
             keyed: keyed_route && effect != Effect::Read && self.idempotency().keys(method),
+            claim: Claim::Described,
+            policy: route.and_then(|route| route.policy.as_ref()),
         }
     }
 }
@@ -388,7 +405,7 @@ impl ServiceBuilder {
             mistakes.add("name", "is empty");
         }
         let url = parse_base_url(&self.base_url, &mut mistakes);
-        self.policy.check(&mut mistakes);
+        self.policy.check("retry", &mut mistakes);
         self.idempotency.check(self.policy.deadline, &mut mistakes);
         self.error_format.check(&mut mistakes);
         self.rate_limiting.check(&mut mistakes);

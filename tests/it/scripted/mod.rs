@@ -8,6 +8,7 @@ mod errors;
 mod keys;
 mod layer;
 mod order;
+mod request;
 mod secrets;
 mod services;
 mod verifier;
