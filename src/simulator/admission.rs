@@ -1,5 +1,7 @@
 //! What stands before execution: the token, the route, the syntax. Nothing refused here is stored under a key.
 
+use std::borrow::Cow;
+
 use axum::body::{Body, Bytes, to_bytes};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -51,10 +53,19 @@ impl Arrival {
         }
     }
 
+    pub(super) fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// A header's value as text; `None` too where the name is no header's.
+    pub(super) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
+    }
+
     pub(super) fn received(&self) -> Received {
         Received {
             method: self.head.method.clone(),
-            path: self.head.uri.path().to_owned(),
+            path: self.path().to_owned(),
             idempotency_key: self.idempotency_key(),
             fault: None,
         }
@@ -74,7 +85,7 @@ impl Arrival {
     }
 
     fn operation(&self) -> Option<Operation> {
-        Operation::find(&self.head.method, self.head.uri.path())
+        Operation::find(&self.head.method, self.path())
     }
 
     fn bears(&self, token: &str) -> bool {
@@ -83,8 +94,7 @@ impl Arrival {
     }
 
     fn idempotency_key(&self) -> Option<String> {
-        let value = self.head.headers.get(IDEMPOTENCY_KEY)?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        self.header(IDEMPOTENCY_KEY).map(Cow::into_owned)
     }
 
     fn json(&self) -> Result<Value, Answer> {
@@ -95,7 +105,7 @@ impl Arrival {
     }
 
     fn bad_request(&self, message: &str) -> Answer {
-        Answer::refusal(self.head.uri.path(), StatusCode::BAD_REQUEST, message)
+        Answer::refusal(self.path(), StatusCode::BAD_REQUEST, message)
     }
 }
 

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
+use super::cut::cut;
 use super::fault::RateLimit;
 
 const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("x-metronome-rate-limit-type");
@@ -73,6 +74,14 @@ impl Answer {
             answer.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         }
         answer
+    }
+
+    /// The answer without the second half of its body.
+    pub(super) fn cut_short(self) -> Response {
+        match self.body.as_ref().map(|body| body.to_string().into()) {
+            Some(body) => cut(self.into(), &body),
+            None => self.into(),
+        }
     }
 
     fn json(status: StatusCode, body: Value) -> Self {

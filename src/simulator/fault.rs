@@ -4,12 +4,26 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::answer::Answer;
+use super::course::{Course, End, Execution, Extent, Seen, Way};
 
 /// What happens to one request instead of a prompt, honest answer.
 ///
 /// A fault never replaces a refusal: a request without a valid token or with an invalid body is answered
 /// with its 4xx wherever the fault lets it reach the application, and a key that holds a result replays it.
+///
+/// | fault | the client sees | the ledger then holds | the key then holds |
+/// |---|---|---|---|
+/// | [`stored_500`](Self::stored_500) before, after | 500 | nothing; the write | the 500 |
+/// | [`partial_500`](Self::partial_500) | 500 | a part of the write | the 500 |
+/// | [`gateway`](Self::gateway) before, after | 502, 503, 504, 500 | nothing; the write | nothing; the true answer |
+/// | [`dropped`](Self::dropped) before, after | a closed connection | nothing; the write | nothing; the true answer |
+/// | [`stalled`](Self::stalled) before, after | nothing, until it gives up | nothing; the write | nothing; the true answer |
+/// | [`truncated`](Self::truncated) | an answer that breaks off | the write | the true answer |
+/// | [`late`](Self::late) before, after | the true answer, late | the write, late; at once | the true answer |
+/// | [`queued`](Self::queued) | the true answer, late | the write, late | the true answer, claimed late |
+/// | [`duplicated`](Self::duplicated) | the second answer | the write, twice where nothing guards it | the first answer |
+/// | [`restarted`](Self::restarted) | a reset connection | nothing, ever | nothing: it is free again |
+/// | [`rate_limited`](Self::rate_limited) | 429 | nothing | nothing |
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,11 +49,17 @@ pub enum Moment {
 
 /// How a connection is closed without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Close {
     /// An orderly end of the stream (FIN): the client sees an incomplete message.
     Orderly,
+    /// An orderly end of the answering half alone: the connection is still read from until the client closes it.
+    Half,
     /// A reset (RST): the client sees a connection error.
     Reset,
+    /// A reset after the status line of a 200, which says nothing about the write: it is sent before the effect
+    /// as well as after it. A client has no answer until its head is whole.
+    Midway,
 }
 
 /// Whose rate limit a 429 names in `X-Metronome-Rate-Limit-Type`.
@@ -51,47 +71,40 @@ pub enum RateLimit {
     Customer,
 }
 
-/// How the application goes about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Execution {
-    /// Spent before the key is claimed.
-    pub(super) queued: Duration,
-    /// Spent between the claim and the effect.
-    pub(super) takes: Duration,
-    /// Where the execution breaks with a 500, if it does.
-    pub(super) breaks: Option<Moment>,
-}
-
-/// The course that a request takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
-    /// The client sees the application's answer, this much late.
-    Answered { execution: Execution, late: Duration },
-    /// The client sees something else; without an execution the application never hears of the request.
-    Hidden { execution: Option<Execution>, seen: Seen },
-}
-
-/// What the client sees in place of the application's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
-    Gateway(StatusCode),
-    Throttled(RateLimit, Option<u64>),
-    Closed(Close),
-}
-
 impl Fault {
     /// The execution begins and breaks: a 500 that is stored under the key and replayed.
     ///
     /// `Before`: nothing was created. `After`: the effect took place, and yet 500 is what the key holds.
     #[must_use]
     pub const fn stored_500(moment: Moment) -> Self {
-        Self::executed(Execution { breaks: Some(moment), ..Execution::PROMPT })
+        let extent = match moment {
+            Moment::Before => Extent::Nothing,
+            Moment::After => Extent::Whole,
+        };
+        Self::executed(Execution { end: End::Broken(extent), ..Execution::PROMPT })
+    }
+
+    /// The execution breaks halfway, with a 500 that is stored under the key: the partial creation that Metronome's
+    /// status-code page warns of.
+    ///
+    /// A customer is there without its ingest aliases, which stay free; of a batch the first half of the events is
+    /// accepted (of one event none). The ledger marks these entries as [`partial`](super::Entry::partial). Anything
+    /// else is one thing, and does not take effect at all.
+    ///
+    /// What is half there is neither applied nor not applied. No answer tells it from the other stored 500s: only
+    /// a look at what is there can.
+    #[must_use]
+    pub const fn partial_500() -> Self {
+        Self::executed(Execution { end: End::Broken(Extent::Part), ..Execution::PROMPT })
     }
 
     /// The gateway answers 502, 503 or 504 (or its own 500) in the application's place; this is never stored.
     ///
     /// `Before`: the application never hears of the request. `After`: it executes it and stores its true
     /// answer under the key. A number that is no status is answered as 502.
+    ///
+    /// A 500 of the gateway looks like a stored one and is none. Together with [`taking`](Self::taking) it breaks what
+    /// Metronome documents, that a 500 is the result of an execution that is over: no client can be right about it.
     #[must_use]
     pub fn gateway(status: u16, moment: Moment) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -104,6 +117,20 @@ impl Fault {
         Self::hidden(moment, Seen::Closed(close))
     }
 
+    /// The connection stays open and is never answered, before or after the application executes the request: it ends
+    /// when the client gives up. A client without a timeout waits for ever.
+    #[must_use]
+    pub const fn stalled(moment: Moment) -> Self {
+        Self::hidden(moment, Seen::Nothing)
+    }
+
+    /// The true answer breaks off in the middle of its body, short of its `Content-Length`; one without a body arrives
+    /// whole. The effect took place, and its status says so.
+    #[must_use]
+    pub const fn truncated() -> Self {
+        Self::answered(Execution::PROMPT, Way::Cut)
+    }
+
     /// The true answer comes late.
     ///
     /// `Before`: the key is claimed at once and the effect takes place after `by`, even if the client has
@@ -112,17 +139,42 @@ impl Fault {
     pub const fn late(by: Duration, moment: Moment) -> Self {
         match moment {
             Moment::Before => Self::executed(Execution { takes: by, ..Execution::PROMPT }),
-            Moment::After => Self::answered(Execution::PROMPT, by),
+            Moment::After => Self::answered(Execution::PROMPT, Way::Late(by)),
         }
     }
 
     /// The request is held up on its way: only after `by` does the application claim the key and execute,
     /// even if the client has given up by then.
     ///
-    /// Unlike [`late`](Self::late), a repeat that arrives meanwhile finds the key unclaimed.
+    /// Unlike [`late`](Self::late), a repeat that arrives meanwhile finds the key unclaimed. A key protects from it for
+    /// as long as it is kept: a request held up for longer than that is executed as if it were a new one.
     #[must_use]
     pub const fn queued(by: Duration) -> Self {
         Self::executed(Execution { queued: by, ..Execution::PROMPT })
+    }
+
+    /// A proxy that got no answer delivers the request a second time, and hands on the answer to that.
+    ///
+    /// The second copy is handled like any other request: with a key it replays the first one's answer, with a
+    /// `uniqueness_key` or an alias alone it is refused although the write has just taken effect, and with nothing of
+    /// the kind the write takes effect twice, without the client having sent it twice.
+    ///
+    /// With [`taking`](Self::taking) the second copy arrives while the first still executes, and a key gets it a 409:
+    /// the client is told of a conflict with itself, and the write takes effect afterwards.
+    #[must_use]
+    pub const fn duplicated() -> Self {
+        Self::answered(Execution::PROMPT, Way::Twice)
+    }
+
+    /// The process that executes the request dies before the effect: the connection is reset, the claim of the key is
+    /// forgotten, so that the same key executes again, and this execution never takes effect.
+    ///
+    /// Effect and stored result come about in one step: a restart between the two, which would have the same key
+    /// execute twice, is not modelled, since no client could do anything about it. See also
+    /// [`Metronome::restart`](super::Metronome::restart).
+    #[must_use]
+    pub const fn restarted() -> Self {
+        Self::executed(Execution { end: End::Forgotten, ..Execution::PROMPT })
     }
 
     /// A 429, with `Retry-After` in seconds where given. It never reaches execution and is never stored.
@@ -144,11 +196,11 @@ impl Fault {
     }
 
     const fn executed(execution: Execution) -> Self {
-        Self::answered(execution, Duration::ZERO)
+        Self::answered(execution, Way::Straight)
     }
 
-    const fn answered(execution: Execution, late: Duration) -> Self {
-        Self { course: Course::Answered { execution, late } }
+    const fn answered(execution: Execution, way: Way) -> Self {
+        Self { course: Course::Answered { execution, way } }
     }
 
     const fn hidden(moment: Moment, seen: Seen) -> Self {
@@ -157,37 +209,6 @@ impl Fault {
             Moment::After => Some(Execution::PROMPT),
         };
         Self { course: Course::Hidden { execution, seen } }
-    }
-}
-
-impl Course {
-    /// The course of a request that meets no fault.
-    pub(super) const HONEST: Self = Self::Answered { execution: Execution::PROMPT, late: Duration::ZERO };
-
-    fn execution_mut(&mut self) -> Option<&mut Execution> {
-        match self {
-            Self::Answered { execution, .. } => Some(execution),
-            Self::Hidden { execution, .. } => execution.as_mut(),
-        }
-    }
-}
-
-impl Seen {
-    /// What is sent, or how the connection is closed instead.
-    pub(super) fn answer(self) -> Result<Answer, Close> {
-        match self {
-            Self::Gateway(status) => Ok(Answer::gateway(status)),
-            Self::Throttled(limit, retry_after) => Ok(Answer::throttled(limit, retry_after)),
-            Self::Closed(close) => Err(close),
-        }
-    }
-}
-
-impl Execution {
-    pub(super) const PROMPT: Self = Self { queued: Duration::ZERO, takes: Duration::ZERO, breaks: None };
-
-    pub(super) const fn is_prompt(&self) -> bool {
-        self.queued.is_zero() && self.takes.is_zero()
     }
 }
 

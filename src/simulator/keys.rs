@@ -1,11 +1,13 @@
 //! Idempotency keys: what each was first used for, and what came of it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::pause::Instant;
 
 /// What a key is bound to from its first use.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,10 @@ pub(super) struct Parameters {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     slots: HashMap<String, Slot>,
+    /// The keys that hold a result, oldest first.
+    stored: VecDeque<(Instant, String)>,
+    /// How long a result is kept; for ever if none.
+    retention: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -41,7 +47,8 @@ pub(super) enum Claim {
 }
 
 impl Keys {
-    pub(super) fn claim(&mut self, key: &str, parameters: Parameters) -> Claim {
+    pub(super) fn claim(&mut self, key: &str, parameters: Parameters, now: Instant) -> Claim {
+        self.expire(now);
         match self.slots.entry(key.to_owned()) {
             Entry::Vacant(vacant) => {
                 vacant.insert(Slot { parameters, answer: None });
@@ -51,9 +58,42 @@ impl Keys {
         }
     }
 
-    pub(super) fn store(&mut self, key: &str, answer: Answer) {
+    pub(super) fn store(&mut self, key: &str, answer: Answer, now: Instant) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.answer = Some(answer);
+            self.stored.push_back((now, key.to_owned()));
+        }
+    }
+
+    /// Gives up a claim that came to nothing.
+    pub(super) fn release(&mut self, key: &str) {
+        self.slots.remove(key);
+    }
+
+    /// Gives up every claim and keeps every result.
+    pub(super) fn forget_claims(&mut self) {
+        self.slots.retain(|_, slot| slot.answer.is_some());
+    }
+
+    /// Forgets every result and keeps every claim.
+    pub(super) fn prune(&mut self) {
+        self.slots.retain(|_, slot| slot.answer.is_none());
+        self.stored.clear();
+    }
+
+    pub(super) fn retain_for(&mut self, retention: Duration) {
+        self.retention = Some(retention);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let Some(retention) = self.retention else { return };
+        while let Some((since, _)) = self.stored.front() {
+            if now.saturating_duration_since(*since) < retention {
+                return;
+            }
+            if let Some((_, key)) = self.stored.pop_front() {
+                self.slots.remove(&key);
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Entry {
     pub idempotency_key: Option<String>,
     /// The `uniqueness_key` of the body.
     pub uniqueness_key: Option<String>,
+    /// Whether it is only a part of what its request asked for: the execution broke halfway.
+    pub partial: bool,
 }
 
 impl Ledger {
@@ -55,5 +57,10 @@ impl Ledger {
 
     pub(super) fn record(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+
+    /// Marks what was recorded from this place on as parts.
+    pub(super) fn mark_parts(&mut self, first: usize) {
+        self.entries.iter_mut().skip(first).for_each(|entry| entry.partial = true);
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -84,6 +85,43 @@ impl Metronome {
         self.gateway.with_schedule(|schedule| schedule.inject(faults));
     }
 
+    /// How many steps of the script no request has met yet: none when all that was to go wrong has.
+    #[must_use]
+    pub fn script_left(&self) -> usize {
+        self.gateway.with_schedule(|schedule| schedule.script_left())
+    }
+
+    /// Drops what is left of the script, and the injected faults: from now on everything behaves well.
+    pub fn clear_faults(&self) {
+        self.gateway.with_schedule(|schedule| schedule.clear());
+    }
+
+    /// Restarts the application. What executes or is queued is forgotten: it never takes effect, its connection is
+    /// reset, and the key that it had claimed is free again. What took effect and the stored results are kept.
+    pub fn restart(&self) {
+        self.gateway.application().restart();
+    }
+
+    /// Forgets every result stored under a key by now, as Metronome may after 24 hours: the same key then executes
+    /// again. Requests that are executing keep their keys.
+    ///
+    /// A key protects a write for as long as the service keeps it. Pruning one while a call still retries under it
+    /// models a service that breaks its word, against which no client can guard.
+    pub fn prune_keys(&self) {
+        self.gateway.application().prune_keys();
+    }
+
+    /// Forgets a result stored under a key once it is this old; without this, results are kept for as long as the
+    /// simulator lives. What [`prune_keys`](Self::prune_keys) says holds here too: longer than a call's deadline.
+    pub fn retain_keys_for(&self, retention: Duration) {
+        self.gateway.application().retain_keys_for(retention);
+    }
+
+    /// Waits until nothing has been executing for 20 ms: what went on after its client gave up is in the ledger then.
+    pub async fn settle(&self) {
+        self.gateway.application().settle().await;
+    }
+
     /// The last 10,000 requests that arrived whole, refused ones included, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Received> {
@@ -93,7 +131,7 @@ impl Metronome {
     /// What has truly taken effect by now.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.gateway.ledger()
+        self.gateway.application().ledger()
     }
 }
 

@@ -28,13 +28,17 @@
 //!
 //! # What it leaves out
 //! Reads and validation cover what a client of the writes needs; a write it has no special knowledge of is
-//! recorded and answered with a fresh id. Keys are kept for as long as the simulator lives. Ids are counted,
-//! not random, so that two runs of one test read alike.
+//! recorded and answered with a fresh id. Keys are kept for as long as the simulator lives, unless
+//! [`Metronome::retain_keys_for`] or [`Metronome::prune_keys`] says otherwise. Ids are counted, not random, so that two
+//! runs of one test read alike.
 
 mod admission;
 mod answer;
 mod application;
 mod books;
+mod course;
+mod cut;
+mod describe;
 mod fault;
 mod faults;
 mod gateway;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use http::Method;
 
+use super::admission::Arrival;
 use super::fault::Fault;
 use super::faults::Faults;
 
@@ -40,21 +41,29 @@ impl Schedule {
         self.faults = Some(faults);
     }
 
+    pub(super) fn script_left(&self) -> usize {
+        self.script.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.script.clear();
+        self.faults = None;
+    }
+
     pub(super) fn received(&self) -> Vec<Received> {
         self.received.iter().cloned().collect()
     }
 
     /// Chooses the fault for an arriving request and notes both.
-    pub(super) fn meet(&mut self, mut request: Received, is_write: bool) -> Option<Fault> {
+    pub(super) fn meet(&mut self, arrival: &Arrival) -> Option<Fault> {
         let fault = match self.script.pop_front() {
             Some(step) => step,
-            None => self.faults.as_mut().and_then(|faults| faults.draw(is_write)),
+            None => self.faults.as_mut().and_then(|faults| faults.draw(arrival)),
         };
-        request.fault = fault;
         if self.received.len() == REMEMBERED {
             self.received.pop_front();
         }
-        self.received.push_back(request);
+        self.received.push_back(Received { fault, ..arrival.received() });
         fault
     }
 }

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ use tokio::task::JoinSet;
 use super::fault::Close;
 use super::gateway::Gateway;
 use super::pause::pause;
+
+/// Long enough for a client on the same machine to read what was sent before it sees the reset.
+const READ_BY_THEN: Duration = Duration::from_millis(5);
 
 /// A request whose connection is closed instead.
 #[derive(Debug, thiserror::Error)]
@@ -45,21 +50,47 @@ async fn serve_connection(stream: TcpStream, gateway: Arc<Gateway>) {
         async move { gateway.serve(request.map(Body::new)).await.map_err(Unanswered) }
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let end = (&mut connection).await;
-    if end.is_err_and(|error| wants_reset(&error)) {
-        reset(connection.into_parts().io.into_inner());
+    let Err(error) = (&mut connection).await else { return };
+    if let Some(Unanswered(close)) = error.source().and_then(|source| source.downcast_ref()) {
+        // Where the client is gone already, or the socket refuses, the connection still closes, in an orderly way.
+        let _ = end(connection.into_parts().io.into_inner(), *close).await;
     }
 }
 
-fn wants_reset(error: &hyper::Error) -> bool {
-    let unanswered = error.source().and_then(|source| source.downcast_ref());
-    matches!(unanswered, Some(Unanswered(Close::Reset)))
+async fn end(stream: TcpStream, close: Close) -> io::Result<()> {
+    match close {
+        Close::Orderly => Ok(()),
+        Close::Half => half_close(stream).await,
+        Close::Reset => reset(&stream),
+        Close::Midway => {
+            stream.writable().await?;
+            stream.try_write(b"HTTP/1.1 200 OK\r\n")?;
+            pause(READ_BY_THEN).await;
+            reset(&stream)
+        }
+    }
+}
+
+/// Sends FIN, and reads on until the client closes its half.
+async fn half_close(stream: TcpStream) -> io::Result<()> {
+    let stream = stream.into_std()?;
+    stream.shutdown(Shutdown::Write)?;
+    let stream = TcpStream::from_std(stream)?;
+    let mut ignored = [0; 1024];
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut ignored) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Without lingering, closing sends RST instead of FIN.
 // Deprecated because lingering for a while blocks a thread; zero does not, and `set_zero_linger` is too young.
 #[allow(deprecated)]
-fn reset(stream: TcpStream) {
-    // Where the option is refused, the connection still closes, in an orderly way.
-    let _ = stream.set_linger(Some(Duration::ZERO));
+fn reset(stream: &TcpStream) -> io::Result<()> {
+    stream.set_linger(Some(Duration::ZERO))
 }

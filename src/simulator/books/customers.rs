@@ -12,10 +12,7 @@ const CREATE: &str = "/v1/customers";
 
 impl Books {
     pub(super) fn create_customer(&mut self, call: &Call) -> Result<Answer, Answer> {
-        if let Some(alias) = aliases(&call.body).find(|alias| self.is_alias_taken(alias)) {
-            let message = format!("Ingest alias {alias} is already in use");
-            return Err(call.refusal(StatusCode::CONFLICT, &message));
-        }
+        self.refuse_taken_alias(call)?;
         let id = self.record(call);
         Ok(Answer::data(document(&id, &call.body)))
     }
@@ -38,6 +35,16 @@ impl Books {
     pub(super) fn find_customer(&self, call: &Call, id: &str) -> Result<&Entry, Answer> {
         let not_found = || call.refusal(StatusCode::NOT_FOUND, "Customer not found");
         self.ledger.on(CREATE).find(|entry| entry.id == id).ok_or_else(not_found)
+    }
+
+    pub(super) fn refuse_taken_alias(&self, call: &Call) -> Result<(), Answer> {
+        match aliases(&call.body).find(|alias| self.is_alias_taken(alias)) {
+            Some(alias) => {
+                let message = format!("Ingest alias {alias} is already in use");
+                Err(call.refusal(StatusCode::CONFLICT, &message))
+            }
+            None => Ok(()),
+        }
     }
 
     fn is_alias_taken(&self, alias: &str) -> bool {

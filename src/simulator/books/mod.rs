@@ -5,6 +5,7 @@ mod contracts;
 mod customers;
 mod events;
 mod others;
+mod parts;
 
 use http::StatusCode;
 use serde_json::Value;
@@ -60,6 +61,7 @@ impl Books {
             body,
             idempotency_key: call.key.clone(),
             uniqueness_key: call.uniqueness_key().map(str::to_owned),
+            partial: false,
         });
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use reqwest_safe_retry::simulator::{Close, Fault, Faults, Metronome, Moment, RateLimit};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const CUSTOMERS: &str = "/v1/customers";
 const CONTRACTS: &str = "/v1/contracts/create";
@@ -203,7 +204,12 @@ async fn a_slow_write_goes_on_behind_the_gateways_answer() {
 
 #[tokio::test]
 async fn a_dropped_connection_is_no_connect_error() {
-    for (close, text) in [(Close::Orderly, "IncompleteMessage"), (Close::Reset, "ConnectionReset")] {
+    for (close, text) in [
+        (Close::Orderly, "IncompleteMessage"),
+        (Close::Half, "IncompleteMessage"),
+        (Close::Reset, "ConnectionReset"),
+        (Close::Midway, "ConnectionReset"),
+    ] {
         for (moment, effects) in [(Moment::Before, 0), (Moment::After, 1)] {
             let bench = Bench::with(Fault::dropped(close, moment)).await;
             let error = bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap_err();
@@ -219,7 +225,7 @@ async fn a_dropped_connection_is_no_connect_error() {
 
 #[tokio::test]
 async fn a_pooled_connection_can_be_dropped_too() {
-    for close in [Close::Orderly, Close::Reset] {
+    for close in [Close::Orderly, Close::Half, Close::Reset, Close::Midway] {
         let bench = Bench::new().await;
         bench.ok(CUSTOMERS, acme()).await;
         bench.metronome.script([Some(Fault::dropped(close, Moment::After))]);
@@ -258,6 +264,218 @@ async fn a_queued_request_claims_its_key_late() {
     assert_eq!(second.status(), 200, "the repeat executes");
     let first = first.await.unwrap().unwrap();
     assert_eq!(first.bytes().await.unwrap(), second.bytes().await.unwrap(), "the held up one replays");
+    assert_eq!(bench.effects(CUSTOMERS), 1);
+}
+
+/// What arrives on a bare connection when a well-formed request is sent over it, and the stream.
+async fn raw(bench: &Bench) -> (Vec<u8>, std::io::Result<usize>, tokio::net::TcpStream) {
+    let authority = bench.metronome.base_url().strip_prefix("http://").unwrap().to_owned();
+    let mut stream = tokio::net::TcpStream::connect(&authority).await.unwrap();
+    let token = bench.metronome.token();
+    let body = acme().to_string();
+    let head = format!("POST {CUSTOMERS} HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer {token}\r\n");
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    let end = stream.read_to_end(&mut seen).await;
+    (seen, end, stream)
+}
+
+#[tokio::test]
+async fn a_connection_ends_in_the_way_that_was_asked_for() {
+    for (close, first_bytes, is_reset) in [
+        (Close::Orderly, "", false),
+        (Close::Half, "", false),
+        (Close::Reset, "", true),
+        (Close::Midway, "HTTP/1.1 200 OK\r\n", true),
+    ] {
+        let bench = Bench::with(Fault::dropped(close, Moment::After)).await;
+        let (seen, end, mut stream) = raw(&bench).await;
+        assert_eq!(String::from_utf8(seen).unwrap(), first_bytes, "{close:?}");
+        assert_eq!(end.is_err(), is_reset, "{close:?}: {end:?}");
+        // A closed connection resets what is still sent to it, one that is closed by half reads it.
+        let mut takes_more = true;
+        for _ in 0..3 {
+            takes_more &= stream.write_all(b"more").await.is_ok();
+            tokio::time::sleep(SHORT / 5).await;
+        }
+        assert_eq!(takes_more, close == Close::Half, "{close:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stalled_request_is_never_answered() {
+    for (moment, effects) in [(Moment::Before, 0), (Moment::After, 1)] {
+        let bench = Bench::with(Fault::stalled(moment)).await;
+        let error = bench.keyed(CUSTOMERS, "k", acme()).timeout(SHORT).send().await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        assert_eq!(bench.effects(CUSTOMERS), effects, "{moment:?}");
+        assert_eq!(bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 200);
+        assert_eq!(bench.effects(CUSTOMERS), 1, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_answer_has_its_status_and_half_of_its_body() {
+    let bench = Bench::with(Fault::truncated()).await;
+    let mut cut = bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!(cut.status(), 200);
+    let whole = bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!(cut.content_length(), whole.content_length());
+    let whole = whole.bytes().await.unwrap();
+    let mut seen = Vec::new();
+    let error = loop {
+        match cut.chunk().await {
+            Ok(chunk) => seen.extend_from_slice(&chunk.expect("the end is an error")),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_body() || error.is_decode(), "{error:?}");
+    assert_eq!(seen, whole[..whole.len() / 2]);
+    assert_eq!(bench.effects(CUSTOMERS), 1);
+    bench.metronome.script([Some(Fault::truncated())]);
+    let empty = bench.post(INGEST, json!([event("t")])).send().await.unwrap();
+    assert!(empty.bytes().await.unwrap().is_empty(), "there is nothing to cut");
+}
+
+#[tokio::test]
+async fn a_partial_creation_is_a_stored_500_after_a_part_of_the_effect() {
+    let with_alias = json!({ "name": "Acme", "ingest_aliases": ["a"] });
+    let bench = Bench::with(Fault::partial_500()).await;
+    for _ in 0..2 {
+        let answer = bench.keyed(CUSTOMERS, "k", with_alias.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), 500);
+    }
+    let parts: Vec<_> =
+        bench.metronome.ledger().on(CUSTOMERS).map(|entry| (entry.partial, entry.body.clone())).collect();
+    assert_eq!(parts, [(true, acme())], "the customer is there, its alias is not");
+    let fresh = bench.keyed(CUSTOMERS, "k2", with_alias.clone()).send().await.unwrap();
+    assert_eq!((fresh.status().as_u16(), bench.effects(CUSTOMERS)), (200, 2), "the alias was free: nothing guards it");
+    bench.metronome.script([Some(Fault::partial_500())]);
+    assert_eq!(bench.post(CUSTOMERS, with_alias).send().await.unwrap().status(), 500);
+    assert_eq!(bench.effects(CUSTOMERS), 2, "where the alias is taken there is no part of it");
+}
+
+#[tokio::test]
+async fn a_part_of_a_batch_is_its_first_half_and_of_other_writes_nothing() {
+    let bench = Bench::with(Fault::partial_500()).await;
+    let batch = json!([event("t1"), event("t2"), event("t3"), event("t4"), event("t5")]);
+    assert_eq!(bench.post(INGEST, batch.clone()).send().await.unwrap().status(), 500);
+    let ids = |ledger: reqwest_safe_retry::simulator::Ledger| -> Vec<(String, bool)> {
+        ledger.on(INGEST).map(|entry| (entry.id.clone(), entry.partial)).collect()
+    };
+    assert_eq!(ids(bench.metronome.ledger()), [("t1".into(), true), ("t2".into(), true)]);
+    bench.post(INGEST, batch).send().await.unwrap();
+    let all: Vec<_> = ids(bench.metronome.ledger());
+    assert_eq!((all.len(), all.iter().filter(|(_, partial)| *partial).count()), (5, 2));
+    let customer = bench.customer().await;
+    bench.metronome.script([Some(Fault::partial_500())]);
+    let entry = json!({ "customer_id": customer, "id": "b", "segment_id": "s", "amount": 1, "reason": "r" });
+    assert_eq!(bench.post(BALANCE, entry).send().await.unwrap().status(), 500);
+    assert_eq!(bench.effects(BALANCE), 0);
+}
+
+#[tokio::test]
+async fn a_request_delivered_twice_takes_effect_twice_unless_something_guards_it() {
+    let with_alias = json!({ "name": "Acme", "ingest_aliases": ["a"] });
+    for (key, body, status, effects) in [
+        (None, acme(), 200, 2),
+        (Some("k"), acme(), 200, 1),
+        (None, with_alias.clone(), 409, 1),
+        (Some("k"), with_alias, 200, 1),
+    ] {
+        let bench = Bench::with(Fault::duplicated()).await;
+        let request = bench.post(CUSTOMERS, body.clone());
+        let request = match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        };
+        assert_eq!(request.send().await.unwrap().status(), status, "{key:?} {body}");
+        assert_eq!(bench.effects(CUSTOMERS), effects, "{key:?} {body}");
+        assert_eq!(bench.metronome.requests().len(), 1, "the client has sent it once");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_request_delivered_twice_conflicts_with_itself() {
+    let bench = Bench::with(Fault::duplicated().taking(SHORT)).await;
+    let answer = bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!((message(answer).await.0.as_u16(), bench.effects(CUSTOMERS)), (409, 0));
+    bench.metronome.settle().await;
+    assert_eq!(bench.effects(CUSTOMERS), 1);
+}
+
+#[tokio::test]
+async fn a_restart_forgets_the_claim_and_the_effect_never_comes() {
+    let bench = Bench::with(Fault::restarted().taking(SHORT)).await;
+    let first = tokio::spawn(bench.keyed(CUSTOMERS, "k", acme()).send());
+    tokio::time::sleep(SHORT / 3).await;
+    let meanwhile = bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!(meanwhile.status(), 409, "the claim holds until then");
+    let error = first.await.unwrap().unwrap_err();
+    assert!(format!("{error:?}").contains("ConnectionReset"), "{error:?}");
+    assert_eq!(bench.effects(CUSTOMERS), 0);
+    let again = bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), bench.effects(CUSTOMERS)), (200, 1), "the same key executes");
+}
+
+#[tokio::test]
+async fn a_restart_of_everything_keeps_what_is_stored() {
+    let bench = Bench::new().await;
+    bench.keyed(CUSTOMERS, "stored", acme()).send().await.unwrap();
+    let long = Duration::from_secs(60);
+    bench.metronome.script([Fault::late(long, Moment::Before), Fault::queued(long)].map(Some));
+    let executing = tokio::spawn(bench.keyed(CUSTOMERS, "executing", acme()).send());
+    tokio::time::sleep(SHORT / 3).await;
+    let queued = tokio::spawn(bench.keyed(CUSTOMERS, "queued", acme()).send());
+    tokio::time::sleep(SHORT / 3).await;
+    bench.metronome.restart();
+    for waiting in [executing, queued] {
+        let error = waiting.await.unwrap().unwrap_err();
+        assert!(format!("{error:?}").contains("ConnectionReset"), "{error:?}");
+    }
+    bench.metronome.settle().await;
+    assert_eq!(bench.effects(CUSTOMERS), 1);
+    for (key, effects) in [("stored", 1), ("executing", 2), ("queued", 3)] {
+        assert_eq!(bench.keyed(CUSTOMERS, key, acme()).send().await.unwrap().status(), 200, "{key}");
+        assert_eq!(bench.effects(CUSTOMERS), effects, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_pruned_key_executes_again_unless_it_is_in_use() {
+    let bench = Bench::new().await;
+    bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    bench.metronome.script([Some(Fault::late(SHORT, Moment::Before))]);
+    let executing = tokio::spawn(bench.keyed(CUSTOMERS, "in use", acme()).send());
+    tokio::time::sleep(SHORT / 3).await;
+    bench.metronome.prune_keys();
+    assert_eq!(bench.keyed(CUSTOMERS, "in use", acme()).send().await.unwrap().status(), 409);
+    assert_eq!(executing.await.unwrap().unwrap().status(), 200);
+    assert_eq!(bench.effects(CUSTOMERS), 2);
+    bench.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    bench.keyed(CUSTOMERS, "in use", acme()).send().await.unwrap();
+    assert_eq!(bench.effects(CUSTOMERS), 3, "only the pruned one executes again");
+}
+
+#[tokio::test]
+async fn a_key_is_kept_for_its_retention() {
+    let bench = Bench::new().await;
+    bench.metronome.retain_keys_for(SHORT * 2);
+    let create = || bench.keyed(CUSTOMERS, "k", acme()).send();
+    for (wait, effects) in [(Duration::ZERO, 1), (Duration::ZERO, 1), (SHORT * 3, 2), (Duration::ZERO, 2)] {
+        tokio::time::sleep(wait).await;
+        assert_eq!(create().await.unwrap().status(), 200);
+        assert_eq!(bench.effects(CUSTOMERS), effects, "after another {wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_settles_when_nothing_executes() {
+    let bench = Bench::with(Fault::late(SHORT, Moment::Before)).await;
+    bench.post(CUSTOMERS, acme()).timeout(SHORT / 3).send().await.unwrap_err();
+    assert_eq!(bench.effects(CUSTOMERS), 0);
+    bench.metronome.settle().await;
     assert_eq!(bench.effects(CUSTOMERS), 1);
 }
 
@@ -524,6 +742,86 @@ async fn seeded_faults_spare_what_they_are_told_to() {
     assert!(writes.chunks(2).all(|pair| pair == [Some(only), None]));
     assert!(drawn(Faults::seeded(1).rate(0.0)).await.iter().all(Option::is_none));
     assert!(drawn(Faults::seeded(1).rate(1.0).kinds([])).await.iter().all(Option::is_none));
+}
+
+#[tokio::test]
+async fn the_script_can_be_asked_for_and_cleared() {
+    let bench = Bench::new().await;
+    let fault = Fault::gateway(503, Moment::Before);
+    bench.metronome.script([Some(fault), None, Some(fault)]);
+    bench.post(CUSTOMERS, acme()).send().await.unwrap();
+    assert_eq!(bench.metronome.script_left(), 2);
+    bench.metronome.inject(Faults::seeded(1).rate(1.0));
+    bench.metronome.clear_faults();
+    assert_eq!(bench.metronome.script_left(), 0);
+    for _ in 0..2 {
+        assert_eq!(bench.post(CUSTOMERS, acme()).send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn seeded_faults_spare_a_header_and_a_path() {
+    let bench = Bench::new().await;
+    let faults = Faults::seeded(1).rate(1.0).kinds([Fault::gateway(502, Moment::Before)]);
+    bench.metronome.inject(faults.sparing_header("X-Spare").sparing_path("/v1/packages"));
+    for (request, status) in [
+        (bench.post(CUSTOMERS, acme()), 502),
+        (bench.post(CUSTOMERS, acme()).header("x-spare", ""), 200),
+        (bench.post("/v1/packages/create", json!({})), 200),
+        (bench.request(Method::GET, CUSTOMERS), 502),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), status);
+    }
+}
+
+/// The faults that three requests with each of four identities met, by identity.
+async fn drawn_by_identity(seed: u64, order: impl IntoIterator<Item = usize>) -> Vec<Vec<Option<Fault>>> {
+    let bench = Bench::new().await;
+    bench.metronome.inject(Faults::seeded(seed).rate(0.5).drawn_by_header("x-call"));
+    let mut met = vec![Vec::new(); 4];
+    for call in order {
+        let _ = bench.request(Method::GET, CUSTOMERS).send().await;
+        let _ = bench.post(CUSTOMERS, acme()).header("x-call", format!("call {call}")).send().await;
+        met[call].push(bench.metronome.requests().last().unwrap().fault);
+    }
+    met
+}
+
+#[tokio::test]
+async fn faults_drawn_by_a_header_do_not_depend_on_the_order_of_arrival() {
+    let one_by_one = drawn_by_identity(7, (0..24).map(|n| n / 6)).await;
+    assert_eq!(one_by_one, drawn_by_identity(7, (0..24).map(|n| 3 - n % 4)).await);
+    assert_ne!(one_by_one, drawn_by_identity(8, (0..24).map(|n| n / 6)).await);
+    let distinct: HashSet<String> = one_by_one.iter().map(|faults| format!("{faults:?}")).collect();
+    assert_eq!(distinct.len(), 4, "every identity has a weather of its own");
+    assert!(one_by_one.iter().any(|faults| faults.windows(2).any(|pair| pair[0] != pair[1])), "which changes");
+}
+
+#[test]
+fn faults_are_told_in_short_words() {
+    let (before, after) = (Moment::Before, Moment::After);
+    for (fault, words) in [
+        (Fault::gateway(504, after), "504 after the effect"),
+        (Fault::gateway(504, after).taking(SHORT), "504 after the effect, taking 100ms"),
+        (Fault::gateway(502, before), "502 before the effect"),
+        (Fault::stored_500(before), "stored 500 before the effect"),
+        (Fault::stored_500(after), "stored 500 after the effect"),
+        (Fault::partial_500(), "stored 500 after a part of the effect"),
+        (Fault::dropped(Close::Orderly, before), "connection closed before the effect"),
+        (Fault::dropped(Close::Half, after), "connection half-closed after the effect"),
+        (Fault::dropped(Close::Reset, after), "connection reset after the effect"),
+        (Fault::dropped(Close::Midway, after), "connection reset after the status line after the effect"),
+        (Fault::stalled(before), "stalled before the effect"),
+        (Fault::truncated(), "answer cut short"),
+        (Fault::duplicated(), "delivered twice"),
+        (Fault::restarted(), "restart before the effect"),
+        (Fault::late(SHORT, before), "slow, taking 100ms"),
+        (Fault::late(SHORT, after), "answer 100ms late"),
+        (Fault::queued(SHORT), "queued for 100ms"),
+        (Fault::rate_limited(RateLimit::Client, Some(1)), "429 (client)"),
+    ] {
+        assert_eq!(fault.to_string(), words);
+    }
 }
 
 #[tokio::test]
