@@ -70,13 +70,6 @@ impl Course {
     /// The course of a request that meets no fault.
     pub(super) const HONEST: Self = Self::Answered { execution: Execution::PROMPT, way: Way::Straight };
 
-    pub(super) fn execution(&self) -> Option<&Execution> {
-        match self {
-            Self::Answered { execution, .. } => Some(execution),
-            Self::Hidden { execution, .. } => execution.as_ref(),
-        }
-    }
-
     pub(super) fn execution_mut(&mut self) -> Option<&mut Execution> {
         match self {
             Self::Answered { execution, .. } => Some(execution),

@@ -17,14 +17,16 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.course {
             Course::Answered { execution, way } => match (execution.end, way) {
-                (End::Broken(extent), _) => write!(f, "stored 500 {}", extent.words())?,
-                (End::Forgotten, _) => f.write_str("restart before the effect")?,
-                (End::Complete, Way::Late(by)) => write!(f, "answer {by:?} late")?,
-                (End::Complete, Way::Cut) => f.write_str("answer cut short")?,
-                (End::Complete, Way::Twice) => f.write_str("delivered twice")?,
-                (End::Complete, Way::Straight) if execution.is_prompt() => f.write_str("no fault")?,
-                (End::Complete, Way::Straight) if execution.queued.is_zero() => f.write_str("slow")?,
-                (End::Complete, Way::Straight) => write!(f, "queued for {:?}", execution.queued)?,
+                (End::Broken(extent), _) => write!(f, "stored 500 {}", extent.words()),
+                (End::Forgotten, _) => f.write_str("restart before the effect"),
+                (End::Complete, Way::Late(by)) => write!(f, "answer {by:?} late"),
+                (End::Complete, Way::Cut) => f.write_str("answer cut short"),
+                (End::Complete, Way::Twice) => f.write_str("delivered twice"),
+                (End::Complete, Way::Straight) if execution.is_prompt() => f.write_str("no fault"),
+                (End::Complete, Way::Straight) if execution.queued.is_zero() => {
+                    write!(f, "slow by {:?}", execution.takes)
+                }
+                (End::Complete, Way::Straight) => write!(f, "queued for {:?}", execution.queued),
             },
             Course::Hidden { execution, seen } => {
                 match seen {
@@ -33,12 +35,12 @@ impl fmt::Display for Fault {
                     Seen::Closed(close) => f.write_str(close.words())?,
                     Seen::Nothing => f.write_str("stalled")?,
                 }
-                f.write_str(if execution.is_some() { " after the effect" } else { " before the effect" })?;
+                match execution {
+                    None => f.write_str(" before the effect"),
+                    Some(execution) if execution.takes.is_zero() => f.write_str(" after the effect"),
+                    Some(execution) => write!(f, " {:?} ahead of the effect", execution.takes),
+                }
             }
-        }
-        match self.course.execution().map(|execution| execution.takes) {
-            Some(takes) if !takes.is_zero() => write!(f, ", taking {takes:?}"),
-            _ => Ok(()),
         }
     }
 }

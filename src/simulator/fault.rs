@@ -88,8 +88,8 @@ impl Fault {
     /// status-code page warns of.
     ///
     /// A customer is there without its ingest aliases, which stay free; of a batch the first half of the events is
-    /// accepted (of one event none). The ledger marks these entries as [`partial`](super::Entry::partial). Anything
-    /// else is one thing, and does not take effect at all.
+    /// accepted (of one event none). The ledger marks these entries as [`partial`](super::Entry::partial). A customer
+    /// that asked for no alias is there as a whole. Anything else is one thing, and does not take effect at all.
     ///
     /// What is half there is neither applied nor not applied. No answer tells it from the other stored 500s: only
     /// a look at what is there can.

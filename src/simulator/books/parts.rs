@@ -7,11 +7,12 @@ use super::{Books, Call, Operation};
 impl Books {
     /// Lets that part of a write take effect which comes first; nothing of a write that is one thing.
     pub(in crate::simulator) fn execute_part(&mut self, call: &Call) {
+        let Some(part) = self.part_of(call) else { return };
         let first = self.ledger.entries().len();
-        if let Some(part) = self.part_of(call) {
-            self.execute(&part);
+        self.execute(&part);
+        if part.body != call.body {
+            self.ledger.mark_parts(first);
         }
-        self.ledger.mark_parts(first);
     }
 
     fn part_of(&self, call: &Call) -> Option<Call> {

@@ -354,6 +354,10 @@ async fn a_partial_creation_is_a_stored_500_after_a_part_of_the_effect() {
     bench.metronome.script([Some(Fault::partial_500())]);
     assert_eq!(bench.post(CUSTOMERS, with_alias).send().await.unwrap().status(), 500);
     assert_eq!(bench.effects(CUSTOMERS), 2, "where the alias is taken there is no part of it");
+    bench.metronome.script([Some(Fault::partial_500())]);
+    assert_eq!(bench.post(CUSTOMERS, acme()).send().await.unwrap().status(), 500);
+    let ledger = bench.metronome.ledger();
+    assert_eq!((ledger.entries().len(), ledger.entries()[2].partial), (3, false), "without an alias it is whole");
 }
 
 #[tokio::test]
@@ -802,7 +806,7 @@ fn faults_are_told_in_short_words() {
     let (before, after) = (Moment::Before, Moment::After);
     for (fault, words) in [
         (Fault::gateway(504, after), "504 after the effect"),
-        (Fault::gateway(504, after).taking(SHORT), "504 after the effect, taking 100ms"),
+        (Fault::gateway(504, after).taking(SHORT), "504 100ms ahead of the effect"),
         (Fault::gateway(502, before), "502 before the effect"),
         (Fault::stored_500(before), "stored 500 before the effect"),
         (Fault::stored_500(after), "stored 500 after the effect"),
@@ -815,7 +819,7 @@ fn faults_are_told_in_short_words() {
         (Fault::truncated(), "answer cut short"),
         (Fault::duplicated(), "delivered twice"),
         (Fault::restarted(), "restart before the effect"),
-        (Fault::late(SHORT, before), "slow, taking 100ms"),
+        (Fault::late(SHORT, before), "slow by 100ms"),
         (Fault::late(SHORT, after), "answer 100ms late"),
         (Fault::queued(SHORT), "queued for 100ms"),
         (Fault::rate_limited(RateLimit::Client, Some(1)), "429 (client)"),
