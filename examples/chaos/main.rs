@@ -109,6 +109,9 @@ fn options() -> Result<Option<Options>, Failed> {
             other => return Err(other.unexpected().into()),
         }
     }
+    if options.load.writes + options.load.reads == 0 {
+        return Err("there is nothing to carry".into());
+    }
     if options.fault_pct > 100 {
         return Err("--fault-pct is above 100".into());
     }

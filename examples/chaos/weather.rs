@@ -52,11 +52,11 @@ fn kinds() -> Vec<(usize, Fault)> {
         (30, Fault::gateway(504, After).taking(SLOW)),
         (6, Fault::gateway(500, Before)),
         (15, Fault::gateway(500, After)),
-        // The application. A write that a stored 500 keeps from taking effect, after an attempt that nobody answered,
-        // stays in doubt: that is rare here as it is in life.
+        // The application. What was created in part stays in doubt, and so does what a stored 500 has kept from taking
+        // effect beside an attempt that nobody answered: both are rare here, as they are in life.
         (3, Fault::stored_500(Before)),
         (30, Fault::stored_500(After)),
-        (2, Fault::partial_500()),
+        (6, Fault::partial_500()),
         (30, Fault::restarted()),
         (10, Fault::restarted().taking(SLOW)),
         (60, Fault::rate_limited(RateLimit::Client, None)),

@@ -40,6 +40,7 @@ pub(super) enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     Nothing,
+    /// That which comes first.
     Part,
     Whole,
 }

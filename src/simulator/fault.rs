@@ -14,7 +14,7 @@ use super::course::{Course, End, Execution, Extent, Seen, Way};
 /// | fault | the client sees | the ledger then holds | the key then holds |
 /// |---|---|---|---|
 /// | [`stored_500`](Self::stored_500) before, after | 500 | nothing; the write | the 500 |
-/// | [`partial_500`](Self::partial_500) | 500 | a part of the write | the 500 |
+/// | [`partial_500`](Self::partial_500) | 500 | the first part of the write | the 500 |
 /// | [`gateway`](Self::gateway) before, after | 502, 503, 504, 500 | nothing; the write | nothing; the true answer |
 /// | [`dropped`](Self::dropped) before, after | a closed connection | nothing; the write | nothing; the true answer |
 /// | [`stalled`](Self::stalled) before, after | nothing, until it gives up | nothing; the write | nothing; the true answer |
@@ -87,9 +87,9 @@ impl Fault {
     /// The execution breaks halfway, with a 500 that is stored under the key: the partial creation that Metronome's
     /// status-code page warns of.
     ///
-    /// A customer is there without its ingest aliases, which stay free; of a batch the first half of the events is
-    /// accepted (of one event none). The ledger marks these entries as [`partial`](super::Entry::partial). A customer
-    /// that asked for no alias is there as a whole. Anything else is one thing, and does not take effect at all.
+    /// The part that comes first takes effect: a customer is there without its ingest aliases, which stay free; of a
+    /// batch the first half of the events is accepted. The ledger marks these entries as
+    /// [`partial`](super::Entry::partial). A write that has no parts takes effect as a whole.
     ///
     /// What is half there is neither applied nor not applied. No answer tells it from the other stored 500s: only
     /// a look at what is there can.

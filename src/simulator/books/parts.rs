@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::{Books, Call, Operation};
 
 impl Books {
-    /// Lets that part of a write take effect which comes first; nothing of a write that is one thing.
+    /// Lets that part of a write take effect which comes first: all of a write that has no parts.
     pub(in crate::simulator) fn execute_part(&mut self, call: &Call) {
-        let Some(part) = self.part_of(call) else { return };
+        let part = self.part_of(call);
         let first = self.ledger.entries().len();
         self.execute(&part);
         if part.body != call.body {
@@ -15,16 +15,16 @@ impl Books {
         }
     }
 
-    fn part_of(&self, call: &Call) -> Option<Call> {
+    fn part_of(&self, call: &Call) -> Call {
         let mut part = call.clone();
         match (&call.operation, &mut part.body) {
             // The customer comes before its aliases, but not where these are refused.
             (Operation::CreateCustomer, Value::Object(fields)) if self.refuse_taken_alias(call).is_ok() => {
                 fields.remove("ingest_aliases");
             }
-            (Operation::Ingest, Value::Array(events)) => events.truncate(events.len() / 2),
-            _ => return None,
+            (Operation::Ingest, Value::Array(events)) => events.truncate(events.len().div_ceil(2)),
+            _ => {}
         }
-        Some(part)
+        part
     }
 }
