@@ -297,7 +297,34 @@ mod tests {
             ("Friday, 01-Jan-77 00:00:10 GMT", Some(0)),
             ("Wednesday, 01-Jan-75 00:00:00 GMT", Some(1_546_300_800)),
             ("Thu, 01 Jan 2026 00:00:60 GMT", Some(60)),
+            ("10", Some(10)),
+            ("00000000000000000000000000005", Some(5)),
+            ("3600", Some(3600)),
+            ("4294967296", Some(4_294_967_296)),
+            ("\t4", Some(4)),
+            ("2,5", Some(5)),
+            ("5, 5", Some(5)),
+            ("1,99999999999999999999999999", Some(MAX)),
+            // Dates ahead, in the three forms; minutes, days and years.
+            ("Thu, 01 Jan 2026 00:01:00 GMT", Some(60)),
+            ("Fri, 02 Jan 2026 00:00:00 GMT", Some(86_400)),
+            ("Fri, 01 Jan 2027 00:00:00 GMT", Some(31_536_000)),
+            ("Friday, 02-Jan-26 00:00:00 GMT", Some(86_400)),
+            ("Thu Jan  1 00:01:00 2026", Some(60)),
+            ("Fri Jan 16 00:00:00 2026", Some(1_296_000)),
+            // The day of the week of a date with two digits for its year says nothing that is needed.
+            ("Monday, 01-Jan-26 00:00:10 GMT", Some(10)),
+            ("Saturday, 31-Dec-99 23:59:59 GMT", Some(0)),
+            ("Thursday, 01-Jan-70 00:00:00 GMT", Some(1_388_534_400)),
+            ("Tuesday, 31-Dec-75 00:00:00 GMT", Some(1_577_750_400)),
+            ("Thursday, 31-Dec-76 00:00:00 GMT", Some(0)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(0)),
+            // Leap years and leap seconds.
+            ("Tue, 29 Feb 2028 00:00:00 GMT", Some(68_169_600)),
+            ("Thu, 01 Jan 2026 00:00:59 GMT", Some(59)),
+            ("Sun, 29 Feb 2026 00:00:00 GMT", None),
             ("", None),
+            (" ", None),
             ("-2", None),
             ("+2", None),
             ("1.5", None),
@@ -310,10 +337,48 @@ mod tests {
             ("Sun, 32 Dec 2030 25:99:99 GMT", None),
             ("Zun, 29 Sep 2023 16:26:27 GMT", None),
             ("2026-01-01T00:00:10Z", None),
+            ("-0", None),
+            ("1 2", None),
+            ("1;2", None),
+            ("1s", None),
+            ("\"1\"", None),
+            ("1,", None),
+            (",1", None),
+            (",", None),
+            ("1,-2", None),
+            ("NaN", None),
+            ("Thu, 01 Jan 2026 00:00:10", None),
+            ("Thu, 01 Jan 2026 00:00:10 UTC", None),
+            ("Thu, 01 Jan 2026 24:00:00 GMT", None),
+            ("Thu, 1 Jan 2026 00:00:10 GMT", None),
+            ("Fri, 01 Jan 2026 00:00:10 GMT", None),
+            ("Thu, 01 Foo 2026 00:00:10 GMT", None),
+            ("Thursday, 01-Jan-2026 00:00:10 GMT", None),
+            ("Thursday, 01-Foo-26 00:00:10 GMT", None),
+            ("Thursday, 1-Jan-26 00:00:10 GMT", None),
+            ("Sat, 01 Jan 10000 00:00:10 GMT", None),
         ];
+        assert!(table.len() >= 60);
         for (value, seconds) in table {
             let expected = seconds.map(|s| if s == MAX { Duration::MAX } else { Duration::from_secs(s) });
             assert_eq!(read(&RateLimiting::new(), &[("retry-after", value)]), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn clocks_that_jump_do_no_harm() {
+        let date = ["Thu, 01 Jan 2026 00:00:10 GMT", "Thursday, 01-Jan-26 00:00:10 GMT", "Thu Jan  1 00:00:10 2026"];
+        let second = Duration::from_secs(1);
+        let clocks = [
+            SystemTime::UNIX_EPOCH,
+            SystemTime::UNIX_EPOCH - second,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799),
+            SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000_000),
+        ];
+        for (value, clock) in date.iter().flat_map(|value| clocks.iter().map(move |clock| (value, clock))) {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", value.parse().unwrap());
+            let _ = RateLimiting::new().read(&headers, || *clock);
         }
     }
 

@@ -23,7 +23,25 @@ use crate::{
 
 /// A named base URL with what the service behind it documents, how often calls to it are repeated, and its budget.
 ///
-/// Start from a shipped description or from [`Service::builder`]. Clones share the budget.
+/// Start from a shipped description or from [`Service::builder`]. Clones share budget and window.
+///
+/// Give the layer a client that follows no redirects: a redirect to another origin takes the key and the body along, and
+/// reqwest does not tell which hop has failed, so that a write whose redirect leads nowhere looks as if it had never been
+/// sent. And one attempt is one request only where reqwest's own protocol retries are off:
+///
+/// ```
+/// use reqwest_middleware::ClientBuilder;
+/// use reqwest_safe_retry::{SafeRetry, Service};
+///
+/// let http = reqwest::Client::builder()
+///     .redirect(reqwest::redirect::Policy::none())
+///     .retry(reqwest::retry::never())
+///     .build()?;
+/// let client = ClientBuilder::new(http).with(SafeRetry::new([Service::metronome()])).build();
+/// # Ok::<_, reqwest::Error>(())
+/// ```
+///
+/// A service of your own:
 ///
 /// ```
 /// use http::Method;

@@ -203,12 +203,14 @@ impl Drop for Permit {
     }
 }
 
+type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A place in the queue, given up when dropped.
 struct Waiting {
     gate: Gate,
     ticket: Ticket,
     /// For the end of a hold, which only the first in the queue waits for, or for its own start.
-    timer: Option<(Instant, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    timer: Option<(Instant, Timer)>,
 }
 
 impl Future for Waiting {

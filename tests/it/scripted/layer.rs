@@ -10,7 +10,10 @@ use reqwest_safe_retry::{
 };
 
 use super::{CONTRACTS, LEDGER, failure, metronome};
-use crate::support::transport::{Transport, reply, status, unused};
+use crate::support::{
+    alloc::peak_of,
+    transport::{Transport, reply, status, unused},
+};
 
 fn service(name: &'static str, base_url: &'static str) -> Service {
     Service::builder(name)
@@ -36,6 +39,21 @@ async fn requests_to_unknown_hosts_pass_through_untouched() {
         assert_eq!(response.text().await.unwrap(), "untouched");
         assert_eq!(transport.keys(), [None], "{url}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_to_unknown_hosts_take_no_memory() {
+    let heap = async |client: reqwest_middleware::ClientWithMiddleware| {
+        let request = || Request::new(Method::POST, "https://example.com/".parse().unwrap());
+        client.execute(request()).await.unwrap();
+        let request = request();
+        peak_of(client.execute(request)).await.1
+    };
+    let replies = || Transport::new([status(500), status(500)]);
+    let bare = heap(ClientBuilder::new(unused()).with(replies()).build()).await;
+    let layered = heap(replies().client(Service::metronome())).await;
+    assert!(bare > 0);
+    assert_eq!(layered, bare);
 }
 
 #[tokio::test(start_paused = true)]

@@ -204,6 +204,31 @@ async fn a_million_customers_take_bounded_memory() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn absurd_numbers_are_survived() {
+    let service = |window, budget| {
+        let policy = RetryPolicy::new().budget(budget).deadline(Duration::MAX).hint_cap(Duration::MAX);
+        Service::metronome()
+            .into_builder()
+            .map_idempotency(|_| reqwest_safe_retry::Idempotency::none())
+            .window(window)
+            .retry(policy)
+            .build()
+            .unwrap()
+    };
+    let transport = Transport::new([status(503)]);
+    failure!(transport.client(service(Window::Fixed(1), 0)).post(LIST), |error| assert_eq!(error.stop(), Stop::Budget));
+    let transport = Transport::new([status(503), status(200)]);
+    transport.client(service(Window::Fixed(u32::MAX), u32::MAX)).post(LIST).send().await.unwrap();
+    // A wait as long as there is none: it does not fit into any deadline.
+    let forever = reply(429, &[("retry-after", "99999999999999999999999999")], "");
+    failure!(Transport::new([forever]).client(service(Window::Adaptive, 0)).post(LIST), |error| {
+        assert_eq!((error.stop(), error.retry_after()), (Stop::Deadline, Some(Duration::MAX)));
+    });
+    let nothing = Service::metronome().into_builder().window(Window::Fixed(0)).build().unwrap_err();
+    assert_eq!(nothing.to_string(), "services.metronome.window: is fixed at 0: no attempt could ever be sent");
+}
+
+#[tokio::test(start_paused = true)]
 async fn cancelling_at_random_leaves_no_place_taken() {
     let counter = Counter { refuse: Some(|request| request.headers().contains_key("x-unlucky")), ..Counter::default() };
     let service = metronome(RetryPolicy::new().max_attempts(3));
