@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use http::{Extensions, Method, StatusCode};
-use reqwest::{Body, Request, Response, Url};
+use http::{
+    Extensions, HeaderMap, Method, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 use reqwest_middleware::Next;
 
 use crate::{
@@ -21,7 +24,7 @@ use crate::{
     policy::RetryPolicy,
     request::{Claim, Overrides},
     route::{Effect, Guard, Holds},
-    service::{Operation, RequestFacts, Service},
+    service::{FinalStatus, Operation, RequestFacts, Service},
     size::Ended,
     telemetry,
     time::{self, Clock, Instant},
@@ -69,6 +72,8 @@ pub(crate) struct FailedAttempt {
     shown: Failed,
     /// Whose limit it has met.
     refused: Option<Scope>,
+    /// The answer as it came, but for its body; kept where it may become the caller's.
+    response: Option<http::Response<()>>,
 }
 
 /// How sending ended; `None` where the deadline came first.
@@ -80,7 +85,7 @@ pub(crate) struct Full;
 
 impl FailedAttempt {
     fn new(outcome: Outcome, shown: Failed) -> Self {
-        Self { outcome, kind: ErrorKind::of(outcome), shown, refused: None }
+        Self { outcome, kind: ErrorKind::of(outcome), shown, refused: None, response: None }
     }
 
     fn past_deadline() -> Self {
@@ -277,6 +282,7 @@ impl<'a> Call<'a> {
         let policy = self.policy;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let redirected = has_travelled(target.url, response.url());
+        let kept = (self.service.final_status() == FinalStatus::Response).then(|| head(&response, &headers));
         let patience = policy.error_body_timeout.min(self.time_left());
         let body = body::read(response, policy.max_error_body, patience).await;
 
@@ -295,7 +301,7 @@ impl<'a> Call<'a> {
 
         let scope = rate_limiting.scope(&headers).map(str::to_owned);
         let shown = Failed { status: Some(status), retry_after: answer.hint, scope, parts, body, ..Failed::default() };
-        FailedAttempt::new(Outcome::Answer(answer), shown)
+        FailedAttempt { response: kept, ..FailedAttempt::new(Outcome::Answer(answer), shown) }
     }
 
     /// A request without a key has no conflict about one. That something else is being executed still holds for what
@@ -453,7 +459,19 @@ impl<'a> Call<'a> {
             }
         }
         let applied = self.history.applied(effect);
-        Err(self.end(stop, applied, attempt, target))
+        match attempt.response {
+            Some(head) => Ok(self.hand_over(head, attempt.shown.body.bytes, applied)),
+            None => Err(self.end(stop, applied, attempt, target)),
+        }
+    }
+
+    /// The last answer as a response, for callers who look at statuses themselves.
+    fn hand_over(mut self, head: http::Response<()>, body: Vec<u8>, applied: Applied) -> Response {
+        self.attempts.finish(self.started.elapsed());
+        let mut response = Response::from(head.map(|()| body));
+        response.extensions_mut().insert(self.attempts);
+        response.extensions_mut().insert(applied);
+        response
     }
 
     fn end(self, stop: Stop, applied: Applied, attempt: FailedAttempt, target: Target<'_>) -> Error {
@@ -486,6 +504,18 @@ fn has_travelled(sent_to: &Url, answered_by: &Url) -> bool {
         && sent_to.port_or_known_default() == answered_by.port_or_known_default()
         && sent_to.scheme() == answered_by.scheme();
     !same_place
+}
+
+/// All of a response but its body. What described the body on the wire no longer does.
+fn head(response: &Response, headers: &HeaderMap) -> http::Response<()> {
+    let mut head = http::Response::builder().url(response.url().clone()).body(()).unwrap_or_default();
+    *head.status_mut() = response.status();
+    *head.version_mut() = response.version();
+    *head.headers_mut() = headers.clone();
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        head.headers_mut().remove(name);
+    }
+    head
 }
 
 fn is_in_memory(request: &Request) -> bool {

@@ -13,6 +13,7 @@ use crate::{
     outcome::{Answer, Failure, Outcome},
     policy::{RetryPolicy, StatusSet},
     route::Effect,
+    source::Rule,
 };
 
 /// Everything that the decision depends on.
@@ -187,6 +188,37 @@ impl Row {
             _ => Self::Listed,
         }
     }
+}
+
+impl Row {
+    /// The line in words, and the rule of a service's description that it comes from.
+    fn in_words(self) -> (&'static str, Rule) {
+        match self {
+            Self::NotSent => ("it was never sent, or provably not processed", Rule::Stored),
+            Self::Refused => ("it was refused before it was executed", Rule::RateLimits),
+            Self::Unanswered => ("it was not answered in time, and may have been executed", Rule::Stored),
+            Self::InProgress => ("an earlier request with this key is still being executed", Rule::Conflicts),
+            Self::OwnRequestRunning => ("an earlier attempt of this call may still be executed", Rule::Conflicts),
+            Self::Burnt => ("the key has become unusable", Rule::Conflicts),
+            Self::RotateAtOnce => ("it had no effect, and a new key is asked for", Rule::Conflicts),
+            Self::Gateway => ("a gateway could not tell: it may have been executed", Rule::Stored),
+            Self::Internal => {
+                ("an internal error: it may have been executed, and the error may be stored", Rule::Stored)
+            }
+            Self::Listed => ("the policy lists this status as worth another attempt", Rule::Retryable),
+            Self::Final { may_have_executed: true } => {
+                ("it may have been executed, and no repeat would help", Rule::Retryable)
+            }
+            Self::Final { may_have_executed: false } => {
+                ("it was not executed, and would be answered the same again", Rule::Errors)
+            }
+        }
+    }
+}
+
+/// The line of the table on which a situation falls, in words, and the rule it comes from.
+pub(crate) fn line(situation: &Situation<'_>) -> (&'static str, Rule) {
+    Row::of(situation).in_words()
 }
 
 /// What the attempts of a call have shown so far about its key and its write.

@@ -163,6 +163,26 @@ impl Error {
         self.0.failed.status
     }
 
+    /// 404: what the request names does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound
+    }
+
+    /// 429: too many requests, or no place for one within the deadline.
+    pub fn is_rate_limited(&self) -> bool {
+        self.kind() == ErrorKind::RateLimited
+    }
+
+    /// What the write would create is there already.
+    pub fn is_already_exists(&self) -> bool {
+        self.kind() == ErrorKind::AlreadyExists
+    }
+
+    /// Whether nobody can tell from here if the write took effect: look before it is sent again under another key.
+    pub fn is_in_doubt(&self) -> bool {
+        self.applied() == Applied::Unknown
+    }
+
     /// The service's own message; empty where it sent none.
     pub fn message(&self) -> &str {
         self.0.failed.parts.message.as_deref().unwrap_or_default()
@@ -387,6 +407,75 @@ impl fmt::Display for Applied {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// What a call through the layer ends in, taken out of [`reqwest_middleware::Error`] by `?`.
+///
+/// ```
+/// use reqwest_safe_retry::{CallError, Service};
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum BillingError {
+///     #[error("there is no such customer")]
+///     NoSuchCustomer,
+///     #[error(transparent)]
+///     Call(#[from] CallError),
+/// }
+///
+/// async fn customer(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> Result<String, BillingError> {
+///     let response = client.get(url).send().await.map_err(CallError::from).map_err(|error| match error {
+///         CallError::Service(error) if error.is_not_found() => BillingError::NoSuchCustomer,
+///         other => other.into(),
+///     })?;
+///     Ok(response.status().to_string())
+/// }
+///
+/// async fn status(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> reqwest_safe_retry::Result<u16> {
+///     Ok(client.get(url).send().await?.status().as_u16())
+/// }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The layer's error.
+    Service(Error),
+    /// Another one: of a request to a host that no service names, or of another middleware above the layer.
+    Other(reqwest_middleware::Error),
+}
+
+/// A result whose error is the layer's where it has one.
+pub type Result<T, E = CallError> = std::result::Result<T, E>;
+
+impl From<reqwest_middleware::Error> for CallError {
+    fn from(error: reqwest_middleware::Error) -> Self {
+        match error {
+            reqwest_middleware::Error::Middleware(error) => match error.downcast::<Error>() {
+                Ok(error) => Self::Service(error),
+                Err(other) => Self::Other(reqwest_middleware::Error::Middleware(other)),
+            },
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => error.fmt(f),
+            // It may show the whole URL, with whatever its query holds.
+            Self::Other(error) if error.url().is_some() => f.write_str("the request failed"),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for CallError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Service(error) => error.source(),
+            Self::Other(error) => Some(error),
+        }
     }
 }
 

@@ -81,6 +81,19 @@ pub struct RequestFacts<'a> {
     pub(crate) body: Option<&'a [u8]>,
 }
 
+/// What a call ends in whose last answer is a 4xx or 5xx.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FinalStatus {
+    /// A typed [`Error`](crate::Error).
+    #[default]
+    Error,
+    /// The response, for code that looks at statuses itself: its head as it came, and of its body what was read (see
+    /// [`max_error_body`](RetryPolicy::max_error_body)). Whether the write took effect is in its extensions, as
+    /// [`Applied`](crate::Applied), beside the account. A call without an answer ends in an error all the same.
+    Response,
+}
+
 /// How a service is doing, by what its calls have met; for a status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,6 +126,7 @@ pub struct ServiceBuilder {
     sources: Vec<Source>,
     policy: RetryPolicy,
     window: Window,
+    final_status: FinalStatus,
     customer: Option<CustomerOf>,
     verifier: Option<Arc<dyn Verifier>>,
 }
@@ -155,6 +169,7 @@ impl Service {
             sources: Vec::new(),
             policy: RetryPolicy::new(),
             window: Window::Adaptive,
+            final_status: FinalStatus::Error,
             customer: None,
             verifier: None,
         }
@@ -234,6 +249,10 @@ impl Service {
 
     pub(crate) fn customer_of(&self, request: &RequestFacts<'_>) -> Option<String> {
         self.shared.description.customer.as_ref()?(request)
+    }
+
+    pub(crate) fn final_status(&self) -> FinalStatus {
+        self.shared.description.final_status
     }
 
     pub(crate) fn tells_customers(&self) -> bool {
@@ -393,6 +412,12 @@ impl ServiceBuilder {
     /// How many attempts may be in flight at once; [`Window::Adaptive`] unless set.
     pub const fn window(mut self, window: Window) -> Self {
         self.window = window;
+        self
+    }
+
+    /// What a call ends in whose last answer is a 4xx or 5xx; [`FinalStatus::Error`] unless set.
+    pub const fn final_status(mut self, final_status: FinalStatus) -> Self {
+        self.final_status = final_status;
         self
     }
 

@@ -11,6 +11,7 @@ mod order;
 mod request;
 mod secrets;
 mod services;
+mod status;
 mod verifier;
 mod window;
 

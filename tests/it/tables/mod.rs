@@ -1,6 +1,7 @@
 //! Tables over the pure core: no clock, no transport, only data.
 
 mod decide;
+mod explain;
 mod fuzz;
 mod ladder;
 mod properties;
