@@ -42,6 +42,8 @@
 //!
 //! How often and how long is a [`RetryPolicy`]; how a service handles keys is an [`Idempotency`]. Both are data.
 //!
+//! Pages to copy from are in the `cookbook` module of this documentation.
+//!
 //! # Features
 //!
 //! - `backoff` (default): the growth of the waits computed by the `backoff` crate
@@ -57,6 +59,8 @@ mod body;
 mod budget;
 mod call;
 mod config_error;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 pub mod decide;
 mod error;
 mod error_format;

@@ -1,0 +1,24 @@
+//! Pages to copy from; each is compiled, and run where it needs no account.
+//!
+//! - [`metronome`]: from an empty `main` to a write that survives a stored error
+//! - [`stripe`]: another service, its typed error bodies
+//! - [`own_service`]: a description of your own
+//! - [`axum_handler`]: in a web service
+//! - [`tracing`]: a span for each attempt
+//! - [`testing`]: in tests, with the simulator
+//! - [`migrating`]: from reqwest-retry
+
+#[doc = include_str!("../doc/cookbook/axum_handler.md")]
+pub mod axum_handler {}
+#[doc = include_str!("../doc/cookbook/metronome.md")]
+pub mod metronome {}
+#[doc = include_str!("../doc/cookbook/migrating.md")]
+pub mod migrating {}
+#[doc = include_str!("../doc/cookbook/own_service.md")]
+pub mod own_service {}
+#[doc = include_str!("../doc/cookbook/stripe.md")]
+pub mod stripe {}
+#[doc = include_str!("../doc/cookbook/testing.md")]
+pub mod testing {}
+#[doc = include_str!("../doc/cookbook/tracing.md")]
+pub mod tracing {}
