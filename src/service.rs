@@ -215,6 +215,31 @@ impl Service {
         &self.shared.description.idempotency
     }
 
+    /// Where the parts of an error stand in the service's answers.
+    pub fn error_format(&self) -> &ErrorFormat {
+        &self.shared.description.error_format
+    }
+
+    /// How the service says that callers should slow down.
+    pub fn rate_limiting(&self) -> &RateLimiting {
+        &self.shared.description.rate_limiting
+    }
+
+    /// The header in which the service says whether to send a request again.
+    pub fn retry_signal(&self) -> Option<&Signal> {
+        self.shared.description.retry_signal.as_ref()
+    }
+
+    /// What is documented of its operations.
+    pub fn routes(&self) -> &[Route] {
+        &self.shared.description.routes
+    }
+
+    /// How many attempts may be in flight at once.
+    pub fn window(&self) -> Window {
+        self.shared.description.window
+    }
+
     /// The pages that the description comes from.
     pub fn sources(&self) -> &[Source] {
         &self.shared.description.sources
@@ -261,18 +286,6 @@ impl Service {
 
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {
         self.shared.description.name.clone()
-    }
-
-    pub(crate) fn error_format(&self) -> &ErrorFormat {
-        &self.shared.description.error_format
-    }
-
-    pub(crate) fn rate_limiting(&self) -> &RateLimiting {
-        &self.shared.description.rate_limiting
-    }
-
-    pub(crate) fn retry_signal(&self) -> Option<&Signal> {
-        self.shared.description.retry_signal.as_ref()
     }
 
     pub(crate) fn retryable(&self) -> StatusSet {
@@ -322,16 +335,8 @@ impl Services {
     pub(crate) fn new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
         let mut services: Vec<Service> = services.into_iter().collect();
         let mut mistakes = Mistakes::default();
-        for (index, service) in services.iter().enumerate() {
-            for other in &services[..index] {
-                if other.base_url().trim_end_matches('/') == service.base_url().trim_end_matches('/') {
-                    mistakes.add(
-                        format!("services.{}.base_url", service.name()),
-                        format!("is also the base URL of {}: requests could belong to either", other.name()),
-                    );
-                }
-            }
-        }
+        let places: Vec<_> = services.iter().map(|service| (service.name(), service.base_url())).collect();
+        refuse_shared_base_urls(&places, &mut mistakes);
         // The longest path first, so that the first match is the closest.
         services.sort_by_key(|service| Reverse(service.shared.url.path().trim_end_matches('/').len()));
         mistakes.finish(Some(Self(services.into())))
@@ -340,6 +345,22 @@ impl Services {
     pub(crate) fn find(&self, url: &Url) -> Option<&Service> {
         self.0.iter().find(|service| service.relative_path(url).is_some())
     }
+}
+
+/// `places` are names and base URLs as [`Url`] writes them.
+fn refuse_shared_base_urls(places: &[(&str, &str)], mistakes: &mut Mistakes) {
+    for (index, (name, url)) in places.iter().enumerate() {
+        for (other, _) in places[..index].iter().filter(|(_, taken)| same_place(taken, url)) {
+            mistakes.add(
+                format!("services.{name}.base_url"),
+                format!("is also the base URL of {other}: requests could belong to either"),
+            );
+        }
+    }
+}
+
+fn same_place(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 impl ServiceBuilder {
