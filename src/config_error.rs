@@ -55,7 +55,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Collects mistakes, so that all are told at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
@@ -74,5 +74,36 @@ impl Mistakes {
     /// What was built, if there is no mistake; what could not be built is one.
     pub(crate) fn finish<T>(self, built: Option<T>) -> Result<T, ConfigError> {
         built.filter(|_| self.0.is_empty()).ok_or(ConfigError { mistakes: self.0 })
+    }
+}
+
+/// For what is read from a file: mistakes from several places, told as one.
+#[cfg(feature = "serde")]
+impl Mistakes {
+    pub(crate) fn all(&self) -> &[Mistake] {
+        &self.0
+    }
+
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Mistake) -> bool) {
+        self.0.retain(keep);
+    }
+
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_by(|one, other| one.path.cmp(&other.path));
+    }
+
+    /// The mistakes of `error` without the beginning of their paths; none in a field that has one already.
+    pub(crate) fn add_unless_told(&mut self, error: ConfigError, beginning: &str) {
+        let told: Vec<String> = self.0.iter().map(|mistake| mistake.path.clone()).collect();
+        for Mistake { path, problem } in error.mistakes {
+            let path = path.strip_prefix(beginning).map(str::to_owned).unwrap_or(path);
+            if !told.contains(&path) {
+                self.add(path, problem);
+            }
+        }
     }
 }

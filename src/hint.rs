@@ -27,9 +27,9 @@ use crate::{config_error::Mistakes, signal::header_name};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimiting {
     hints: Vec<HintHeader>,
-    rate_limit_header: bool,
+    pub(crate) rate_limit_header: bool,
     scope_header: Option<Cow<'static, str>>,
-    precedes_execution: bool,
+    pub(crate) precedes_execution: bool,
 }
 
 /// A header with a wait in it, and its unit.

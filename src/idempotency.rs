@@ -116,23 +116,23 @@ fn contains_ignoring_case(text: &str, wanted: &str) -> bool {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Idempotency {
-    kind: KeyKind,
-    place: Place,
+    pub(crate) kind: KeyKind,
+    pub(crate) place: Place,
     format: KeyFormat,
     characters: KeyCharacters,
     max_length: usize,
     methods: Vec<Method>,
     retention: Option<Duration>,
-    made_by_layer: bool,
-    probe: Option<Probe>,
-    conflicts: Vec<ConflictRule>,
+    pub(crate) made_by_layer: bool,
+    pub(crate) probe: Option<Probe>,
+    pub(crate) conflicts: Vec<ConflictRule>,
     transient_signal: Option<Signal>,
     replay_marker: Option<Signal>,
 }
 
 /// Where a service takes its keys.
 #[derive(Clone, Debug, PartialEq)]
-enum Place {
+pub(crate) enum Place {
     Nowhere,
     /// `name` is missing where `text` is no header name, which is refused when the service is built.
     Header {

@@ -49,6 +49,7 @@
 //! - `backoff` (default): the growth of the waits computed by the `backoff` crate
 //! - `backon`: the same waits computed by `backon` instead; with `--no-default-features`
 //! - `http2`: recognise requests that an HTTP/2 server did not process
+//! - `serde`: `ServicesConfig`, the services of a layer from a file of TOML, JSON or YAML
 //! - `simulator`: [`simulator`], a Metronome on loopback that fails as told, for tests
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -58,6 +59,8 @@ mod backoff;
 mod body;
 mod budget;
 mod call;
+#[cfg(feature = "serde")]
+mod config;
 mod config_error;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
@@ -92,6 +95,8 @@ mod window;
 pub use async_trait::async_trait;
 pub use attempts::{Attempt, Attempts, Met, VerdictKind};
 pub use backoff::{Backoff, Jitter};
+#[cfg(feature = "serde")]
+pub use config::ServicesConfig;
 pub use config_error::{ConfigError, Mistake};
 pub use decide::{Applied, KeyAction, Stop};
 pub use error::{CallError, Error, ErrorKind, Result, Searchable};

@@ -71,7 +71,7 @@ struct Shared {
 }
 
 /// Draws the customer from a request.
-type CustomerOf = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync>;
+pub(crate) type CustomerOf = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync>;
 
 /// A request, as far as the function that draws its customer may see it.
 #[derive(Clone, Copy)]
@@ -115,20 +115,20 @@ pub struct Health {
 /// Describes a service; made by [`Service::builder`] or [`Service::into_builder`].
 #[derive(Clone)]
 pub struct ServiceBuilder {
-    name: Cow<'static, str>,
-    base_url: Cow<'static, str>,
-    idempotency: Idempotency,
-    error_format: ErrorFormat,
-    rate_limiting: RateLimiting,
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) base_url: Cow<'static, str>,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) error_format: ErrorFormat,
+    pub(crate) rate_limiting: RateLimiting,
     retry_signal: Option<Signal>,
     retryable: StatusSet,
-    routes: Vec<Route>,
+    pub(crate) routes: Vec<Route>,
     sources: Vec<Source>,
-    policy: RetryPolicy,
+    pub(crate) policy: RetryPolicy,
     window: Window,
-    final_status: FinalStatus,
-    customer: Option<CustomerOf>,
-    verifier: Option<Arc<dyn Verifier>>,
+    pub(crate) final_status: FinalStatus,
+    pub(crate) customer: Option<CustomerOf>,
+    pub(crate) verifier: Option<Arc<dyn Verifier>>,
 }
 
 /// What is known of an operation before it is sent.
@@ -348,7 +348,7 @@ impl Services {
 }
 
 /// `places` are names and base URLs as [`Url`] writes them.
-fn refuse_shared_base_urls(places: &[(&str, &str)], mistakes: &mut Mistakes) {
+pub(crate) fn refuse_shared_base_urls(places: &[(&str, &str)], mistakes: &mut Mistakes) {
     for (index, (name, url)) in places.iter().enumerate() {
         for (other, _) in places[..index].iter().filter(|(_, taken)| same_place(taken, url)) {
             mistakes.add(
@@ -485,6 +485,12 @@ impl ServiceBuilder {
         let gates = Gates::new(self.window);
         let verifier = self.verifier.take();
         Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget, gates }), verifier })
+    }
+
+    /// The base URL as it is compared with others, if it is one.
+    #[cfg(feature = "serde")]
+    pub(crate) fn parsed_url(&self) -> Option<Url> {
+        parse_base_url(&self.base_url, &mut Mistakes::default())
     }
 
     /// The description of a service that ships with the crate; a test builds each.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use reqwest_safe_retry::{Evidence, KeyFormat, KeyKind, Rule, Service};
 
-fn shipped() -> Vec<Service> {
+pub(super) fn shipped() -> Vec<Service> {
     vec![
         Service::metronome(),
         Service::stripe_v1(),
