@@ -4,6 +4,8 @@ mod apply;
 mod file;
 mod raw;
 mod reader;
+#[cfg(feature = "schema")]
+mod schema;
 mod values;
 mod words;
 
@@ -195,6 +197,22 @@ impl ServicesConfig {
         refuse_shared_base_urls(&places, &mut mistakes);
         mistakes.sort();
         mistakes.finish(Some(services))
+    }
+
+    /// The JSON schema of a file, with which editors complete and check it; needs the feature `schema`.
+    ///
+    /// The same text is in the repository as `schema/services.schema.json`. A TOML file names it in its first line, as
+    /// `#:schema services.schema.json`; a YAML file as `# yaml-language-server: $schema=services.schema.json`; a JSON file in
+    /// its field `$schema`.
+    ///
+    /// ```
+    /// # use reqwest_safe_retry::ServicesConfig;
+    /// let schema = ServicesConfig::json_schema();
+    /// assert_eq!(schema["properties"]["services"]["type"], "object");
+    /// ```
+    #[cfg(feature = "schema")]
+    pub fn json_schema() -> serde_json::Value {
+        schema::generate()
     }
 }
 

@@ -50,6 +50,7 @@
 //! - `backon`: the same waits computed by `backon` instead; with `--no-default-features`
 //! - `http2`: recognise requests that an HTTP/2 server did not process
 //! - `serde`: `ServicesConfig`, the services of a layer from a file of TOML, JSON or YAML
+//! - `schema`: the JSON schema of that file
 //! - `simulator`: [`simulator`], a Metronome on loopback that fails as told, for tests
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -547,6 +547,42 @@ fn verifiers_and_functions_are_given_by_name() {
     assert_eq!(error.to_string(), "services.a: is not in the file, which has no service");
 }
 
+/// Written anew with `UPDATE_SCHEMA=1 cargo test --test it the_schema`.
+#[test]
+fn the_schema_is_what_the_file_may_have() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/services.schema.json");
+    let schema = format!("{:#}\n", ServicesConfig::json_schema());
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, schema).unwrap();
+        return;
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == schema, "schema/services.schema.json has drifted: run the test with UPDATE_SCHEMA=1");
+}
+
+#[test]
+fn the_schema_asks_for_what_the_reader_asks_for() {
+    let schema = ServicesConfig::json_schema();
+    let tables = schema["definitions"].as_object().unwrap();
+    assert_eq!(schema["required"], serde_json::json!(["services"]));
+    for (table, required) in [
+        ("RouteTable", serde_json::json!(["method", "path", "effect"])),
+        ("ConflictTable", serde_json::json!(["status", "meaning"])),
+        ("FullSignal", serde_json::json!(["header"])),
+        ("FullHint", serde_json::json!(["header"])),
+        ("ServiceTable", serde_json::Value::Null),
+    ] {
+        assert_eq!(tables[table]["required"], required, "{table}");
+    }
+    for (name, table) in tables.iter().filter(|(_, table)| table["type"] == "object") {
+        assert_eq!(table["additionalProperties"], false, "{name}");
+        for (field, of) in table["properties"].as_object().unwrap() {
+            assert!(of["description"].is_string(), "{name}.{field} says nothing of itself");
+        }
+    }
+    assert!(!schema.to_string().contains("null"), "a field is left out, not empty");
+}
+
 fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::sample::select(words).prop_map(|word| format!("'{word}'"))
 }
