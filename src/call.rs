@@ -26,7 +26,7 @@ use crate::{
     route::{Effect, Guard, Holds},
     service::{FinalStatus, Operation, RequestFacts, Service},
     size::Ended,
-    telemetry,
+    telemetry::{self, Telemetry},
     time::{self, Clock, Instant},
     verify::{Doubt, Verdict, Verifier},
     window::Priority,
@@ -39,6 +39,7 @@ pub(crate) struct Call<'a> {
     verifier: Option<&'a dyn Verifier>,
     clock: &'a dyn Clock,
     operation: Operation<'a>,
+    telemetry: Telemetry<'a>,
     method: Method,
     body_replayable: bool,
     key: Option<WireKey>,
@@ -109,15 +110,17 @@ impl<'a> Call<'a> {
         mut request: Request,
         extensions: &Extensions,
     ) -> Result<(Self, Request), Error> {
+        let operation = match overrides.effect() {
+            Some(effect) => operation.claimed(effect, request.method(), service),
+            None => operation,
+        };
         let mut call = Self {
             service,
             policy: overrides.policy(service, &operation),
             verifier: overrides.verifier(service),
             clock,
-            operation: match overrides.effect() {
-                Some(effect) => operation.claimed(effect, request.method(), service),
-                None => operation,
-            },
+            telemetry: Telemetry::begin(service, &operation, request.method(), request.url()),
+            operation,
             method: request.method().clone(),
             body_replayable: is_in_memory(&request),
             key: None,
@@ -141,6 +144,10 @@ impl<'a> Call<'a> {
         call.key_generation = call.key.is_some().into();
         call.write_key(&mut request);
         Ok((call, request))
+    }
+
+    pub(crate) fn span(&self) -> telemetry::Span {
+        self.telemetry.call()
     }
 
     fn invalid_key(self, problem: KeyProblem, request: &Request) -> Error {
@@ -215,7 +222,10 @@ impl<'a> Call<'a> {
     pub(crate) async fn enter(&self, target: Target<'_>) -> Result<Option<Places>, Full> {
         let Some(gates) = self.service.gates() else { return Ok(None) };
         let priority = if self.operation.effect == Effect::Read { Priority::Read } else { Priority::Write };
-        gates.enter(priority, self.time_left(), || self.customer(target)).await.map(Some).ok_or(Full)
+        let queued = self.telemetry.queued();
+        let places = gates.enter(priority, self.time_left(), || self.customer(target)).await;
+        self.telemetry.let_in(queued);
+        places.map(Some).ok_or(Full)
     }
 
     /// The queue in front of the window leaves no time for an attempt.
@@ -263,7 +273,9 @@ impl<'a> Call<'a> {
         places: Option<Places>,
         target: Target<'_>,
     ) -> Result<Response, FailedAttempt> {
-        let sent = time::within(self.time_left(), next.run(request, extensions)).await;
+        let span = self.attempt_span(target);
+        let sent = telemetry::within(span.clone(), time::within(self.time_left(), next.run(request, extensions))).await;
+        self.telemetry.sent(span);
         let refused = self.leave(places, &sent, target);
         match sent {
             None => Err(FailedAttempt::past_deadline()),
@@ -276,6 +288,12 @@ impl<'a> Call<'a> {
             }
             Some(Ok(response)) => Ok(response),
         }
+    }
+
+    fn attempt_span(&self, target: Target<'_>) -> telemetry::Span {
+        let sending = (&self.operation, &self.method, target.url);
+        let which = (self.history.attempts(), self.key_generation);
+        self.telemetry.attempt(sending, which, || self.current_key(target))
     }
 
     async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
@@ -318,7 +336,7 @@ impl<'a> Call<'a> {
     fn record(&mut self, outcome: Outcome) {
         let redirected = matches!(outcome, Outcome::Answer(Answer { redirected: true, .. }));
         if redirected && self.key.is_some() && !self.attempts.iter().any(Attempt::is_redirected) {
-            telemetry::redirected(self.service);
+            self.telemetry.redirected();
         }
         self.attempts.push(outcome, self.key_generation);
     }
@@ -330,8 +348,10 @@ impl<'a> Call<'a> {
         self.history = situation.history;
         self.record(attempt.outcome);
         loop {
-            match decide(&situation) {
+            let decision = decide(&situation);
+            match decision {
                 Decision::Fail(stop) => {
+                    self.telemetry.decided(&situation, decision);
                     self.hold(attempt, target);
                     return Step::Fail(stop);
                 }
@@ -339,7 +359,7 @@ impl<'a> Call<'a> {
                     if let Some(tokens) = self.service.budget().withdraw(cost) {
                         self.hold(attempt, target);
                         self.attempts.waited(delay, key);
-                        telemetry::retrying(self.service, &self.attempts, delay, key);
+                        self.telemetry.decided(&situation, decision);
                         return Step::Retry { delay, key, tokens };
                     }
                     // Another call was quicker.
@@ -394,6 +414,7 @@ impl<'a> Call<'a> {
     /// The repeat is about to be sent: it is paid, and the key is replaced where that was decided.
     pub(crate) fn retry(&mut self, tokens: Withdrawal<'_>, key: KeyAction, request: &mut Request) {
         self.paid = self.paid.saturating_add(tokens.spend());
+        self.telemetry.retried(key != KeyAction::Preserve);
         if key != KeyAction::Preserve {
             self.history = self.history.rotated();
             self.key = Some(WireKey::fresh(self.service.idempotency()));
@@ -421,7 +442,7 @@ impl<'a> Call<'a> {
             self.history = self.history.not_applied(key.is_some());
         }
         self.attempts.asked(verdict.kind());
-        telemetry::verified(self.service, verdict.kind());
+        self.telemetry.verified(verdict.kind());
         verdict
     }
 
@@ -432,6 +453,7 @@ impl<'a> Call<'a> {
         answer.redirected = has_travelled(target.url, response.url());
         self.record(Outcome::Answer(answer));
         self.attempts.finish(self.started.elapsed());
+        self.telemetry.succeeded(&self.attempts, answer, response.headers());
         response.extensions_mut().insert(self.attempts);
         response
     }
@@ -444,6 +466,7 @@ impl<'a> Call<'a> {
         self.service.budget().deposit(self.paid);
         self.attempts.reconcile();
         self.attempts.finish(self.started.elapsed());
+        self.telemetry.reconciled(&self.attempts);
         response.extensions_mut().insert(self.attempts);
         Ok(response)
     }
@@ -493,7 +516,7 @@ impl<'a> Call<'a> {
             attempts: self.attempts,
             failed,
         });
-        telemetry::failed(&error);
+        self.telemetry.failed(&error);
         error
     }
 }

@@ -153,6 +153,22 @@ enum Row {
 }
 
 impl Row {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+            Self::InProgress => "in_progress",
+            Self::OwnRequestRunning => "own_request_running",
+            Self::Burnt => "burnt",
+            Self::RotateAtOnce => "rotate_at_once",
+            Self::Gateway => "gateway",
+            Self::Internal => "internal",
+            Self::Listed => "listed",
+            Self::Final { .. } => "final",
+        }
+    }
+
     fn of(situation: &Situation<'_>) -> Self {
         match situation.outcome {
             Outcome::Failure(Failure::NotSent | Failure::NotProcessed) => Self::NotSent,
@@ -465,17 +481,21 @@ fn rotate(situation: &Situation<'_>) -> Result<KeyAction, Stop> {
     }
 }
 
+fn own_delay(situation: &Situation<'_>) -> Duration {
+    let Situation { policy, history, chance, .. } = situation;
+    if situation.is_throttled() {
+        // A window slows everybody down; a call that was unlucky twice need not stay behind for it.
+        let repeats = if situation.window { 0 } else { history.throttled.saturating_sub(1) };
+        policy.throttled.delay(repeats, *chance)
+    } else {
+        policy.transient.delay((history.attempts - history.throttled).saturating_sub(1), *chance)
+    }
+}
+
 /// The layer's own wait, or the server's hint where that is longer.
 fn next_delay(situation: &Situation<'_>) -> Result<Duration, Stop> {
     let policy = situation.policy;
-    let history = &situation.history;
-    let own = if situation.is_throttled() {
-        // A window slows everybody down; a call that was unlucky twice need not stay behind for it.
-        let repeats = if situation.window { 0 } else { history.throttled.saturating_sub(1) };
-        policy.throttled.delay(repeats, situation.chance)
-    } else {
-        policy.transient.delay((history.attempts - history.throttled).saturating_sub(1), situation.chance)
-    };
+    let own = own_delay(situation);
     let delay = match situation.hint() {
         Some(hint) if hint > policy.hint_cap => return Err(Stop::RetryAfter),
         Some(hint) => own.max(hint.saturating_add(spread(hint, policy.hint_jitter, situation.chance))),
@@ -517,6 +537,16 @@ impl<'a> Situation<'a> {
             window: false,
         };
         Self { history: History::default().after(&before), ..before }
+    }
+
+    /// The line of the table on which the outcome falls.
+    pub(crate) fn rule(&self) -> &'static str {
+        Row::of(self).name()
+    }
+
+    /// Who asks for this wait, as it was decided.
+    pub(crate) fn wait_source(&self, delay: Duration) -> &'static str {
+        if delay > own_delay(self) { "hint" } else { "own" }
     }
 
     fn can_rotate(&self) -> bool {

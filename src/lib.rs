@@ -43,6 +43,7 @@
 //! How often and how long is a [`RetryPolicy`]; how a service handles keys is an [`Idempotency`]. Both are data.
 //!
 //! Pages to copy from are in the `cookbook` module of this documentation.
+//! What the layer tells tracing and metrics about each call is listed in [`telemetry`].
 //!
 //! # Features
 //!
@@ -51,6 +52,7 @@
 //! - `http2`: recognise requests that an HTTP/2 server did not process
 //! - `serde`: `ServicesConfig`, the services of a layer from a file of TOML, JSON or YAML
 //! - `schema`: the JSON schema of that file
+//! - `metrics`: counts and times, listed in [`telemetry`], through the `metrics` facade
 //! - `simulator`: [`simulator`], a Metronome on loopback that fails as told, for tests
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -87,7 +89,7 @@ mod signal;
 pub mod simulator;
 mod size;
 mod source;
-mod telemetry;
+pub mod telemetry;
 mod time;
 mod verify;
 mod window;

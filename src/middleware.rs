@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     request::Overrides,
     service::{Service, Services},
+    telemetry,
     time::{self, Clock, SystemClock},
     verify::Verdict,
 };
@@ -96,7 +97,7 @@ impl Middleware for SafeRetry {
                     Overrides::of(extensions, service, &operation).map_err(reqwest_middleware::Error::middleware)?;
                 let call = Call::begin(service, operation, &overrides, &*self.clock, request, extensions);
                 let ended = match call {
-                    Ok((call, request)) => run(call, request, extensions, next).await,
+                    Ok((call, request)) => telemetry::within(call.span(), run(call, request, extensions, next)).await,
                     Err(error) => Err(error),
                 };
                 extensions.remove::<Marker>();

@@ -135,6 +135,8 @@ pub struct ServiceBuilder {
 #[derive(Clone, Debug)]
 pub(crate) struct Operation<'a> {
     pub(crate) effect: Effect,
+    /// The path of the route that was found.
+    pub(crate) template: Option<&'a str>,
     /// Where the body decides, the pointer to what makes the write [`Effect::Deduplicated`].
     pub(crate) guard: Option<&'a Guard>,
     pub(crate) keyed: bool,
@@ -268,6 +270,11 @@ impl Service {
         }
     }
 
+    /// What the paths of all its requests begin with.
+    pub(crate) fn base_path(&self) -> &str {
+        self.shared.url.path().trim_end_matches('/')
+    }
+
     pub(crate) fn gates(&self) -> Option<&Gates> {
         self.shared.gates.as_ref()
     }
@@ -319,6 +326,7 @@ impl Service {
         let keyed_route = route.is_none_or(|route| route.keyed);
         Operation {
             effect,
+            template: route.map(|route| &*route.path),
             guard: route.and_then(|route| route.guard.as_ref()),
             keyed: keyed_route && effect != Effect::Read && self.idempotency().keys(method),
             claim: Claim::Described,

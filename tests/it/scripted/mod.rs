@@ -7,11 +7,13 @@ mod deadline;
 mod errors;
 mod keys;
 mod layer;
+mod metrics;
 mod order;
 mod request;
 mod secrets;
 mod services;
 mod status;
+mod tracing;
 mod verifier;
 mod window;
 

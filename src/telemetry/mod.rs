@@ -1,0 +1,230 @@
+//! What the layer tells the outside: spans, events and metrics, without keys, tokens, paths, query strings or bodies.
+//!
+//! # Spans
+//!
+//! All have the target `reqwest_safe_retry`, so that `reqwest_safe_retry=debug` shows everything. Names are those of
+//! OpenTelemetry's conventions for HTTP clients where there is one; the crate's own begin with `safe_retry.`.
+//!
+//! `safe_retry.call`, INFO, is one call with its waits:
+//!
+//! | field | value |
+//! |---|---|
+//! | `http.request.method`, `server.address`, `server.port` | of the request |
+//! | `url.template` | base path and path of the matched [`Route`](crate::Route); absent where none matched |
+//! | `safe_retry.service` | [`Service::name`](crate::Service::name) |
+//! | `safe_retry.effect` | `read`, `idempotent`, `deduplicated`, `write`; before the body was looked at |
+//! | `safe_retry.verdict` | `applied`, `not_applied`, `unknown`, where a verifier was asked |
+//! | `safe_retry.outcome` | `success` (at once), `recovered` (after several attempts), `reconciled`, `failed`, `in_doubt`, `cancelled` (dropped before it ended) |
+//! | `safe_retry.attempts` | how many were made |
+//! | `safe_retry.stop`, `safe_retry.applied` | [`Error::stop`](crate::Error::stop), [`Error::applied`](crate::Error::applied); of a failed call |
+//! | `http.response.status_code` | of the last answer |
+//! | `error.type` | of a failed call: the last status, else how the last attempt failed |
+//! | `otel.status_code` | `ERROR` where the call failed, as tracing-opentelemetry reads it |
+//!
+//! `safe_retry.attempt`, DEBUG, is one sending within it, without the wait that follows:
+//!
+//! | field | value |
+//! |---|---|
+//! | `http.request.method`, `server.address`, `server.port`, `url.template` | as above |
+//! | `http.request.resend_count` | 1 for the second attempt; absent on the first |
+//! | `safe_retry.key` | `none`, `preserved` (the call's first key), `rotated` |
+//! | `safe_retry.key_digest` | [`IdempotencyKey::digest`](crate::IdempotencyKey::digest), never the key |
+//! | `http.response.status_code`, `error.type`, `otel.status_code` | as above, of this attempt |
+//! | `safe_retry.decision` | `return`, `retry`, `fail` |
+//! | `safe_retry.rule` | the line of the table on which a failed attempt falls: `not_sent`, `refused`, `unanswered`, `in_progress`, `own_request_running`, `burnt`, `rotate_at_once`, `gateway`, `internal`, `listed`, `final` |
+//! | `safe_retry.stop` | why there is no further attempt: `permanent`, `not_idempotent`, `body_not_replayable`, `attempts`, `unverified`, `retry_after`, `deadline`, `budget` |
+//! | `safe_retry.wait_ms`, `safe_retry.wait_source` | the wait that follows, and who asks for it: `own`, `hint` |
+//! | `safe_retry.replayed` | `true` where the answer was marked as a stored one |
+//!
+//! Neither is of the kind `client`: put reqwest-tracing below the layer for that, and for trace headers. Its spans are
+//! then within the attempts; put above, its one span is around the call. A verifier's own requests are within the call.
+//!
+//! # Events
+//!
+//! | level | when | fields |
+//! |---|---|---|
+//! | WARN | once per call that ends in doubt: `call ended in doubt` | `error`, `safe_retry.stop`, `safe_retry.key_digest` |
+//! | WARN | once per call whose key a redirect took to another origin | `safe_retry.service` |
+//! | INFO | once per call that recovered or was reconciled: `call recovered` | `safe_retry.service`, `attempts` |
+//! | DEBUG | `attempt ended`, `verifier asked`, `call failed` | those of the spans |
+//!
+//! # Metrics
+//!
+//! With the feature `metrics`, through the `metrics` facade. `service` is the name of the service and `effect` as above;
+//! no label ever has a path, a key or anything else that a request or a response says in its own words.
+//!
+//! | name | kind | unit | labels | what |
+//! |---|---|---|---|---|
+//! | `safe_retry_calls_total` | counter | calls | `service`, `effect`, `outcome` | calls that ended; `outcome` as in the span |
+//! | `safe_retry_attempts_total` | counter | attempts | `service`, `effect`, `outcome` | attempts that ended; `outcome` is `2xx`, `3xx`, `4xx`, `429`, `5xx`, or how one without an answer failed |
+//! | `safe_retry_retries_total` | counter | attempts | `service`, `effect`, `reason` | repeats that were sent; `reason` as `safe_retry.rule` |
+//! | `safe_retry_wait_seconds` | histogram | seconds | `service`, `effect`, `reason` | waits between attempts |
+//! | `safe_retry_in_doubt_total` | counter | calls | `service`, `effect`, `reason` | calls that ended in doubt; `reason` as `safe_retry.stop` |
+//! | `safe_retry_rotations_total` | counter | keys | `service`, `effect` | new keys sent |
+//! | `safe_retry_verdicts_total` | counter | verdicts | `service`, `effect`, `verdict` | what verifiers said |
+//! | `safe_retry_replays_total` | counter | attempts | `service`, `effect` | answers marked as stored ones |
+//! | `safe_retry_window_limit` | gauge | attempts | `service` | how many may be in flight; absent without a window |
+//! | `safe_retry_window_wait_seconds` | histogram | seconds | `service`, `effect` | waits for a place in the window |
+//! | `safe_retry_budget_tokens` | gauge | tokens | `service` | what is left of the retry budget |
+//!
+//! The gauges are set whenever an attempt has failed or a call ends. `describe_metrics` tells a recorder units and meanings; times are
+//! histograms, for which a Prometheus exporter has to be given buckets. `dashboards/reqwest-safe-retry.json` is a Grafana
+//! dashboard of them all.
+
+mod metrics;
+mod names;
+mod spans;
+
+use http::{HeaderMap, Method};
+use reqwest::Url;
+
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use metrics::describe_metrics;
+pub(crate) use spans::{Span, within};
+
+use crate::{
+    attempts::{Attempts, VerdictKind},
+    decide::{Applied, Decision, Situation},
+    error::Error,
+    key::IdempotencyKey,
+    outcome::{Answer, Outcome},
+    route::Effect,
+    service::{Operation, Service},
+    time::{self, Instant},
+};
+
+/// What is told of one call.
+#[derive(Debug)]
+pub(crate) struct Telemetry<'a> {
+    about: About<'a>,
+    call: Span,
+    /// The attempt that was sent and not yet decided about.
+    attempt: Span,
+    /// On which line of the table the last attempt fell.
+    reason: &'static str,
+    ended: bool,
+}
+
+/// What every metric of a call is told by.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+struct About<'a> {
+    service: &'a Service,
+    effect: Effect,
+}
+
+impl<'a> Telemetry<'a> {
+    pub(crate) fn begin(service: &'a Service, operation: &Operation<'_>, method: &Method, url: &Url) -> Self {
+        Self {
+            about: About { service, effect: operation.effect },
+            call: spans::call(service, operation, method, url),
+            attempt: spans::none(),
+            reason: "",
+            ended: false,
+        }
+    }
+
+    pub(crate) fn call(&self) -> Span {
+        self.call.clone()
+    }
+
+    /// The moment from which the wait for the window counts, where somebody wants to know.
+    pub(crate) fn queued(&self) -> Option<Instant> {
+        cfg!(feature = "metrics").then(time::now)
+    }
+
+    pub(crate) fn let_in(&self, queued: Option<Instant>) {
+        if let (Some(since), Some(_)) = (queued, self.about.service.gates()) {
+            metrics::observe(metrics::WINDOW_WAIT, self.about, None, since.elapsed());
+        }
+    }
+
+    /// The span of the attempt that follows on `before` others.
+    pub(crate) fn attempt(
+        &self,
+        (operation, method, url): (&Operation<'_>, &Method, &Url),
+        (before, generation): (u32, u32),
+        key: impl FnOnce() -> Option<IdempotencyKey>,
+    ) -> Span {
+        spans::attempt((self.about.service, operation, method, url), (before, generation), key)
+    }
+
+    /// Keeps the span until it is known what follows.
+    pub(crate) fn sent(&mut self, attempt: Span) {
+        self.attempt = attempt;
+    }
+
+    pub(crate) fn decided(&mut self, situation: &Situation<'_>, decision: Decision) {
+        let attempt = std::mem::replace(&mut self.attempt, spans::none());
+        spans::decided(&attempt, situation, decision);
+        self.reason = situation.rule();
+        let replayed = matches!(situation.outcome, Outcome::Answer(Answer { replayed: true, .. }));
+        self.attempt_ended(names::class(situation.outcome), replayed);
+        metrics::measure(self.about.service);
+        if let Decision::Retry { delay, .. } = decision {
+            metrics::observe(metrics::WAIT, self.about, Some(("reason", self.reason)), delay);
+        }
+    }
+
+    fn attempt_ended(&self, outcome: &'static str, replayed: bool) {
+        metrics::count(metrics::ATTEMPTS, self.about, Some(("outcome", outcome)));
+        if replayed {
+            metrics::count(metrics::REPLAYS, self.about, None);
+        }
+    }
+
+    pub(crate) fn retried(&self, rotated: bool) {
+        metrics::count(metrics::RETRIES, self.about, Some(("reason", self.reason)));
+        if rotated {
+            metrics::count(metrics::ROTATIONS, self.about, None);
+        }
+    }
+
+    pub(crate) fn verified(&self, verdict: VerdictKind) {
+        spans::verified(&self.call, verdict);
+        metrics::count(metrics::VERDICTS, self.about, Some(("verdict", names::verdict(verdict))));
+    }
+
+    pub(crate) fn redirected(&self) {
+        spans::redirected(self.about.service);
+    }
+
+    pub(crate) fn succeeded(&mut self, attempts: &Attempts, answer: Answer, headers: &HeaderMap) {
+        let replayed = self.about.service.idempotency().is_replay(headers);
+        let attempt = std::mem::replace(&mut self.attempt, spans::none());
+        spans::returned(&attempt, answer.status, replayed);
+        self.attempt_ended(names::class(Outcome::Answer(answer)), replayed);
+        let outcome = if attempts.count() > 1 { "recovered" } else { "success" };
+        spans::succeeded(&self.call, self.about.service, attempts, outcome);
+        self.end(outcome);
+    }
+
+    pub(crate) fn reconciled(&mut self, attempts: &Attempts) {
+        spans::succeeded(&self.call, self.about.service, attempts, "reconciled");
+        self.end("reconciled");
+    }
+
+    pub(crate) fn failed(&mut self, error: &Error) {
+        spans::failed(&self.call, error);
+        if error.applied() == Applied::Unknown {
+            metrics::count(metrics::IN_DOUBT, self.about, Some(("reason", names::stop(error.stop()))));
+        }
+        self.end(names::ending(error));
+    }
+
+    fn end(&mut self, outcome: &'static str) {
+        self.ended = true;
+        metrics::count(metrics::CALLS, self.about, Some(("outcome", outcome)));
+        metrics::measure(self.about.service);
+    }
+}
+
+impl Drop for Telemetry<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            spans::cancelled(&self.call);
+            self.end("cancelled");
+        }
+    }
+}

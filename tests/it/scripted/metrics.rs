@@ -1,0 +1,89 @@
+//! Metrics, as a Prometheus server would read them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use reqwest_middleware::ClientWithMiddleware;
+use reqwest_safe_retry::{Doubt, Service, Verdict, Window, telemetry::describe_metrics};
+
+use super::{LEDGER, LIST};
+use crate::support::transport::{Reply, Transport, reply, status};
+
+const DOCUMENTED: &str = include_str!("../../../src/telemetry/mod.rs");
+const SAMPLES: &str = include_str!("metrics.prom");
+const DASHBOARD: &str = include_str!("../../../dashboards/reqwest-safe-retry.json");
+
+fn recorder() -> PrometheusRecorder {
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    PrometheusBuilder::new().set_buckets_for_metric(seconds, &[1.0, 10.0]).unwrap().build_recorder()
+}
+
+/// What is in the table: name and kind.
+fn table() -> BTreeSet<(&'static str, &'static str)> {
+    let rows = DOCUMENTED.lines().filter_map(|line| line.strip_prefix("//! | `safe_retry_"));
+    let parts = rows.map(|row| {
+        let (name, rest) = row.split_once("` | ").unwrap();
+        (name, rest.split(" | ").next().unwrap())
+    });
+    parts.collect()
+}
+
+/// The samples, sorted, without the buckets.
+fn samples(recorder: &PrometheusRecorder) -> String {
+    let text = recorder.handle().render();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#') && !line.contains("_bucket{"));
+    let mut samples: Vec<_> = lines.map(|line| line.to_owned() + "\n").collect();
+    samples.sort();
+    samples.concat()
+}
+
+/// A call that recovers, one that rotates, one that is replayed, one in doubt, one that fails and one that is dropped.
+async fn run() {
+    let service = Service::metronome().verifier(|_: &Doubt<'_>| async { Verdict::NotApplied });
+    let service = service.into_builder().window(Window::Fixed(32)).build().unwrap();
+    let client = |script: Vec<Reply>| -> ClientWithMiddleware { Transport::new(script).client(service.clone()) };
+    let slow_down = reply(429, &[("retry-after", "3")], "");
+    client(vec![status(503), slow_down, status(200)]).post(LIST).send().await.unwrap();
+    client([500, 500, 200].map(status).into()).post(LEDGER).send().await.unwrap();
+    let _ = client([503, 503, 503].map(status).into()).post(LEDGER).send().await;
+    let _ = client(vec![status(404)]).post(LIST).send().await;
+    let dropped = client(vec![Reply::Silence]).post(LEDGER).send();
+    assert!(tokio::time::timeout(Duration::from_secs(1), dropped).await.is_err());
+    let replayed = reply(200, &[("idempotent-replayed", "true")], "");
+    let stripe = Transport::new([replayed]).client(Service::stripe_v1());
+    stripe.post("https://api.stripe.com/v1/charges").send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scripted_run_reads_like_this() {
+    let recorder = recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    run().await;
+    let samples = samples(&recorder);
+    assert_eq!(samples, SAMPLES, "{samples}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_is_in_the_table_with_its_kind_and_described() {
+    let recorder = recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    describe_metrics();
+    run().await;
+    let text = recorder.handle().render();
+    let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE safe_retry_")?.split_once(' '));
+    assert_eq!(kinds.clone().collect::<BTreeSet<_>>(), table());
+    for (name, _) in kinds {
+        assert!(text.contains(&format!("# HELP safe_retry_{name} ")), "{name} is not described");
+    }
+}
+
+#[test]
+fn the_dashboard_reads_what_is_in_the_table_and_all_of_it() {
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    let queries = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let queries: String = queries.map(|target| target["expr"].as_str().unwrap().to_owned() + "\n").collect();
+    let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    let words = queries.split(|char| !is_part(char)).filter_map(|word| word.strip_prefix("safe_retry_"));
+    let read: BTreeSet<_> = words.map(|word| word.strip_suffix("_bucket").unwrap_or(word)).collect();
+    assert_eq!(read, table().into_iter().map(|(name, _)| name).collect());
+}
