@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::{
     decide::KeyAction,
-    outcome::{Answer, Failure, Outcome},
+    outcome::{Answer, Failure, Outcome, Redirected},
 };
 
 /// The attempts of one call, in order; carried by every response and every error of the layer.
@@ -86,7 +86,9 @@ impl Attempts {
 
     pub(crate) fn push(&mut self, outcome: Outcome, key: u32) {
         let (met, replayed, redirected) = match outcome {
-            Outcome::Answer(Answer { status, replayed, redirected, .. }) => (Met::Status(status), replayed, redirected),
+            Outcome::Answer(Answer { status, replayed, redirected, .. }) => {
+                (Met::Status(status), replayed, redirected == Redirected::OtherOrigin)
+            }
             Outcome::Failure(failure) => (Met::Failure(failure), false, false),
         };
         let (verdict, wait, action) = (None, None, KeyAction::Preserve);

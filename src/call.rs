@@ -20,7 +20,7 @@ use crate::{
     json::{self, Member},
     key::{IdempotencyKey, KeyProblem, WireKey},
     middleware::Ending,
-    outcome::{Answer, Failure, Outcome},
+    outcome::{Answer, Failure, Outcome, Redirected},
     policy::RetryPolicy,
     request::{Claim, Overrides},
     route::{Effect, Guard, Holds},
@@ -29,7 +29,7 @@ use crate::{
     telemetry::{self, Telemetry},
     time::{self, Clock, Instant},
     verify::{Doubt, Verdict, Verifier},
-    window::Priority,
+    window::{Priority, Window},
 };
 
 /// What is known of a call before its first attempt, and what its attempts have shown.
@@ -220,6 +220,9 @@ impl<'a> Call<'a> {
 
     /// A place in the service's window, waited for within the deadline.
     pub(crate) async fn enter(&self, target: Target<'_>) -> Result<Option<Places>, Full> {
+        if self.time_left().is_zero() {
+            return Err(Full);
+        }
         let Some(gates) = self.service.gates() else { return Ok(None) };
         let priority = if self.operation.effect == Effect::Read { Priority::Read } else { Priority::Write };
         let queued = self.telemetry.queued();
@@ -280,7 +283,7 @@ impl<'a> Call<'a> {
         match sent {
             None => Err(FailedAttempt::past_deadline()),
             Some(Err(error)) => {
-                let failure = Failure::of(&error);
+                let failure = Failure::of(&error, target.url);
                 Err(FailedAttempt::new(Outcome::Failure(failure), Failed::without_answer(failure, error)))
             }
             Some(Ok(response)) if is_error(response.status()) => {
@@ -299,8 +302,8 @@ impl<'a> Call<'a> {
     async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
         let policy = self.policy;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let redirected = has_travelled(target.url, response.url());
-        let kept = (self.service.final_status() == FinalStatus::Response).then(|| head(&response, &headers));
+        let redirected = Redirected::between(target.url, response.url());
+        let kept = (self.service.final_status() == FinalStatus::Response).then(|| head(&mut response, &headers));
         let patience = policy.error_body_timeout.min(self.time_left());
         let body = body::read(response, policy.max_error_body, patience).await;
 
@@ -334,7 +337,7 @@ impl<'a> Call<'a> {
     }
 
     fn record(&mut self, outcome: Outcome) {
-        let redirected = matches!(outcome, Outcome::Answer(Answer { redirected: true, .. }));
+        let redirected = matches!(outcome, Outcome::Answer(Answer { redirected: Redirected::OtherOrigin, .. }));
         if redirected && self.key.is_some() && !self.attempts.iter().any(Attempt::is_redirected) {
             self.telemetry.redirected();
         }
@@ -394,7 +397,7 @@ impl<'a> Call<'a> {
             elapsed: self.started.elapsed(),
             chance: self.clock.jitter(),
             tokens: self.service.budget().tokens(),
-            window: self.service.gates().is_some(),
+            window: self.service.window() == Window::Adaptive,
         }
     }
 
@@ -450,7 +453,7 @@ impl<'a> Call<'a> {
     pub(crate) fn succeed(mut self, mut response: Response, target: Target<'_>) -> Response {
         self.service.budget().deposit(self.paid.max(1));
         let mut answer = Answer::new(response.status());
-        answer.redirected = has_travelled(target.url, response.url());
+        answer.redirected = Redirected::between(target.url, response.url());
         self.record(Outcome::Answer(answer));
         self.attempts.finish(self.started.elapsed());
         self.telemetry.succeeded(&self.attempts, answer, response.headers());
@@ -482,19 +485,13 @@ impl<'a> Call<'a> {
             }
         }
         let applied = self.history.applied(effect);
-        match attempt.response {
-            Some(head) => Ok(self.hand_over(head, attempt.shown.body.bytes, applied)),
-            None => Err(self.end(stop, applied, attempt, target)),
+        let mut attempt = attempt;
+        let head = attempt.response.take();
+        let error = self.end(stop, applied, attempt, target);
+        match head {
+            Some(head) => Ok(error.into_response(head)),
+            None => Err(error),
         }
-    }
-
-    /// The last answer as a response, for callers who look at statuses themselves.
-    fn hand_over(mut self, head: http::Response<()>, body: Vec<u8>, applied: Applied) -> Response {
-        self.attempts.finish(self.started.elapsed());
-        let mut response = Response::from(head.map(|()| body));
-        response.extensions_mut().insert(self.attempts);
-        response.extensions_mut().insert(applied);
-        response
     }
 
     fn end(self, stop: Stop, applied: Applied, attempt: FailedAttempt, target: Target<'_>) -> Error {
@@ -521,19 +518,12 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Whether the answer came from another origin than the request was sent to.
-fn has_travelled(sent_to: &Url, answered_by: &Url) -> bool {
-    let same_place = sent_to.host_str() == answered_by.host_str()
-        && sent_to.port_or_known_default() == answered_by.port_or_known_default()
-        && sent_to.scheme() == answered_by.scheme();
-    !same_place
-}
-
 /// All of a response but its body. What described the body on the wire no longer does.
-fn head(response: &Response, headers: &HeaderMap) -> http::Response<()> {
+fn head(response: &mut Response, headers: &HeaderMap) -> http::Response<()> {
     let mut head = http::Response::builder().url(response.url().clone()).body(()).unwrap_or_default();
     *head.status_mut() = response.status();
     *head.version_mut() = response.version();
+    head.extensions_mut().extend(std::mem::take(response.extensions_mut()));
     *head.headers_mut() = headers.clone();
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
         head.headers_mut().remove(name);

@@ -10,7 +10,7 @@ use http::StatusCode;
 use crate::{
     backoff::unit,
     idempotency::{KeyKind, Meaning, Probe},
-    outcome::{Answer, Failure, Outcome},
+    outcome::{Answer, Failure, Outcome, Redirected},
     policy::{RetryPolicy, StatusSet},
     route::Effect,
     source::Rule,
@@ -193,7 +193,11 @@ impl Row {
             return Self::OwnRequestRunning;
         }
         if !situation.retryable.contains(status) {
-            let may_have_executed = status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT;
+            let may_have_executed = match status.as_u16() {
+                408 | 500.. => true,
+                429 | 425 => !situation.limiter_precedes_execution,
+                _ => false,
+            };
             return Self::Final { may_have_executed };
         }
         match status.as_u16() {
@@ -317,12 +321,14 @@ impl History {
                 self.internal_errors += 1;
                 self.key.internal_errors += 1;
                 self.key.doubt = true;
-                self.key.closed |= situation.kind == KeyKind::Poisoned;
+                let stored = situation.probe == Probe::Never && !self.key.unanswered;
+                self.key.closed |= situation.kind == KeyKind::Poisoned || stored;
             }
             Row::Burnt => self.key.closed = true,
             Row::Final { may_have_executed } => self.key.doubt |= may_have_executed,
-            Row::Refused if !situation.limiter_precedes_execution && situation.is_unkeyed_write() => {
-                self.key.doubt = true
+            Row::Refused if !situation.limiter_precedes_execution => {
+                self.key.unanswered = true;
+                self.key.doubt = true;
             }
             Row::NotSent | Row::Refused | Row::RotateAtOnce | Row::Listed => {}
         }
@@ -333,7 +339,12 @@ impl History {
     }
 
     fn read_answer(&mut self, answer: Answer, kind: KeyKind) {
-        self.travelled |= answer.redirected;
+        self.travelled |= answer.redirected == Redirected::OtherOrigin;
+        if answer.redirected != Redirected::No {
+            // It is not the answer to the request itself, which was sent, and may have been executed.
+            self.key.doubt = true;
+            self.key.unanswered = true;
+        }
         self.throttled += u32::from(answer.status == StatusCode::TOO_MANY_REQUESTS);
         if answer.replayed {
             self.key.closed = true;
@@ -412,7 +423,7 @@ fn next_attempt(situation: &Situation<'_>) -> Result<Decision, Stop> {
         (_, throttled) if situation.is_throttled() => throttled,
         (transient, _) => transient,
     };
-    if situation.tokens < cost {
+    if situation.tokens < cost || situation.policy.budget == 0 {
         return Err(Stop::Budget);
     }
     Ok(Decision::Retry { delay, key, cost })
@@ -420,9 +431,13 @@ fn next_attempt(situation: &Situation<'_>) -> Result<Decision, Stop> {
 
 fn may_be_sent_again(situation: &Situation<'_>, row: Row) -> Result<(), Stop> {
     let unkeyed_write = situation.is_unkeyed_write();
+    let was_redirected = situation.answer().is_some_and(|answer| answer.redirected != Redirected::No);
+    if unkeyed_write && was_redirected {
+        return Err(if matches!(row, Row::Final { .. }) { Stop::Permanent } else { Stop::NotIdempotent });
+    }
     match situation.retry_signal() {
         Some(false) => return Err(Stop::Permanent),
-        Some(true) if !unkeyed_write || row == Row::Refused => return Ok(()),
+        Some(true) if !unkeyed_write || (row == Row::Refused && situation.limiter_precedes_execution) => return Ok(()),
         _ => {}
     }
     // The service says, by a header of its own, whether it stored the error under the key.

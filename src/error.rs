@@ -3,6 +3,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::{Method, StatusCode};
+use reqwest::Response;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -279,6 +280,16 @@ impl Error {
         self.0.failed.connecting
     }
 
+    /// The last answer as it came, for callers who look at statuses themselves.
+    pub(crate) fn into_response(self, head: http::Response<()>) -> Response {
+        let Inner { failed, attempts, stop, applied, .. } = *self.0;
+        let mut response = Response::from(head.map(|()| failed.body.bytes));
+        response.extensions_mut().insert(attempts);
+        response.extensions_mut().insert(applied);
+        response.extensions_mut().insert(stop);
+        response
+    }
+
     fn met(&self) -> Option<Met> {
         self.0.attempts.iter().last().map(|attempt| attempt.met())
     }
@@ -293,6 +304,7 @@ impl Failed {
         let connecting = matches!(failure, Failure::NotSent | Failure::Untrusted);
         let source: Box<dyn StdError + Send + Sync> = match error {
             reqwest_middleware::Error::Reqwest(error) => Box::new(error.without_url()),
+            reqwest_middleware::Error::Middleware(error) if names_a_url(&error) => Box::new(HiddenCause),
             reqwest_middleware::Error::Middleware(error) => error.into(),
         };
         Self { timed_out, connecting, source: Some(source), ..Self::default() }
@@ -306,6 +318,17 @@ impl Failed {
         Self { timed_out: true, ..Self::default() }
     }
 }
+
+/// A URL may have secrets in its query, and within another error it cannot be taken out.
+fn names_a_url(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().flat_map(causes).filter_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    causes.any(|error| error.url().is_some())
+}
+
+/// Stands for a cause that would show a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("a middleware below failed with an error that shows a URL, and so is not shown here")]
+struct HiddenCause;
 
 fn causes_of(error: &reqwest_middleware::Error) -> Box<dyn Iterator<Item = &(dyn StdError + 'static)> + '_> {
     match error {
@@ -435,7 +458,6 @@ impl fmt::Display for Failure {
 ///     Ok(client.get(url).send().await?.status().as_u16())
 /// }
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum CallError {
     /// The layer's error.
@@ -464,8 +486,17 @@ impl fmt::Display for CallError {
         match self {
             Self::Service(error) => error.fmt(f),
             // It may show the whole URL, with whatever its query holds.
-            Self::Other(error) if error.url().is_some() => f.write_str("the request failed"),
-            Self::Other(error) => error.fmt(f),
+            Self::Other(reqwest_middleware::Error::Middleware(error)) if !names_a_url(error) => error.fmt(f),
+            Self::Other(_) => f.write_str("the request failed"),
+        }
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => f.debug_tuple("Service").field(error).finish(),
+            Self::Other(_) => f.debug_tuple("Other").field(&format_args!("{self}")).finish(),
         }
     }
 }

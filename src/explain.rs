@@ -12,6 +12,7 @@ use crate::{
     route::Effect,
     service::Service,
     source::Source,
+    window::Window,
 };
 
 /// What the layer would do after an answer; made by [`Service::explain`].
@@ -58,7 +59,7 @@ impl Service {
         situation.retryable = policy.retry_on.unwrap_or(self.retryable());
         situation.limiter_precedes_execution = self.rate_limiting().precedes_execution();
         situation.verifier = self.the_verifier().is_some();
-        situation.window = self.gates().is_some();
+        situation.window = self.window() == Window::Adaptive;
         situation.history = History::default();
         for _ in 0..attempt.clamp(1, 1000) {
             situation.history = situation.history.after(&situation);

@@ -87,6 +87,11 @@ impl Gates {
         }
         let name = name()?;
         let mut customers = self.customers();
+        if customers.get(&name).is_some_and(Customer::is_forgotten) {
+            // All at once: when nobody is left, requests need no longer be asked whose they are.
+            customers.retain(|_, customer| !customer.is_forgotten());
+            self.count.store(customers.len(), Relaxed);
+        }
         let customer = customers.get_mut(&name)?;
         customer.used = time::now();
         Some(customer.gate.clone())
@@ -97,7 +102,7 @@ impl Gates {
     pub(crate) fn refuse_customer(&self, name: String) -> Scope {
         let mut customers = self.customers();
         if !customers.contains_key(&name) && customers.len() >= MOST_CUSTOMERS {
-            customers.retain(|_, customer| !customer.gate.is_idle() || customer.used.elapsed() < FORGOTTEN_AFTER);
+            customers.retain(|_, customer| !customer.is_forgotten());
         }
         if !customers.contains_key(&name) && customers.len() >= MOST_CUSTOMERS {
             return Scope::All;
@@ -125,6 +130,12 @@ impl Gates {
 
     pub(crate) fn customers_limited(&self) -> usize {
         self.count.load(Relaxed)
+    }
+}
+
+impl Customer {
+    fn is_forgotten(&self) -> bool {
+        self.gate.is_idle() && self.used.elapsed() >= FORGOTTEN_AFTER
     }
 }
 

@@ -332,13 +332,18 @@ impl Idempotency {
         }
         self.check_keys(mistakes);
         self.check_kind(mistakes);
-        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
-            mistakes.add("idempotency.retention", format!("{retention:?} is below the deadline {deadline:?}"));
-        }
+        self.check_deadline(deadline, "idempotency.retention", mistakes);
         for (field, signal) in [("transient_signal", &self.transient_signal), ("replay_marker", &self.replay_marker)] {
             if let Some(signal) = signal {
                 signal.check(&format!("idempotency.{field}"), mistakes);
             }
+        }
+    }
+
+    /// A call must not outlive the result that its key stands for.
+    pub(crate) fn check_deadline(&self, deadline: Duration, path: &str, mistakes: &mut Mistakes) {
+        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
+            mistakes.add(path, format!("{retention:?} is below the deadline {deadline:?}"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The idempotency key of a call: the caller's, checked, or a fresh one.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue};
 
@@ -108,7 +108,7 @@ impl WireKey {
         }
         let given = extension.map(|key| Self::from_raw(idempotency, key.as_str())).transpose()?;
         let Some(header) = header else { return Ok(given) };
-        check(idempotency, idempotency.key_format().raw_part(header.as_bytes()))?;
+        check(idempotency, &idempotency.key_format().raw_part(header.as_bytes()))?;
         if given.is_some_and(|given| given.value != header) {
             return Err(KeyProblem::Disagree);
         }
@@ -145,7 +145,7 @@ impl WireKey {
     }
 
     pub(crate) fn to_key(&self) -> IdempotencyKey {
-        IdempotencyKey::new(String::from_utf8_lossy(self.format.raw_part(self.value.as_bytes())))
+        IdempotencyKey::new(String::from_utf8_lossy(&self.format.raw_part(self.value.as_bytes())))
     }
 }
 
@@ -176,14 +176,27 @@ impl KeyFormat {
     }
 
     /// The key itself within a header value; a value without the quotes of its format is taken as it is.
-    fn raw_part(self, wire: &[u8]) -> &[u8] {
-        match self {
-            Self::Raw => wire,
-            Self::StructuredString => {
-                wire.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(wire)
-            }
+    fn raw_part(self, wire: &[u8]) -> Cow<'_, [u8]> {
+        let quoted = match self {
+            Self::Raw => None,
+            Self::StructuredString => wire.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")),
+        };
+        match quoted {
+            None => Cow::Borrowed(wire),
+            Some(inside) if !inside.contains(&b'\\') => Cow::Borrowed(inside),
+            Some(inside) => Cow::Owned(unescaped(inside)),
         }
     }
+}
+
+/// RFC 9651, section 4.2.5: a backslash stands before a quote or a backslash that is meant.
+fn unescaped(inside: &[u8]) -> Vec<u8> {
+    let mut bytes = inside.iter();
+    let mut raw = Vec::with_capacity(inside.len());
+    while let Some(byte) = bytes.next() {
+        raw.push(if *byte == b'\\' { *bytes.next().unwrap_or(byte) } else { *byte });
+    }
+    raw
 }
 
 impl From<IdempotencyKey> for String {

@@ -109,7 +109,7 @@ pub use hint::{HintHeader, RateLimiting};
 pub use idempotency::{Idempotency, KeyCharacters, KeyFormat, KeyKind, Meaning, Probe};
 pub use key::IdempotencyKey;
 pub use middleware::SafeRetry;
-pub use outcome::{Answer, Failure, Outcome};
+pub use outcome::{Answer, Failure, Outcome, Redirected};
 pub use policy::{RetryPolicy, StatusSet};
 pub use request::{Deadline, RequestBuilderExt, RequestVerifier};
 pub use route::{Effect, Route};

@@ -96,11 +96,16 @@ impl Middleware for SafeRetry {
                 let overrides =
                     Overrides::of(extensions, service, &operation).map_err(reqwest_middleware::Error::middleware)?;
                 let call = Call::begin(service, operation, &overrides, &*self.clock, request, extensions);
+                // The caller's extensions stay as they are until the call has ended.
+                let mut last = extensions.clone();
                 let ended = match call {
-                    Ok((call, request)) => telemetry::within(call.span(), run(call, request, extensions, next)).await,
+                    Ok((call, request)) => {
+                        telemetry::within(call.span(), run(call, request, extensions, &mut last, next)).await
+                    }
                     Err(error) => Err(error),
                 };
-                extensions.remove::<Marker>();
+                last.remove::<Marker>();
+                *extensions = last;
                 ended.map_err(reqwest_middleware::Error::middleware)
             }),
         }
@@ -118,19 +123,23 @@ struct Marker;
 )]
 pub(crate) struct NestedLayers;
 
-/// The loop: send, learn, decide, wait, verify. Every step is a method of `Call`.
-async fn run(call: Call<'_>, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Ending {
+/// The loop: send, learn, decide, wait, verify. Every step is a method of `Call`. `given` are the caller's extensions, `own`
+/// become those of the last attempt.
+async fn run(call: Call<'_>, request: Request, given: &Extensions, own: &mut Extensions, next: Next<'_>) -> Ending {
     let (mut call, mut request) = call.buffer(request).await?;
-    let mut before = std::mem::take(extensions);
-    before.insert(Marker);
+    let mut decided = None;
     loop {
         let Ok(places) = call.enter(Target::of(&request)).await else {
             return call.turn_away(Target::of(&request)).await;
         };
+        if let Some((tokens, key)) = decided.take() {
+            call.retry(tokens, key, &mut request);
+        }
         let kept = call.keep(&request);
-        // An attempt must not see what the one before has left; the last one's are handed back.
-        extensions.clone_from(&before);
-        let failed = match call.send(request, extensions, next.clone(), places, kept.target()).await {
+        // An attempt must not see what the one before has left.
+        own.clone_from(given);
+        own.insert(Marker);
+        let failed = match call.send(request, own, next.clone(), places, kept.target()).await {
             Ok(response) => return Ok(call.succeed(response, kept.target())),
             Err(failed) => failed,
         };
@@ -150,6 +159,6 @@ async fn run(call: Call<'_>, request: Request, extensions: &mut Extensions, next
             }
         }
         request = again;
-        call.retry(tokens, key, &mut request);
+        decided = Some((tokens, key));
     }
 }

@@ -4,6 +4,7 @@ use std::{error::Error as StdError, io, iter, time::Duration};
 
 use http::StatusCode;
 use hyper_util::client::legacy;
+use reqwest::Url;
 
 use crate::{idempotency::Meaning, middleware::NestedLayers};
 
@@ -40,8 +41,46 @@ pub struct Answer {
     pub transient: bool,
     /// The service says that this is a stored answer, repeated.
     pub replayed: bool,
-    /// The answer came from another origin than the request was sent to: a redirect took the key along.
-    pub redirected: bool,
+    /// Whether it is the answer to a redirect that was followed, and not the service's first word on the request.
+    pub redirected: Redirected,
+}
+
+/// Where a redirect that the client followed has led.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Redirected {
+    /// None was followed.
+    #[default]
+    No,
+    /// To the same origin. The request before it was answered, and may have been executed.
+    SameOrigin,
+    /// To another origin: the key has been taken along.
+    OtherOrigin,
+}
+
+impl Redirected {
+    /// `answered_by` is the URL of a response; one that a middleware has rebuilt may have lost its own.
+    pub(crate) fn between(sent_to: &Url, answered_by: &Url) -> Self {
+        let same_origin = sent_to.host_str() == answered_by.host_str()
+            && sent_to.port_or_known_default() == answered_by.port_or_known_default()
+            && sent_to.scheme() == answered_by.scheme();
+        if is_same(sent_to, answered_by) || answered_by.host_str() == Some("no.url.provided.local") {
+            Self::No
+        } else if same_origin {
+            Self::SameOrigin
+        } else {
+            Self::OtherOrigin
+        }
+    }
+}
+
+/// The same place, fragments apart, which are not sent.
+fn is_same(one: &Url, other: &Url) -> bool {
+    one.port_or_known_default() == other.port_or_known_default()
+        && one.scheme() == other.scheme()
+        && one.host_str() == other.host_str()
+        && one.path() == other.path()
+        && one.query() == other.query()
 }
 
 impl Answer {
@@ -54,7 +93,7 @@ impl Answer {
             retry_signal: None,
             transient: false,
             replayed: false,
-            redirected: false,
+            redirected: Redirected::No,
         }
     }
 }
@@ -93,25 +132,34 @@ impl Failure {
     }
 
     /// What a failed attempt met, told by the types of the error's causes and never by their texts.
-    pub(crate) fn of(error: &reqwest_middleware::Error) -> Self {
+    pub(crate) fn of(error: &reqwest_middleware::Error, sent_to: &Url) -> Self {
         match error {
-            reqwest_middleware::Error::Reqwest(error) => Self::of_reqwest(error),
+            reqwest_middleware::Error::Reqwest(error) if error.url().is_some_and(|url| is_same(url, sent_to)) => {
+                Self::of_reqwest(error)
+            }
+            // Of a hop that a redirect led to, or of a request that a middleware below made for itself, perhaps after this
+            // one was answered.
+            reqwest_middleware::Error::Reqwest(error) if error.is_redirect() => Self::RedirectLoop,
+            reqwest_middleware::Error::Reqwest(error) if error.is_builder() => Self::of_another_builder(error),
+            reqwest_middleware::Error::Reqwest(_) => Self::Ambiguous,
             // The layer below has refused the request before it was sent.
             reqwest_middleware::Error::Middleware(error) if error.is::<NestedLayers>() => Self::Unsendable,
-            reqwest_middleware::Error::Middleware(error) => error
-                .chain()
-                .flat_map(causes)
-                .find_map(|cause| cause.downcast_ref::<reqwest::Error>())
-                .map_or(Self::Middleware, Self::of_reqwest),
+            reqwest_middleware::Error::Middleware(error) => {
+                let by_transport = error.chain().flat_map(causes).any(|cause| cause.is::<reqwest::Error>());
+                if by_transport { Self::Ambiguous } else { Self::Middleware }
+            }
         }
+    }
+
+    /// A redirect may lead to a scheme that cannot be sent to, and then the request before it was sent.
+    fn of_another_builder(error: &reqwest::Error) -> Self {
+        let sendable = error.url().is_none_or(|url| matches!(url.scheme(), "http" | "https"));
+        if sendable { Self::Middleware } else { Self::RedirectLoop }
     }
 
     fn of_reqwest(error: &reqwest::Error) -> Self {
         if error.is_builder() {
-            // What the layer is asked to send has one of these schemes; a redirect may lead to any, and then the
-            // request before it was sent.
-            let sendable = error.url().is_none_or(|url| matches!(url.scheme(), "http" | "https"));
-            return if sendable { Self::Unsendable } else { Self::RedirectLoop };
+            return Self::Unsendable;
         }
         if error.is_redirect() {
             return Self::RedirectLoop;

@@ -42,6 +42,9 @@ use crate::{
 /// # }
 /// ```
 ///
+/// A policy or deadline that makes no sense, or that is longer than the service keeps its keys, ends the call with a
+/// [`ConfigError`] before anything is sent.
+///
 /// Each is an extension of the request, which a request that is executed without a builder can be given as such:
 /// [`IdempotencyKey`], [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
 pub trait RequestBuilderExt: Sized {
@@ -141,6 +144,7 @@ impl Overrides {
         let mut mistakes = Mistakes::default();
         if let Some(policy) = &policy {
             policy.check("request.retry", &mut mistakes);
+            service.idempotency().check_deadline(policy.deadline, "idempotency.retention", &mut mistakes);
         }
         let (effect, verifier) = (extensions.get().copied(), extensions.get().cloned());
         mistakes.finish(Some(Self { policy, effect, verifier }))

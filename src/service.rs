@@ -89,8 +89,8 @@ pub enum FinalStatus {
     #[default]
     Error,
     /// The response, for code that looks at statuses itself: its head as it came, and of its body what was read (see
-    /// [`max_error_body`](RetryPolicy::max_error_body)). Whether the write took effect is in its extensions, as
-    /// [`Applied`](crate::Applied), beside the account. A call without an answer ends in an error all the same.
+    /// [`max_error_body`](RetryPolicy::max_error_body)). Whether the write took effect, and why there was no
+    /// further attempt, is in its extensions, as [`Applied`](crate::Applied) and [`Stop`](crate::Stop), beside the account. A call without an answer ends in an error all the same.
     Response,
 }
 
@@ -479,6 +479,9 @@ impl ServiceBuilder {
         let url = parse_base_url(&self.base_url, &mut mistakes);
         self.policy.check("retry", &mut mistakes);
         self.idempotency.check(self.policy.deadline, &mut mistakes);
+        for policy in self.routes.iter().filter_map(|route| route.policy.as_ref()) {
+            self.idempotency.check_deadline(policy.deadline, "idempotency.retention", &mut mistakes);
+        }
         self.error_format.check(&mut mistakes);
         self.rate_limiting.check(&mut mistakes);
         if let Some(signal) = &self.retry_signal {

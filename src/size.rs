@@ -52,6 +52,7 @@ pub(crate) struct Size {
     /// When it opened last, and how much was answered since.
     opened: Duration,
     answered: u32,
+    last_answer: Duration,
     round_trip: Duration,
 }
 
@@ -65,6 +66,8 @@ const UNKNOWN: usize = 128;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// A pause is this part of the time since the first refusal: so much of an outage is wasted at its end.
 const PAUSE_SHARE: u32 = 12;
+/// After so long without an answer, what was answered before says nothing about what is borne now.
+const IDLE: Duration = Duration::from_secs(10);
 /// Hints come in whole seconds: one second is what a service says whose limit is shorter than that.
 const SHORTEST_HINT: Duration = Duration::from_secs(1);
 
@@ -86,6 +89,7 @@ impl Size {
             answered_ever: false,
             opened: Duration::ZERO,
             answered: 0,
+            last_answer: Duration::ZERO,
             round_trip: Duration::ZERO,
         }
     }
@@ -121,6 +125,10 @@ impl Size {
     fn grow(&mut self, at: At) {
         self.round_trip = if self.answered_ever { (self.round_trip * 7 + at.round_trip) / 8 } else { at.round_trip };
         self.answered_ever = true;
+        if self.refusing.is_none() && at.now.saturating_sub(self.last_answer) > IDLE {
+            (self.opened, self.answered) = (at.now, 0);
+        }
+        self.last_answer = at.now;
         if self.refusing.take().is_some() && self.throttling {
             self.open(at.now);
         }

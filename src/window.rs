@@ -255,6 +255,9 @@ impl Drop for Waiting {
         if state.waiting.remove(&self.ticket).is_some() {
             if state.is_held() {
                 state.wake_first();
+            } else {
+                // The hold may just have ended, with its only timer.
+                state.pump();
             }
         } else if state.granted.remove(&self.ticket).is_some() {
             state.in_flight -= 1;

@@ -100,6 +100,8 @@ impl Middleware for Transport {
                     reply = *then;
                 }
                 Reply::Silence => std::future::pending().await,
+                // As the client would: it names the URL that was asked for.
+                Reply::Failure(reqwest_middleware::Error::Reqwest(error)) => return Err(error.with_url(url).into()),
                 Reply::Failure(error) => return Err(error),
                 Reply::Response(response) => {
                     let (parts, body) = response.into_parts();

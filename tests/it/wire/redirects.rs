@@ -105,19 +105,28 @@ async fn a_success_from_another_origin_is_noticed_too() {
 }
 
 #[tokio::test]
-async fn a_redirect_within_the_origin_changes_nothing() {
+async fn an_answer_after_a_redirect_never_counts_as_the_writes_own() {
     let collector = Collector::of("reqwest_safe_retry");
+    // With its key it is sent again, but no new key is made: the first answer was the redirect, and may have been a success.
     let (server, arrived) = redirecting(307, "/there", &[500, 500, 200]);
-    let response = layered(&server, keyed(), client()).post(server.url("/")).body("body").send().await.unwrap();
-    let attempts = response.extensions().get::<Attempts>().unwrap();
-    assert!(!attempts.iter().any(|attempt| attempt.is_redirected()));
+    let error = typed(layered(&server, keyed(), client()).post(server.url("/")).body("body").send().await.unwrap_err());
+    assert_eq!((error.stop(), error.applied()), (Stop::Unverified, Applied::Unknown));
+    assert!(!error.attempts().iter().any(|attempt| attempt.is_redirected()), "to no other origin");
     assert_eq!(collector.count(WARNING), 0);
     let keys = keys(&arrived);
-    assert!(keys[..4].iter().all(|key| *key == keys[0]), "the first key, here and there, twice");
-    assert!(keys[4] != keys[0] && keys[4..] == [keys[4].clone(), keys[4].clone()], "then a new one");
+    assert!(keys.len() == 4 && keys.iter().all(|key| *key == keys[0]), "the first key, here and there, twice");
+    // Without a key it is not sent again, whatever the redirect's target says, nor is it said not to have been applied.
+    let statuses: [(&'static [u16], _); 3] =
+        [(&[429], Stop::NotIdempotent), (&[503], Stop::NotIdempotent), (&[404], Stop::Permanent)];
+    for (status, stop) in statuses {
+        let (server, arrived) = redirecting(303, "/there", status);
+        let error =
+            typed(layered(&server, Service::builder("wire"), client()).post(server.url("/")).send().await.unwrap_err());
+        assert_eq!((error.stop(), error.applied()), (stop, Applied::Unknown), "{status:?}");
+        assert_eq!(arrived.lock().unwrap().len(), 2, "{status:?}");
+    }
 }
 
-/// What makes other methods of a POST drops its body and keeps the key, which says nothing there.
 #[tokio::test]
 async fn a_redirect_that_makes_a_get_of_a_post_drops_the_body() {
     for status in [301, 302, 303] {

@@ -725,12 +725,51 @@ impl Middleware for StatusAsError {
     }
 }
 
-/// In place of the transport: fails as told.
+/// In place of the transport: fails as told, and names the URL that was asked for.
 struct Provoking(Fault);
 
 #[async_trait::async_trait]
 impl Middleware for Provoking {
-    async fn handle(&self, _: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
-        Err(provoke(self.0).await.into())
+    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
+        Err(provoke(self.0).await.with_url(request.url().clone()).into())
     }
+}
+
+/// A middleware below that makes a request of its own after the answer, which fails.
+struct Auditing;
+
+#[async_trait::async_trait]
+impl Middleware for Auditing {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let response = next.run(request, extensions).await?;
+        provoke_refused().await?;
+        Ok(response)
+    }
+}
+
+async fn provoke_refused() -> reqwest::Result<()> {
+    Err(provoke(Fault::ConnectRefused).await)
+}
+
+/// What another request meets says nothing about this one, which was answered.
+#[tokio::test]
+async fn the_failure_of_a_middlewares_own_request_is_not_the_attempts() {
+    let server = Server::tcp(|mut peer| async move {
+        while peer.request().await.is_some() {
+            peer.answer(200, "", "").await;
+        }
+    });
+    let service = Service::builder("wire").base_url(server.base_url()).build().unwrap();
+    let client = ClientBuilder::new(client()).with(SafeRetry::new([service])).with(Auditing).build();
+    let error = typed(client.post(server.url("/")).send().await.unwrap_err());
+    assert_eq!(
+        (failure(&error), error.stop(), error.applied()),
+        (Failure::Ambiguous, Stop::NotIdempotent, Applied::Unknown)
+    );
+    assert_eq!(server.requests(), 1);
 }
