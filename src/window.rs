@@ -361,6 +361,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_first_waiter_that_leaves_as_a_hold_ends_takes_nobody_with_it() {
+        let gate = closed().await;
+        gate.hold(MS(2000));
+        let mut first = Box::pin(gate.enter(Priority::Write, MS(60_000)));
+        let mut second = Box::pin(gate.enter(Priority::Read, MS(60_000)));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        tokio::time::advance(MS(2000)).await;
+        let started = time::now();
+        drop(first);
+        assert!(second.await.is_some());
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn absurd_holds_do_not_overflow() {
         let gate = closed().await;
         gate.hold(Duration::MAX);

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest_safe_retry::{Doubt, RetryPolicy, SafeRetry, Service, Verdict};
+use reqwest_safe_retry::{Doubt, RequestBuilderExt, RetryPolicy, SafeRetry, Service, Verdict};
 
 use super::{LEDGER, LIST, metronome};
 use crate::support::{
@@ -101,4 +101,36 @@ async fn a_call_polled_by_hand_is_dropped_between_any_two_polls() {
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(transport.sent().len(), sent, "dropped after {polls} polls");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_leaves_the_callers_extensions_whole() {
+    let transport = Transport::new([Reply::Silence, status(200)]);
+    let client = transport.client(Service::metronome());
+    let mut extensions = http::Extensions::new();
+    extensions.insert(7_u32);
+    let request = || reqwest::Request::new(http::Method::POST, LEDGER.parse().unwrap());
+    let dropped = tokio::time::timeout(MS(100), client.execute_with_extensions(request(), &mut extensions)).await;
+    assert!(dropped.is_err());
+    assert_eq!(extensions.get(), Some(&7_u32));
+    client.execute_with_extensions(request(), &mut extensions).await.unwrap();
+    assert_eq!(extensions.get(), Some(&7_u32));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_finds_no_place_is_neither_paid_nor_given_a_new_key() {
+    let policy = RetryPolicy::new().budget(500).deadline(Duration::from_secs(5));
+    let service = metronome(policy).into_builder().window(reqwest_safe_retry::Window::Fixed(1)).build().unwrap();
+    let transport = Transport::new([status(503), Reply::Silence]);
+    let client = transport.client(service.clone());
+    let first = tokio::spawn(client.post(LEDGER).idempotency_key("mine").send());
+    tokio::time::sleep(MS(10)).await;
+    // Takes the only place while the first waits for its repeat, and keeps it past the first's deadline.
+    let second = tokio::spawn(client.post(LIST).send());
+    let outer = first.await.unwrap().unwrap_err();
+    let error = reqwest_safe_retry::Error::find(&outer).unwrap();
+    assert_eq!(error.key().unwrap().as_str(), "mine");
+    assert_eq!((error.attempts().count(), error.is_in_doubt()), (1, true));
+    assert_eq!(service.health().budget, 500);
+    second.abort();
 }

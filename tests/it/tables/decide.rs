@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use reqwest_safe_retry::{
-    Answer, Applied, Effect, Failure, KeyAction, KeyKind, Meaning, Outcome, RetryPolicy, StatusSet, Stop,
+    Answer, Applied, Effect, Failure, KeyAction, KeyKind, Meaning, Outcome, Redirected, RetryPolicy, StatusSet, Stop,
     decide::{Decision, KeyPlace, Situation, decide},
 };
 
@@ -200,4 +200,64 @@ fn the_retryable_set_decides_but_never_opens_the_last_column() {
     for left_out in [408, 425, 429, 500, 502, 503, 504] {
         assert_eq!(decision(status(left_out), listed, KeyPlace::Header), Decision::Fail(Stop::Permanent), "{left_out}");
     }
+}
+
+#[test]
+fn a_limiter_that_may_follow_execution_leaves_doubt_in_every_column() {
+    let policy = RetryPolicy::new();
+    let after = |outcomes: &[Outcome], key| {
+        let mut situation = Situation::new(Effect::Write, key, KeyKind::Poisoned, &policy, outcomes[0]);
+        situation.limiter_precedes_execution = false;
+        situation.history = Default::default();
+        for outcome in outcomes {
+            situation.outcome = *outcome;
+            situation.history = situation.history.after(&situation);
+        }
+        (decide(&situation), situation.history.applied(Effect::Write))
+    };
+    let mut told_to_retry = Answer::new(StatusCode::TOO_MANY_REQUESTS);
+    told_to_retry.retry_signal = Some(true);
+    let found = after(&[Outcome::Answer(told_to_retry)], KeyPlace::Absent);
+    assert_eq!(
+        found,
+        (Decision::Fail(Stop::NotIdempotent), Applied::Unknown),
+        "a signal does not open the last column"
+    );
+    let (decision, applied) = after(&[status(429)], KeyPlace::Header);
+    assert!(matches!(decision, Decision::Retry { key: KeyAction::Preserve, .. }) && applied == Applied::Unknown);
+    let found = after(&[status(429), meaning(409, Meaning::RotateAtOnce)], KeyPlace::Header);
+    assert_eq!(found, (Decision::Fail(Stop::Unverified), Applied::Unknown));
+}
+
+#[test]
+fn an_answer_after_a_redirect_leaves_doubt_whatever_it_says() {
+    let policy = RetryPolicy::new();
+    for (number, keyed, unkeyed) in [
+        (404, No(Stop::Permanent), No(Stop::Permanent)),
+        (429, Preserve, No(Stop::NotIdempotent)),
+        (503, Preserve, No(Stop::NotIdempotent)),
+    ] {
+        let mut answer = Answer::new(StatusCode::from_u16(number).unwrap());
+        answer.redirected = Redirected::SameOrigin;
+        for (key, expected) in [(KeyPlace::Header, keyed), (KeyPlace::Absent, unkeyed)] {
+            let situation = Situation::new(Effect::Write, key, KeyKind::ReplayAll, &policy, Outcome::Answer(answer));
+            let found = match decide(&situation) {
+                Decision::Fail(stop) => No(stop),
+                Decision::Retry { .. } => Preserve,
+            };
+            assert_eq!(
+                (found, situation.history.applied(Effect::Write)),
+                (expected, Applied::Unknown),
+                "{number} {key:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_budget_of_nothing_allows_no_repeat_even_where_it_would_be_free() {
+    let policy = RetryPolicy::new().budget(0);
+    let mut situation = Situation::new(Effect::Read, KeyPlace::Absent, KeyKind::None, &policy, status(429));
+    situation.window = true;
+    assert_eq!(decide(&situation), Decision::Fail(Stop::Budget));
 }
