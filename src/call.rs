@@ -405,7 +405,7 @@ impl<'a> Call<'a> {
     fn effect(&self, target: Target<'_>, outcome: Outcome) -> Effect {
         let holds = |guard: &Guard| match guard.holds {
             Holds::Always => true,
-            Holds::UnlessHalfDone => !self.history.met_internal_error() && !outcome.is_internal_error(),
+            Holds::UnlessHalfDone => !self.history.met_internal_error() && !outcome.tells_of_internal_error(),
         };
         let guard = self.operation.guard.filter(|guard| holds(guard));
         let deduplicated = guard.is_some_and(|guard| {

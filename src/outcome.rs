@@ -19,9 +19,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A 5xx that is the application's own, and no gateway's.
-    pub(crate) fn is_internal_error(self) -> bool {
-        matches!(self, Self::Answer(answer) if answer.status.is_server_error() && !matches!(answer.status.as_u16(), 502..=504))
+    /// A 5xx that is the application's own, and no gateway's; or the word that one was met under the key.
+    pub(crate) fn tells_of_internal_error(self) -> bool {
+        let Self::Answer(answer) = self else { return false };
+        let is_own = answer.status.is_server_error() && !matches!(answer.status.as_u16(), 502..=504);
+        is_own || answer.meaning == Some(Meaning::Burnt)
     }
 }
 

@@ -9,9 +9,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use http::Method;
 use reqwest_safe_retry::{
-    Applied, Attempts, Doubt, ErrorKind, IdempotencyKey, KeyAction, RetryPolicy, Service, Stop, Verdict, VerdictKind,
-    Verifier,
+    Applied, Attempts, Doubt, Effect, ErrorKind, Idempotency, IdempotencyKey, KeyAction, KeyKind, Meaning, RetryPolicy,
+    Route, Service, Stop, Verdict, VerdictKind, Verifier,
 };
 use tokio::time::Instant;
 
@@ -218,6 +219,26 @@ async fn a_guard_that_a_half_done_write_lacks_is_none_after_an_internal_error() 
     failure!(transport.client(service).post(CUSTOMERS).body(aliased), |error| {
         assert_eq!(facts(error), (ErrorKind::Server, Stop::NotIdempotent, Applied::Unknown));
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burnt_key_tells_of_an_internal_error_that_has_left_the_write_half_done() {
+    // The answer of the internal error itself was lost: only the key remembers it.
+    let keys = Idempotency::header("Idempotency-Key", KeyKind::Poisoned).conflict(400, Meaning::Burnt);
+    let route = Route::new(Method::POST, "/v1/contracts/create", Effect::Write);
+    let service = Service::builder("poisoned").base_url("https://api.metronome.com").idempotency(keys);
+    let service = service.routes([route.deduplicated_unless_half_done_by("/id")]).build().unwrap();
+    for (verifier, stop, sent) in [(None, Stop::Unverified, 2), (Some(()), Stop::Permanent, 3)] {
+        let transport = Transport::new([status(504), status(400), status(404)].into_iter().take(sent));
+        let service = match verifier {
+            Some(()) => service.clone().verifier(Rote::saying([Verdict::NotApplied])),
+            None => service.clone(),
+        };
+        failure!(transport.client(service).post(CONTRACTS).body(r#"{"id":"1"}"#), |error| {
+            assert_eq!(error.stop(), stop);
+        });
+        assert_eq!(transport.sent().len(), sent);
+    }
 }
 
 #[tokio::test(start_paused = true)]
