@@ -8,6 +8,7 @@ mod errors;
 mod keys;
 mod layer;
 mod metrics;
+mod model;
 mod order;
 mod request;
 mod secrets;

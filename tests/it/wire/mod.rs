@@ -2,6 +2,7 @@
 
 mod below;
 mod bodies;
+mod endurance;
 mod metronome;
 mod redirects;
 mod simulator;
