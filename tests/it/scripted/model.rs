@@ -8,9 +8,8 @@
 //! service. A refusal is then seen like an attempt that was never sent, and a gateway's error like a lost answer where
 //! no header of the answer counts. Every outcome is still played after every such state, so that what is merged is the
 //! past alone; of two pasts that are merged the call must end alike. The last outcome is played once for those that are
-//! seen alike and leave the service alike. Whoever is asked and cannot tell changes nothing for a write that needs no
-//! verdict, and being slow is one way of not telling: there one outcome less is played. `MODEL_DEPTH` asks for other
-//! lengths.
+//! seen alike and leave the service alike. A write that needs no verdict asks at its end alone, and being slow is one
+//! way of not telling: there one outcome less is played. `MODEL_DEPTH` asks for other lengths, 5 for all stories in full.
 
 use std::{
     collections::HashMap,
@@ -343,9 +342,9 @@ impl Story {
     fn depth(self, depth: usize) -> usize {
         let needs_verdict = matches!(self.repeat, Repeat::RefusedUnlessHalfDone | Repeat::Doubles);
         match self.asked {
-            Asked::Nobody | Asked::Truthful => depth,
-            Asked::Unsure if needs_verdict => depth,
-            Asked::Unsure | Asked::Slow => depth - 1,
+            Asked::Nobody => depth,
+            Asked::Truthful | Asked::Unsure if needs_verdict => depth,
+            Asked::Truthful | Asked::Unsure | Asked::Slow => depth - 1,
         }
     }
 
