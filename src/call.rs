@@ -405,7 +405,10 @@ impl<'a> Call<'a> {
     fn effect(&self, target: Target<'_>, outcome: Outcome) -> Effect {
         let holds = |guard: &Guard| match guard.holds {
             Holds::Always => true,
-            Holds::UnlessHalfDone => !self.history.met_internal_error() && !outcome.tells_of_internal_error(),
+            // Without a key, what was lost may have been such an error.
+            Holds::UnlessHalfDone => {
+                self.key.is_some() && !self.history.met_internal_error() && !outcome.tells_of_internal_error()
+            }
         };
         let guard = self.operation.guard.filter(|guard| holds(guard));
         let deduplicated = guard.is_some_and(|guard| {

@@ -3,6 +3,7 @@
 //! - [`metronome`]: from an empty `main` to a write that survives a stored error
 //! - [`stripe`]: another service, its typed error bodies
 //! - [`own_service`]: a description of your own
+//! - [`config_file`]: described in a file
 //! - [`axum_handler`]: in a web service
 //! - [`tracing`]: a span for each attempt
 //! - [`testing`]: in tests, with the simulator
@@ -10,6 +11,8 @@
 
 #[doc = include_str!("../doc/cookbook/axum_handler.md")]
 pub mod axum_handler {}
+#[doc = include_str!("../doc/cookbook/config_file.md")]
+pub mod config_file {}
 #[doc = include_str!("../doc/cookbook/metronome.md")]
 pub mod metronome {}
 #[doc = include_str!("../doc/cookbook/migrating.md")]

@@ -83,7 +83,8 @@ impl Route {
     }
 
     /// As [`deduplicated_by`](Self::deduplicated_by), for something that takes effect apart from the rest of the write: after
-    /// an internal error, which may have left the write half done, it guards nothing, and the write counts as any other.
+    /// an internal error, which may have left the write half done, it guards nothing, and the write counts as any other;
+    /// and so it does where no key remembers such an error.
     pub fn deduplicated_unless_half_done_by(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
         self.guard = Some(Guard { pointer: pointer.into(), holds: Holds::UnlessHalfDone });
         self

@@ -133,7 +133,8 @@ async fn the_body_decides_only_where_the_service_says_so() {
         (CONTRACTS, "not json", Stop::NotIdempotent),
         (CONTRACTS, "", Stop::NotIdempotent),
         (LEDGER, r#"{"uniqueness_key":"u"}"#, Stop::NotIdempotent),
-        ("https://api.metronome.com/v1/customers", r#"{"ingest_aliases":["a"]}"#, Stop::Attempts),
+        // A customer may have been created without its aliases, and no key remembers that.
+        ("https://api.metronome.com/v1/customers", r#"{"ingest_aliases":["a"]}"#, Stop::NotIdempotent),
         ("https://api.metronome.com/v1/customers", r#"{"ingest_aliases":[]}"#, Stop::NotIdempotent),
         ("https://api.metronome.com/v1/ingest", "[]", Stop::Attempts),
         ("https://api.metronome.com/v1/contracts/list", "{}", Stop::Attempts),

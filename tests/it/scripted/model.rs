@@ -213,10 +213,6 @@ impl Act {
         match story.keys {
             Keys::Signalled => acts.push(Self::BrokenTransient),
             Keys::Poisoned => acts.push(Self::LostLock),
-            // Such a guard is a promise that whatever is lost was not half done, or that a key remembers it.
-            Keys::None if story.repeat == Repeat::RefusedUnlessHalfDone => {
-                acts.retain(|act| !matches!(act, Self::BrokenLate | Self::BrokenLateLost));
-            }
             _ => {}
         }
         acts
