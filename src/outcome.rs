@@ -136,20 +136,28 @@ impl Failure {
     /// What a failed attempt met, told by the types of the error's causes and never by their texts.
     pub(crate) fn of(error: &reqwest_middleware::Error, sent_to: &Url) -> Self {
         match error {
-            reqwest_middleware::Error::Reqwest(error) if error.url().is_some_and(|url| is_same(url, sent_to)) => {
-                Self::of_reqwest(error)
-            }
-            // Of a hop that a redirect led to, or of a request that a middleware below made for itself, perhaps after this
-            // one was answered.
-            reqwest_middleware::Error::Reqwest(error) if error.is_redirect() => Self::RedirectLoop,
-            reqwest_middleware::Error::Reqwest(error) if error.is_builder() => Self::of_another_builder(error),
-            reqwest_middleware::Error::Reqwest(_) => Self::Ambiguous,
+            reqwest_middleware::Error::Reqwest(error) => Self::of_client(error, sent_to),
             // The layer below has refused the request before it was sent.
             reqwest_middleware::Error::Middleware(error) if error.is::<NestedLayers>() => Self::Unsendable,
-            reqwest_middleware::Error::Middleware(error) => {
-                let by_transport = error.chain().flat_map(causes).any(|cause| cause.is::<reqwest::Error>());
-                if by_transport { Self::Ambiguous } else { Self::Middleware }
-            }
+            reqwest_middleware::Error::Middleware(error) => error
+                .chain()
+                .flat_map(causes)
+                .find_map(|cause| cause.downcast_ref::<reqwest::Error>())
+                .map_or(Self::Middleware, |error| Self::of_client(error, sent_to)),
+        }
+    }
+
+    /// An error that names another URL is of a hop that a redirect led to, or of a request that a middleware below made for
+    /// itself, perhaps after this one was answered.
+    fn of_client(error: &reqwest::Error, sent_to: &Url) -> Self {
+        if error.url().is_some_and(|url| is_same(url, sent_to)) {
+            Self::of_reqwest(error)
+        } else if error.is_redirect() {
+            Self::RedirectLoop
+        } else if error.is_builder() {
+            Self::of_another_builder(error)
+        } else {
+            Self::Ambiguous
         }
     }
 

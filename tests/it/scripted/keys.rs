@@ -137,10 +137,10 @@ async fn the_key_of_an_error_can_be_sent_again_as_it_is() {
     for key in [r#"a"b\c"#, "plain", "\\", "\"\""] {
         let transport = Transport::new([status(404), status(404)]);
         let client = transport.client(draft());
-        let mut sent_again = IdempotencyKey::new("none yet");
-        failure!(client.post(CONTRACTS).with_extension(IdempotencyKey::new(key)), |error| {
-            sent_again = error.key().unwrap().clone();
-        });
+        let sent_again = failure!(client.post(CONTRACTS).with_extension(IdempotencyKey::new(key)), |error| error
+            .key()
+            .unwrap()
+            .clone());
         assert_eq!(sent_again.as_str(), key);
         failure!(client.post(CONTRACTS).with_extension(sent_again), |_error| {});
         assert_eq!(transport.keys()[0], transport.keys()[1], "{key}");

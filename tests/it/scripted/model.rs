@@ -520,7 +520,7 @@ impl std::error::Error for Again {
 impl Faults {
     fn provoked() -> Self {
         let real = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let provoke = |fault| Arc::new(real.block_on(faults::provoke(fault)));
+        let provoke = |fault| Arc::new(real.block_on(faults::provoke(fault)).with_url(URL.parse().unwrap()));
         Self { refused: provoke(Fault::ConnectRefused), reset: provoke(Fault::ResetBeforeResponse) }
     }
 }
