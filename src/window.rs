@@ -102,9 +102,9 @@ impl Gate {
             let ticket = (priority, state.next_ticket);
             state.next_ticket += 1;
             state.waiting.insert(ticket, None);
-            Waiting { gate: self.clone(), ticket, timer: None }
+            Waiting { gate: self.clone(), ticket, until: time::now().checked_add(patience), timer: None }
         };
-        time::within(patience, waiting).await
+        time::within(patience, waiting).await.flatten()
     }
 
     fn try_enter(&self, state: &mut State) -> Option<Permit> {
@@ -126,7 +126,7 @@ impl Gate {
         let now = time::now();
         if let Some(wait) = state.size.hold(hint, now - state.began) {
             state.held_until = state.held_until.max(now.checked_add(wait));
-            state.wake_first();
+            if wait > LONG_HOLD { state.wake_all() } else { state.wake_first() }
         }
     }
 
@@ -165,6 +165,12 @@ impl State {
         }
     }
 
+    fn wake_all(&mut self) {
+        for waker in self.waiting.values_mut().filter_map(Option::take) {
+            waker.wake();
+        }
+    }
+
     /// The first in the queue has the timer for the end of a hold: it must look again when that, or who is first, has
     /// changed.
     fn wake_first(&mut self) {
@@ -173,6 +179,9 @@ impl State {
         }
     }
 }
+
+/// A hold that some in the queue may not outlast: they look at once whether they can.
+const LONG_HOLD: Duration = Duration::from_secs(5);
 
 /// A place in flight; given back when dropped.
 #[derive(Debug)]
@@ -209,14 +218,17 @@ type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Waiting {
     gate: Gate,
     ticket: Ticket,
+    /// Its own deadline, where there is one.
+    until: Option<Instant>,
     /// For the end of a hold, which only the first in the queue waits for, or for its own start.
     timer: Option<(Instant, Timer)>,
 }
 
 impl Future for Waiting {
-    type Output = Permit;
+    /// `None` where a hold lasts longer than it can wait.
+    type Output = Option<Permit>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Permit>> {
         let this = &mut *self;
         loop {
             let until = {
@@ -225,9 +237,10 @@ impl Future for Waiting {
                 match state.granted.get(&this.ticket) {
                     Some(start) if *start <= time::now() => {
                         state.granted.remove(&this.ticket);
-                        return Poll::Ready(this.gate.permit(&state));
+                        return Poll::Ready(Some(this.gate.permit(&state)));
                     }
                     Some(start) => Some(*start),
+                    None if this.until.is_some() && state.held_until > this.until => return Poll::Ready(None),
                     None => {
                         state.waiting.insert(this.ticket, Some(context.waker().clone()));
                         let first = state.waiting.keys().next() == Some(&this.ticket);
@@ -358,6 +371,24 @@ mod tests {
         let started = time::now();
         assert!(second.await.is_some());
         assert_eq!(started.elapsed(), MS(2000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_outlast_a_hold_leaves_the_queue_at_once() {
+        let gate = closed().await;
+        let permit = gate.enter(Priority::Write, MS(1)).await.unwrap();
+        let mut patient = Box::pin(gate.enter(Priority::Write, MS(60_000)));
+        let mut hurried = Box::pin(gate.enter(Priority::Write, MS(20_000)));
+        assert!(futures_util::poll!(patient.as_mut()).is_pending());
+        assert!(futures_util::poll!(hurried.as_mut()).is_pending());
+        let started = time::now();
+        gate.hold(MS(30_000));
+        permit.give_back(Ended::Unanswered);
+        assert!(hurried.await.is_none());
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert!(patient.await.is_some());
+        assert_eq!(started.elapsed(), MS(30_000));
+        assert_eq!(gate.read().waiting, 0);
     }
 
     #[tokio::test(start_paused = true)]
