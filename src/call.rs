@@ -233,7 +233,7 @@ impl<'a> Call<'a> {
 
     /// The queue in front of the window leaves no time for an attempt.
     pub(crate) async fn turn_away(self, target: Target<'_>) -> Ending {
-        let attempt = FailedAttempt { kind: ErrorKind::RateLimited, refused: None, ..FailedAttempt::past_deadline() };
+        let attempt = FailedAttempt { kind: ErrorKind::RateLimited, ..FailedAttempt::past_deadline() };
         self.fail(Stop::Deadline, attempt, target).await
     }
 
@@ -257,10 +257,10 @@ impl<'a> Call<'a> {
             }
         };
         let one_customers = self.service.rate_limiting().scope(response.headers()) == Some("customer");
-        let scope = match self.customer(target) {
-            Some(customer) if one_customers => gates.refuse_customer(customer),
+        let scope = match one_customers.then(|| self.customer(target)) {
+            Some(Some(customer)) => gates.refuse_customer(customer),
             // Whose limit it was can no longer be told, but it was not that of all.
-            None if one_customers && self.service.tells_customers() => Scope::Customer,
+            Some(None) if self.service.tells_customers() => Scope::Customer,
             _ => Scope::All,
         };
         places.give_back(ended, scope);
@@ -478,7 +478,7 @@ impl<'a> Call<'a> {
     }
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
-    pub(crate) async fn fail(mut self, stop: Stop, attempt: FailedAttempt, target: Target<'_>) -> Ending {
+    pub(crate) async fn fail(mut self, stop: Stop, mut attempt: FailedAttempt, target: Target<'_>) -> Ending {
         let effect = self.operation.effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.asked_after == Some(self.history.attempts());
@@ -488,7 +488,6 @@ impl<'a> Call<'a> {
             }
         }
         let applied = self.history.applied(effect);
-        let mut attempt = attempt;
         let head = attempt.response.take();
         let error = self.end(stop, applied, attempt, target);
         match head {
