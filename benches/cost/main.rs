@@ -1,0 +1,66 @@
+//! What the layer costs beside its peers, in instructions, allocations and bytes, without a socket.
+//!
+//! ```sh
+//! cargo bench --bench cost
+//! cargo bench --bench cost -- --check
+//! ```
+//!
+//! Every chain of middleware carries the same calls to the same canned answers; no subscriber and no recorder listens.
+//! Prints a Markdown table and writes `target/cost.json`. Instructions are counted by callgrind, where valgrind is
+//! installed; all counts are the same in every run of the same binary. With `--check` only the calls that succeed at once
+//! are measured, and it fails where the layer costs more of them than was agreed.
+
+mod chains;
+mod measure;
+mod report;
+
+use std::process::ExitCode;
+
+use chains::{Case, Chain, Verb};
+use measure::Cost;
+
+fn main() -> ExitCode {
+    // Cargo says that it is a bench.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => compare(),
+        ["--check"] => check(),
+        ["--under-valgrind", chain, case, verb] => {
+            match (Chain::of_name(chain), Case::of_name(case), Verb::of_name(verb)) {
+                (Some(chain), Some(case), Some(verb)) => {
+                    measure::carry_out(chain, case, verb);
+                    ExitCode::SUCCESS
+                }
+                _ => ExitCode::FAILURE,
+            }
+        }
+        other => {
+            eprintln!("unknown arguments: {other:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare() -> ExitCode {
+    let kinds = Case::ALL.iter().flat_map(|case| Verb::ALL.iter().map(move |verb| (*case, *verb)));
+    let costs: Vec<Cost> = kinds
+        .flat_map(|(case, verb)| Chain::ALL.iter().map(move |chain| measure::measure(*chain, case, verb)))
+        .collect();
+    println!("{}", report::table(&costs));
+    match report::write_json(&costs) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("target/cost.json was not written: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> ExitCode {
+    let mut within = true;
+    for verb in Verb::ALL {
+        let [empty, layer] = [Chain::Empty, Chain::SafeRetry].map(|chain| measure::measure(chain, Case::Ok, *verb));
+        within &= report::check(empty, layer);
+    }
+    if within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

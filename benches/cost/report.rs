@@ -1,0 +1,78 @@
+//! The costs as a table, as JSON, and against what was agreed.
+
+use std::{fs, io, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::{
+    chains::{Case, Chain, Verb},
+    measure::Cost,
+};
+
+/// A row per kind of call, a column per chain: instructions, as a multiple of the empty chain's, and allocations.
+pub(crate) fn table(costs: &[Cost]) -> String {
+    let mut table = String::from("| call |");
+    table.extend(Chain::ALL.iter().map(|chain| format!(" {} |", chain.name())));
+    table.push_str("\n|---|");
+    table.push_str(&"---|".repeat(Chain::ALL.len()));
+    for case in Case::ALL {
+        for verb in Verb::ALL {
+            let row: Vec<&Cost> = costs.iter().filter(|cost| (cost.case, cost.verb) == (*case, *verb)).collect();
+            let empty = row.iter().find(|cost| cost.chain == Chain::Empty).and_then(|cost| cost.instructions);
+            table.push_str(&format!("\n| {} {} |", verb.name(), case.name()));
+            table.extend(row.iter().map(|cost| format!(" {} |", cell(cost, empty))));
+        }
+    }
+    table
+}
+
+fn cell(cost: &Cost, empty: Option<u64>) -> String {
+    match (cost.instructions, empty) {
+        (Some(count), Some(empty)) => {
+            format!("{count} ({:.2}), {}", count as f64 / empty as f64, cost.allocations)
+        }
+        _ => format!("-, {}", cost.allocations),
+    }
+}
+
+pub(crate) fn write_json(costs: &[Cost]) -> io::Result<()> {
+    let costs: Vec<Value> = costs
+        .iter()
+        .map(|cost| {
+            json!({
+                "chain": cost.chain.name(),
+                "case": cost.case.name(),
+                "method": cost.verb.name(),
+                "instructions": cost.instructions,
+                "allocations": cost.allocations,
+                "bytes": cost.bytes,
+            })
+        })
+        .collect();
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    fs::create_dir_all(&target)?;
+    fs::write(target.join("cost.json"), serde_json::to_string_pretty(&costs)? + "\n")
+}
+
+/// What a call that succeeds at once may cost: as a multiple of the empty chain's instructions, and allocations more.
+fn agreed(verb: Verb) -> (f64, u64) {
+    match verb {
+        Verb::Get => (1.30, 4),
+        Verb::Post => (1.55, 6),
+    }
+}
+
+/// Prints how the layer compares, and tells whether that is what was agreed.
+pub(crate) fn check(empty: Cost, layer: Cost) -> bool {
+    let (most, more) = agreed(layer.verb);
+    let name = layer.verb.name();
+    let allocations = layer.allocations <= empty.allocations + more;
+    println!("{name}: {} allocations, empty chain {} (agreed: {more} more)", layer.allocations, empty.allocations);
+    let (Some(cost), Some(floor)) = (layer.instructions, empty.instructions) else {
+        println!("{name}: no valgrind, so that instructions are not counted");
+        return allocations;
+    };
+    let ratio = cost as f64 / floor as f64;
+    println!("{name}: {cost} instructions, empty chain {floor}: {ratio:.3} (agreed: {most:.2})");
+    allocations && ratio <= most
+}
