@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
+use smallvec::SmallVec;
 
 use crate::{
     decide::KeyAction,
@@ -24,7 +25,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempts {
-    list: Vec<Attempt>,
+    /// Most calls have one, few have more than two.
+    list: SmallVec<[Attempt; 2]>,
     elapsed: Duration,
     reconciled: bool,
 }

@@ -65,6 +65,14 @@ impl Gates {
         self.customers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Places for an attempt, where they are to be had at once and nobody need be asked whose it is.
+    pub(crate) fn try_enter(&self, now: Instant) -> Option<Places> {
+        if self.count.load(Relaxed) > 0 {
+            return None;
+        }
+        Some(Places { all: self.all.try_enter(now)?, customer: None })
+    }
+
     /// Places for an attempt, within `patience`. The customer's comes first: who waits for it keeps nobody else waiting.
     pub(crate) async fn enter(
         &self,
@@ -141,15 +149,15 @@ impl Customer {
 
 impl Places {
     /// Gives the places back. A refusal counts for the window whose limit was met; for the other it is an answer.
-    pub(crate) fn give_back(self, ended: Ended, scope: Scope) {
+    pub(crate) fn give_back(self, ended: Ended, scope: Scope, now: Instant) {
         let (all, customer) = match (ended, scope) {
             (Ended::Throttled, Scope::Customer) => (Ended::Answered, Ended::Throttled),
             (Ended::Throttled, Scope::All) => (Ended::Throttled, Ended::Answered),
             (other, _) => (other, other),
         };
-        self.all.give_back(all);
+        self.all.give_back(all, now);
         if let Some(permit) = self.customer {
-            permit.give_back(customer);
+            permit.give_back(customer, now);
         }
     }
 }

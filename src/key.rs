@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue};
+use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
     idempotency::{Idempotency, KeyCharacters, KeyFormat},
@@ -69,9 +70,11 @@ impl fmt::Display for Digest {
 
 /// The key of a call as it stands on the wire.
 #[derive(Clone, Debug)]
-pub(crate) struct WireKey {
-    value: HeaderValue,
-    format: KeyFormat,
+pub(crate) enum WireKey {
+    /// The caller's, as it stands on the wire.
+    Given(HeaderValue, KeyFormat),
+    /// Made for the call; written out anew for each attempt, since a shared header value costs more.
+    Fresh(Uuid, KeyFormat),
 }
 
 /// Why a key cannot be sent; never shows the key.
@@ -109,43 +112,51 @@ impl WireKey {
         let given = extension.map(|key| Self::from_raw(idempotency, key.as_str())).transpose()?;
         let Some(header) = header else { return Ok(given) };
         check(idempotency, &idempotency.key_format().raw_part(header.as_bytes()))?;
-        if given.is_some_and(|given| given.value != header) {
+        if given.is_some_and(|given| given.header_value() != *header) {
             return Err(KeyProblem::Disagree);
         }
-        Ok(Some(Self::sensitive(header.clone(), idempotency.key_format())))
+        Ok(Some(Self::Given(header.clone(), idempotency.key_format())))
     }
 
     /// A key that no one has used: a UUIDv4.
     pub(crate) fn fresh(idempotency: &Idempotency) -> Self {
-        let mut buffer = uuid::Uuid::encode_buffer();
-        let uuid = time::fresh_uuid().hyphenated();
-        let value = match idempotency.key_format() {
-            KeyFormat::Raw => HeaderValue::from_str(uuid.encode_lower(&mut buffer)),
-            KeyFormat::StructuredString => HeaderValue::from_str(&format!("\"{uuid}\"")),
-        };
-        // A UUID has hexadecimal digits and hyphens only, so that a header value can always be made of it.
-        Self::sensitive(value.unwrap_or(HeaderValue::from_static("")), idempotency.key_format())
+        Self::Fresh(time::fresh_uuid(), idempotency.key_format())
     }
 
     fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, KeyProblem> {
         check(idempotency, raw.as_bytes())?;
         let format = idempotency.key_format();
         let value = HeaderValue::from_str(&format.on_the_wire(raw)).map_err(|_| KeyProblem::Characters)?;
-        Ok(Self::sensitive(value, format))
+        Ok(Self::Given(value, format))
     }
 
-    /// A sensitive header is left out of Debug output and of HTTP/2's header tables.
-    fn sensitive(mut value: HeaderValue, format: KeyFormat) -> Self {
+    /// Sensitive: left out of Debug output and of HTTP/2's header tables.
+    pub(crate) fn header_value(&self) -> HeaderValue {
+        let mut value = match self {
+            Self::Given(value, _) => value.clone(),
+            Self::Fresh(uuid, format) => {
+                // As a string in quotes, of which the raw format takes the inside.
+                let mut quoted = [b'"'; Hyphenated::LENGTH + 2];
+                uuid.hyphenated().encode_lower(&mut quoted[1..=Hyphenated::LENGTH]);
+                let bytes = match format {
+                    KeyFormat::Raw => &quoted[1..=Hyphenated::LENGTH],
+                    KeyFormat::StructuredString => &quoted[..],
+                };
+                // Hexadecimal digits, hyphens and quotes, of which a header value can always be made.
+                HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""))
+            }
+        };
         value.set_sensitive(true);
-        Self { value, format }
-    }
-
-    pub(crate) fn header_value(&self) -> &HeaderValue {
-        &self.value
+        value
     }
 
     pub(crate) fn to_key(&self) -> IdempotencyKey {
-        IdempotencyKey::new(String::from_utf8_lossy(&self.format.raw_part(self.value.as_bytes())))
+        match self {
+            Self::Given(value, format) => {
+                IdempotencyKey::new(String::from_utf8_lossy(&format.raw_part(value.as_bytes())))
+            }
+            Self::Fresh(uuid, _) => IdempotencyKey::new(uuid.to_string()),
+        }
     }
 }
 

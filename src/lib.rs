@@ -89,6 +89,7 @@ mod signal;
 pub mod simulator;
 mod size;
 mod source;
+mod spare;
 pub mod telemetry;
 mod time;
 mod verify;

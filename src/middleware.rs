@@ -1,27 +1,32 @@
 //! The layer and its loop: the only code that knows that there are several attempts.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
 
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
 use crate::{
-    call::{Call, Kept, Step, Target},
+    call::{Call, Sent, Step},
     config_error::ConfigError,
     decide::{KeyAction, Stop},
-    error::Error,
     request::Overrides,
-    service::{Service, Services},
+    service::{Operation, Service, Services},
+    spare::Target,
     telemetry,
-    time::{self, Clock, SystemClock},
+    time::{Clock, SystemClock},
     verify::Verdict,
 };
 
 /// The layer: a [`Middleware`] that carries calls to the services it knows to an answer or to a typed error.
 ///
 /// Requests to anything else pass through as they are. Put it outside (before) authentication, signing and tracing, so
-/// that each attempt is authenticated, signed and traced; and do not combine it with another layer that retries.
+/// that each attempt is authenticated, signed and traced; and do not combine it with another layer that retries. Where two
+/// of these layers know the same service, the inner one carries the call, and the outer hands on how it has ended.
 ///
 /// ```
 /// use reqwest_middleware::ClientBuilder;
@@ -67,9 +72,6 @@ impl SafeRetry {
     }
 }
 
-/// How a call ends: in the service's answer or in an error that tells what became of the write.
-pub(crate) type Ending = Result<Response, Error>;
-
 type Answered<'a> = Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>> + Send + 'a>>;
 
 impl Middleware for SafeRetry {
@@ -86,76 +88,73 @@ impl Middleware for SafeRetry {
         'next: 'call,
         Self: 'call,
     {
-        match self.services.find(request.url()) {
-            None => next.run(request, extensions),
-            Some(service) => Box::pin(async move {
-                if extensions.get::<Marker>().is_some() {
-                    return Err(reqwest_middleware::Error::middleware(NestedLayers));
-                }
-                let operation = service.operation(request.method(), request.url());
-                let overrides =
-                    Overrides::of(extensions, service, &operation).map_err(reqwest_middleware::Error::middleware)?;
-                let call = Call::begin(service, operation, &overrides, &*self.clock, request, extensions);
-                // The caller's extensions stay as they are until the call has ended.
-                let mut last = extensions.clone();
-                let ended = match call {
-                    Ok((call, request)) => {
-                        telemetry::within(call.span(), run(call, request, extensions, &mut last, next)).await
-                    }
-                    Err(error) => Err(error),
-                };
-                last.remove::<Marker>();
-                *extensions = last;
-                ended.map_err(reqwest_middleware::Error::middleware)
-            }),
-        }
+        let Some((service, path)) = self.services.find(request.url()) else {
+            return next.run(request, extensions);
+        };
+        let operation = service.operation_at(request.method(), path);
+        let overrides = match Overrides::of(extensions, service, &operation) {
+            Ok(overrides) => overrides,
+            Err(mistake) => return Box::pin(ready(Err(reqwest_middleware::Error::middleware(mistake)))),
+        };
+        let operation = overrides.claim(operation, request.method(), service);
+        let span = telemetry::call(service, &operation, request.method(), request.url());
+        let carried =
+            Box::pin(carry(service, operation, overrides, &*self.clock, span.clone(), request, extensions, next));
+        telemetry::within(&span, carried)
     }
 }
 
-/// In the extensions of every attempt, so that a second layer below can tell that there is one above.
-#[derive(Clone)]
-struct Marker;
-
-/// Two layers of one chain both know the service of a request.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "two SafeRetry layers know this request's service, and their attempts would multiply: give the service to one only"
-)]
-pub(crate) struct NestedLayers;
-
-/// The loop: send, learn, decide, wait, verify. Every step is a method of `Call`. `given` are the caller's extensions, `own`
-/// become those of the last attempt.
-async fn run(call: Call<'_>, request: Request, given: &Extensions, own: &mut Extensions, next: Next<'_>) -> Ending {
-    let (mut call, mut request) = call.buffer(request).await?;
+/// The loop: send, learn, decide, wait, verify. Every step is a method of [`Call`].
+#[allow(clippy::too_many_arguments)] // All that a call is made of.
+async fn carry(
+    service: &Service,
+    operation: Operation<'_>,
+    overrides: Overrides,
+    clock: &dyn Clock,
+    span: telemetry::Span,
+    mut request: Request,
+    extensions: &mut Extensions,
+    next: Next<'_>,
+) -> reqwest_middleware::Result<Response> {
+    let mut call = Call::begin(service, operation, &overrides, clock, &request, span);
+    call.choose_key(&request, extensions)?;
+    if call.may_buffer() {
+        Box::pin(call.buffer(&mut request)).await?;
+    }
+    let given = extensions.clone();
     let mut decided = None;
     loop {
         let Ok(places) = call.enter(Target::of(&request)).await else {
             return call.turn_away(Target::of(&request)).await;
         };
         if let Some((tokens, key)) = decided.take() {
-            call.retry(tokens, key, &mut request);
+            call.retry(tokens, key);
+            // An attempt must not see what the one before has left.
+            extensions.clone_from(&given);
         }
-        let kept = call.keep(&request);
-        // An attempt must not see what the one before has left.
-        own.clone_from(given);
-        own.insert(Marker);
-        let failed = match call.send(request, own, next.clone(), places, kept.target()).await {
-            Ok(response) => return Ok(call.succeed(response, kept.target())),
-            Err(failed) => failed,
+        let spare = call.keep(&mut request);
+        call.write_key(&mut request);
+        let failed = match call.send(request, extensions, next.clone(), places, spare.target()).await {
+            Sent::Answered(response) => return Ok(call.succeed(response, spare.target())),
+            Sent::CarriedOut(ended) => return call.hand_on(ended),
+            Sent::Failed(failed) => failed,
         };
-        let (delay, key, tokens, again) = match (call.decide(&failed, kept.target()), kept) {
-            (Step::Retry { delay, key, tokens }, Kept::Request(again)) => (delay, key, tokens, again),
-            (Step::Retry { .. }, kept) => return call.fail(Stop::BodyNotReplayable, failed, kept.target()).await,
-            (Step::Fail(stop), kept) => return call.fail(stop, failed, kept.target()).await,
+        let (delay, key, tokens) = match call.decide(&failed, spare.target()) {
+            Step::Retry { delay, key, tokens } => (delay, key, tokens),
+            Step::Fail(stop) => return call.fail(stop, *failed, spare.target()).await,
+        };
+        let again = match spare.into_request(call.method()) {
+            Ok(again) => again,
+            Err(spare) => return call.fail(Stop::BodyNotReplayable, *failed, spare.target()).await,
         };
         // Only a question to the verifier can still end the call with what is known now.
         let in_doubt = (key == KeyAction::VerifyThenRotate).then_some(failed);
-        time::sleep(delay).await;
+        call.sleep(delay).await;
         if let Some(failed) = in_doubt {
             match call.verify(Target::of(&again)).await {
                 Verdict::NotApplied => {}
-                Verdict::Applied(response) => return call.reconcile(response, failed, Target::of(&again)),
-                Verdict::Unknown => return call.fail(Stop::Unverified, failed, Target::of(&again)).await,
+                Verdict::Applied(response) => return call.reconcile(response, *failed, Target::of(&again)),
+                Verdict::Unknown => return call.fail(Stop::Unverified, *failed, Target::of(&again)).await,
             }
         }
         request = again;

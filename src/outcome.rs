@@ -6,7 +6,7 @@ use http::StatusCode;
 use hyper_util::client::legacy;
 use reqwest::Url;
 
-use crate::{idempotency::Meaning, middleware::NestedLayers};
+use crate::idempotency::Meaning;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,9 @@ pub enum Redirected {
 impl Redirected {
     /// `answered_by` is the URL of a response; one that a middleware has rebuilt may have lost its own.
     pub(crate) fn between(sent_to: &Url, answered_by: &Url) -> Self {
+        if sent_to == answered_by {
+            return Self::No;
+        }
         let same_origin = sent_to.host_str() == answered_by.host_str()
             && sent_to.port_or_known_default() == answered_by.port_or_known_default()
             && sent_to.scheme() == answered_by.scheme();
@@ -137,8 +140,6 @@ impl Failure {
     pub(crate) fn of(error: &reqwest_middleware::Error, sent_to: &Url) -> Self {
         match error {
             reqwest_middleware::Error::Reqwest(error) => Self::of_client(error, sent_to),
-            // The layer below has refused the request before it was sent.
-            reqwest_middleware::Error::Middleware(error) if error.is::<NestedLayers>() => Self::Unsendable,
             reqwest_middleware::Error::Middleware(error) => error
                 .chain()
                 .flat_map(causes)

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::Extensions;
+use http::{Extensions, Method};
 use reqwest_middleware::RequestBuilder;
 
 use crate::{
@@ -110,7 +110,8 @@ impl fmt::Debug for RequestVerifier {
 /// What a request has changed; nothing is copied where it has changed nothing.
 #[derive(Default)]
 pub(crate) struct Overrides {
-    policy: Option<RetryPolicy>,
+    /// In a box, since few requests have one and every call has this.
+    policy: Option<Box<RetryPolicy>>,
     effect: Option<Effect>,
     verifier: Option<RequestVerifier>,
 }
@@ -147,18 +148,22 @@ impl Overrides {
             service.idempotency().check_deadline(policy.deadline, "idempotency.retention", &mut mistakes);
         }
         let (effect, verifier) = (extensions.get().copied(), extensions.get().cloned());
-        mistakes.finish(Some(Self { policy, effect, verifier }))
+        mistakes.finish(Some(Self { policy: policy.map(Box::new), effect, verifier }))
     }
 
     pub(crate) fn policy<'a>(&'a self, service: &'a Service, operation: &Operation<'a>) -> &'a RetryPolicy {
-        self.policy.as_ref().unwrap_or_else(|| operation.policy(service))
+        self.policy.as_deref().unwrap_or_else(|| operation.policy(service))
     }
 
     pub(crate) fn verifier<'a>(&'a self, service: &'a Service) -> Option<&'a dyn Verifier> {
         self.verifier.as_ref().map(|verifier| &*verifier.0).or_else(|| service.the_verifier())
     }
 
-    pub(crate) fn effect(&self) -> Option<Effect> {
-        self.effect
+    /// The operation with the effect that its request claims, if it claims one.
+    pub(crate) fn claim<'a>(&self, operation: Operation<'a>, method: &Method, service: &Service) -> Operation<'a> {
+        match self.effect {
+            Some(effect) => operation.claimed(effect, method, service),
+            None => operation,
+        }
     }
 }

@@ -321,7 +321,12 @@ impl Service {
     }
 
     pub(crate) fn operation(&self, method: &Method, url: &Url) -> Operation<'_> {
-        let route = self.relative_path(url).and_then(|path| self.shared.routes.find(method, path));
+        self.operation_at(method, self.relative_path(url).unwrap_or_default())
+    }
+
+    /// The operation at a path after the base URL.
+    pub(crate) fn operation_at(&self, method: &Method, path: &str) -> Operation<'_> {
+        let route = self.shared.routes.find(method, path);
         let effect = route.map_or_else(|| Effect::of_method(method), |route| route.effect);
         let keyed_route = route.is_none_or(|route| route.keyed);
         Operation {
@@ -350,8 +355,9 @@ impl Services {
         mistakes.finish(Some(Self(services.into())))
     }
 
-    pub(crate) fn find(&self, url: &Url) -> Option<&Service> {
-        self.0.iter().find(|service| service.relative_path(url).is_some())
+    /// The service of a URL, and the part of its path after the service's own.
+    pub(crate) fn find<'u>(&self, url: &'u Url) -> Option<(&Service, &'u str)> {
+        self.0.iter().find_map(|service| Some((service, service.relative_path(url)?)))
     }
 }
 

@@ -6,7 +6,9 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -67,6 +69,19 @@ pub(crate) async fn sleep_until(moment: Instant) {
 /// `None` where `limit` passes before `work` is done; `work` is dropped then.
 pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
     tokio::time::timeout(limit, work).await.ok()
+}
+
+/// `None` where `deadline` passes before `work` is done; `work` is dropped then. There is a timer only where `work` is not
+/// done at once.
+pub(crate) async fn before<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        return Some(done);
+    }
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
+        None => Some(work.await),
+    }
 }
 
 /// 122 random bits, for a key that no one else has.

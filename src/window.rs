@@ -93,7 +93,7 @@ impl Gate {
     pub(crate) async fn enter(&self, priority: Priority, patience: Duration) -> Option<Permit> {
         let waiting = {
             let mut state = self.state();
-            if let Some(permit) = self.try_enter(&mut state) {
+            if let Some(permit) = self.take(&mut state, time::now()) {
                 return Some(permit);
             }
             if state.held_until.is_some_and(|until| until.saturating_duration_since(time::now()) > patience) {
@@ -107,16 +107,21 @@ impl Gate {
         time::within(patience, waiting).await.flatten()
     }
 
-    fn try_enter(&self, state: &mut State) -> Option<Permit> {
+    /// A place in flight, where there is one at `now`.
+    pub(crate) fn try_enter(&self, now: Instant) -> Option<Permit> {
+        self.take(&mut self.state(), now)
+    }
+
+    fn take(&self, state: &mut State, now: Instant) -> Option<Permit> {
         if !state.waiting.is_empty() || !state.has_room() {
             return None;
         }
         state.in_flight += 1;
-        Some(self.permit(state))
+        Some(self.permit(state, now))
     }
 
-    fn permit(&self, state: &State) -> Permit {
-        Permit { gate: self.clone(), sent: time::now(), sent_after: state.size.halvings(), ended: Ended::Unanswered }
+    fn permit(&self, state: &State, now: Instant) -> Permit {
+        Permit { gate: self.clone(), sent: now, sent_after: state.size.halvings(), ended: None }
     }
 
     /// After a refusal at a window of one, where every call would only be told the same: nobody is let in for a while,
@@ -190,13 +195,14 @@ pub(crate) struct Permit {
     gate: Gate,
     sent: Instant,
     sent_after: u64,
-    ended: Ended,
+    /// How, and when.
+    ended: Option<(Ended, Instant)>,
 }
 
 impl Permit {
     /// Gives the place back and tells the window how the attempt ended.
-    pub(crate) fn give_back(mut self, ended: Ended) {
-        self.ended = ended;
+    pub(crate) fn give_back(mut self, ended: Ended, now: Instant) {
+        self.ended = Some((ended, now));
     }
 }
 
@@ -204,9 +210,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut state = self.gate.state();
         let busy = !state.waiting.is_empty() || 2 * state.in_flight > state.size.limit();
-        let now = time::now();
+        let (ended, now) = self.ended.unwrap_or_else(|| (Ended::Unanswered, time::now()));
         let at = At { sent_after: self.sent_after, round_trip: now - self.sent, now: now - state.began, busy };
-        state.size.learn(self.ended, at);
+        state.size.learn(ended, at);
         state.in_flight -= 1;
         state.pump();
     }
@@ -237,7 +243,7 @@ impl Future for Waiting {
                 match state.granted.get(&this.ticket) {
                     Some(start) if *start <= time::now() => {
                         state.granted.remove(&this.ticket);
-                        return Poll::Ready(Some(this.gate.permit(&state)));
+                        return Poll::Ready(Some(this.gate.permit(&state, time::now())));
                     }
                     Some(start) => Some(*start),
                     None if this.until.is_some() && state.held_until > this.until => return Poll::Ready(None),
@@ -297,7 +303,7 @@ mod tests {
                 let permit = gate.enter(priority, MS(1000)).await.unwrap();
                 entered.lock().unwrap().push(number);
                 tokio::task::yield_now().await;
-                permit.give_back(Ended::Answered);
+                permit.give_back(Ended::Answered, time::now());
             });
             tokio::task::yield_now().await;
         }
@@ -335,7 +341,7 @@ mod tests {
     async fn closed() -> Gate {
         let gate = Gate::new(Window::Adaptive);
         for _ in 0..10 {
-            gate.enter(Priority::Write, MS(1)).await.unwrap().give_back(Ended::Throttled);
+            gate.enter(Priority::Write, MS(1)).await.unwrap().give_back(Ended::Throttled, time::now());
         }
         assert_eq!(gate.read().limit, 1);
         gate
@@ -365,7 +371,7 @@ mod tests {
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         assert!(futures_util::poll!(second.as_mut()).is_pending());
         gate.hold(MS(2000));
-        permit.give_back(Ended::Unanswered);
+        permit.give_back(Ended::Unanswered, time::now());
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         drop(first);
         let started = time::now();
@@ -383,7 +389,7 @@ mod tests {
         assert!(futures_util::poll!(hurried.as_mut()).is_pending());
         let started = time::now();
         gate.hold(MS(30_000));
-        permit.give_back(Ended::Unanswered);
+        permit.give_back(Ended::Unanswered, time::now());
         assert!(hurried.await.is_none());
         assert_eq!(started.elapsed(), Duration::ZERO);
         assert!(patient.await.is_some());

@@ -75,13 +75,15 @@ mod metrics;
 mod names;
 mod spans;
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method};
 use reqwest::Url;
 
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use metrics::describe_metrics;
-pub(crate) use spans::{Span, within};
+pub(crate) use spans::{Span, call, within};
 
 use crate::{
     attempts::{Attempts, VerdictKind},
@@ -91,7 +93,6 @@ use crate::{
     outcome::{Answer, Outcome},
     route::Effect,
     service::{Operation, Service},
-    time::{self, Instant},
 };
 
 /// What is told of one call.
@@ -115,29 +116,13 @@ struct About<'a> {
 }
 
 impl<'a> Telemetry<'a> {
-    pub(crate) fn begin(service: &'a Service, operation: &Operation<'_>, method: &Method, url: &Url) -> Self {
-        Self {
-            about: About { service, effect: operation.effect },
-            call: spans::call(service, operation, method, url),
-            attempt: spans::none(),
-            reason: "",
-            ended: false,
-        }
+    pub(crate) fn begin(service: &'a Service, effect: Effect, call: Span) -> Self {
+        Self { about: About { service, effect }, call, attempt: spans::none(), reason: "", ended: false }
     }
 
-    pub(crate) fn call(&self) -> Span {
-        self.call.clone()
-    }
-
-    /// The moment from which the wait for the window counts, where somebody wants to know.
-    pub(crate) fn queued(&self) -> Option<Instant> {
-        cfg!(feature = "metrics").then(time::now)
-    }
-
-    pub(crate) fn let_in(&self, queued: Option<Instant>) {
-        if let (Some(since), Some(_)) = (queued, self.about.service.gates()) {
-            metrics::observe(metrics::WINDOW_WAIT, self.about, None, since.elapsed());
-        }
+    /// Of an attempt with a place in the window, which it has waited for as long.
+    pub(crate) fn let_in(&self, waited: Duration) {
+        metrics::observe(metrics::WINDOW_WAIT, self.about, None, waited);
     }
 
     /// The span of the attempt that follows on `before` others.
@@ -198,6 +183,11 @@ impl<'a> Telemetry<'a> {
         let outcome = if attempts.count() > 1 { "recovered" } else { "success" };
         spans::succeeded(&self.call, self.about.service, attempts, outcome);
         self.end(outcome);
+    }
+
+    /// Another layer has told everything.
+    pub(crate) fn handed_on(&mut self) {
+        self.ended = true;
     }
 
     pub(crate) fn reconciled(&mut self, attempts: &Attempts) {

@@ -1,6 +1,6 @@
 //! The one file that names `tracing`. Nothing is formatted or looked up unless somebody listens.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, pin::Pin};
 
 use http::{Method, StatusCode};
 use reqwest::Url;
@@ -8,9 +8,7 @@ pub(crate) use tracing::Span;
 use tracing::{
     Instrument, debug, debug_span,
     field::{Empty, display},
-    info, info_span,
-    instrument::Instrumented,
-    warn,
+    info, info_span, warn,
 };
 
 use super::names;
@@ -33,6 +31,8 @@ macro_rules! target {
 /// Where a request goes: its service, and what is known of its operation.
 pub(super) type Sending<'a> = (&'a Service, &'a Operation<'a>, &'a Method, &'a Url);
 
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// The path of a route with its service's base path before it.
 struct Template<'a>(&'a Service, &'a str);
 
@@ -42,16 +42,16 @@ impl fmt::Display for Template<'_> {
     }
 }
 
-/// Polls `work` within a span; one that nobody listens to costs a comparison.
-pub(crate) fn within<F: Future>(span: Span, work: F) -> Instrumented<F> {
-    work.instrument(span)
+/// Polls `work` within a span; where nobody listens it is `work` itself.
+pub(crate) fn within<'a, T: 'a>(span: &Span, work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+    if span.is_disabled() { work } else { Box::pin(work.instrument(span.clone())) }
 }
 
 pub(super) fn none() -> Span {
     Span::none()
 }
 
-pub(super) fn call(service: &Service, operation: &Operation<'_>, method: &Method, url: &Url) -> Span {
+pub(crate) fn call(service: &Service, operation: &Operation<'_>, method: &Method, url: &Url) -> Span {
     info_span!(
         target: target!(),
         "safe_retry.call",

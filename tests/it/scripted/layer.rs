@@ -6,7 +6,7 @@ use http::{Extensions, Method};
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_safe_retry::{
-    Applied, Attempts, Effect, Idempotency, IdempotencyKey, KeyKind, RetryPolicy, SafeRetry, Service, Stop,
+    Applied, Attempts, Effect, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RetryPolicy, SafeRetry, Service, Stop,
 };
 
 use super::{CONTRACTS, LEDGER, failure, metronome};
@@ -217,19 +217,51 @@ async fn the_tower_service_and_cloned_clients_behave_alike() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_layers_that_know_the_same_service_are_refused() {
-    let transport = Transport::new([]);
+async fn the_attempts_of_two_layers_for_the_same_service_do_not_multiply() {
+    let transport = Transport::new([status(503), status(200), status(503), status(503), status(503)]);
     let client = ClientBuilder::new(unused())
         .with(SafeRetry::new([Service::metronome()]))
         .with(SafeRetry::new([Service::metronome()]))
         .with(transport.clone())
         .build();
+    let response = client.post(CONTRACTS).send().await.unwrap();
+    let attempts = response.extensions().get::<Attempts>().unwrap();
+    assert_eq!(attempts.count(), 2, "the account is that of the inner layer");
     failure!(client.post(CONTRACTS), |error| {
-        assert_eq!((error.stop(), error.applied(), error.attempts().count()), (Stop::Permanent, Applied::No, 1));
-        let source = std::error::Error::source(error).unwrap().to_string();
-        assert!(source.contains("two SafeRetry layers"), "{source}");
+        assert_eq!((error.stop(), error.applied(), error.attempts().count()), (Stop::Attempts, Applied::Unknown, 3));
     });
-    assert_eq!(transport.sent().len(), 0);
+    let keys = transport.keys();
+    assert_eq!(keys.len(), 5);
+    assert_eq!((&keys[0], &keys[2], &keys[3]), (&keys[1], &keys[3], &keys[4]));
+    assert_ne!(keys[0], keys[2]);
+}
+
+/// A layer below that carries a call of its own for every request, as one that fetches tokens does.
+struct Fetching(reqwest_middleware::ClientWithMiddleware);
+
+#[async_trait::async_trait]
+impl Middleware for Fetching {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        self.0.get("https://api.metronome.com/v1/token").send().await?;
+        next.run(request, extensions).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_of_another_call_below_is_not_taken_for_the_calls_own() {
+    let tokens = Transport::new([status(404)]);
+    let client = ClientBuilder::new(unused())
+        .with(SafeRetry::new([Service::metronome()]))
+        .with(Fetching(tokens.client(Service::metronome())))
+        .build();
+    failure!(client.post(CONTRACTS), |error| {
+        assert_eq!((error.path(), error.kind()), ("/v1/contracts/create", ErrorKind::Transport));
+    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +277,7 @@ async fn two_layers_for_different_services_go_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_mark_of_the_layer_is_taken_out_of_the_extensions() {
+async fn the_layer_leaves_nothing_in_the_extensions() {
     let transport = Transport::new([status(200)]);
     let mut extensions = Extensions::new();
     let request = Request::new(Method::POST, CONTRACTS.parse().unwrap());

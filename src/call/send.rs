@@ -1,0 +1,194 @@
+//! Sending an attempt, and reading what came of it.
+
+use http::{
+    Extensions, HeaderMap, StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use reqwest::{Request, Response, ResponseBuilderExt};
+use reqwest_middleware::Next;
+
+use super::Call;
+use crate::{
+    attempts::Attempts,
+    body,
+    decide::KeyPlace,
+    error::{Error, ErrorKind, Failed},
+    gates::{Places, Scope},
+    idempotency::Meaning,
+    outcome::{Answer, Failure, Outcome, Redirected},
+    route::Effect,
+    service::FinalStatus,
+    size::Ended,
+    spare::Target,
+    telemetry, time,
+};
+
+/// An attempt that did not succeed: what the decision needs of it, and what an error would show.
+pub(crate) struct FailedAttempt {
+    pub(super) outcome: Outcome,
+    pub(super) kind: ErrorKind,
+    pub(super) shown: Failed,
+    /// Whose limit it has met.
+    pub(super) refused: Option<Scope>,
+    /// The answer as it came, but for its body; kept where it may become the caller's.
+    pub(super) response: Option<http::Response<()>>,
+}
+
+/// What came of an attempt.
+pub(crate) enum Sent {
+    /// A success or a redirect.
+    Answered(Response),
+    Failed(Box<FailedAttempt>),
+    /// Another layer below, which knows the service too, has carried the call to its end.
+    CarriedOut(reqwest_middleware::Result<Response>),
+}
+
+/// What arrived; `None` where the deadline came first.
+type Arrived = Option<reqwest_middleware::Result<Response>>;
+
+impl FailedAttempt {
+    fn new(outcome: Outcome, shown: Failed) -> Self {
+        Self { outcome, kind: ErrorKind::of(outcome), shown, refused: None, response: None }
+    }
+
+    pub(super) fn past_deadline() -> Self {
+        Self::new(Outcome::Failure(Failure::Ambiguous), Failed::past_deadline())
+    }
+}
+
+impl Call<'_> {
+    /// Tells the window how the attempt ended, and whose limit it has met.
+    fn leave(&self, places: Option<Places>, sent: &Arrived, target: Target<'_>) -> Option<Scope> {
+        let (places, gates) = (places?, self.service.gates()?);
+        let Some(Ok(response)) = sent else {
+            places.give_back(Ended::Unanswered, Scope::All, self.now);
+            return None;
+        };
+        let ended = match response.status() {
+            StatusCode::TOO_MANY_REQUESTS => Ended::Throttled,
+            StatusCode::SERVICE_UNAVAILABLE => Ended::Down,
+            _ => {
+                places.give_back(Ended::Answered, Scope::All, self.now);
+                return None;
+            }
+        };
+        let one_customers = self.service.rate_limiting().scope(response.headers()) == Some("customer");
+        let scope = match one_customers.then(|| self.customer(target)) {
+            Some(Some(customer)) => gates.refuse_customer(customer),
+            // Whose limit it was can no longer be told, but it was not that of all.
+            Some(None) if self.service.tells_customers() => Scope::Customer,
+            _ => Scope::All,
+        };
+        places.give_back(ended, scope, self.now);
+        Some(scope)
+    }
+
+    /// One attempt, within the call's deadline; an error's body is read here, once.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+        places: Option<Places>,
+        target: Target<'_>,
+    ) -> Sent {
+        let span = self.attempt_span(target);
+        let sent = telemetry::within(&span, next.run(request, extensions));
+        let sent = time::before(self.deadline(), sent).await;
+        self.now = time::now();
+        self.telemetry.sent(span);
+        let refused = self.leave(places, &sent, target);
+        let failed = match sent {
+            Some(Ok(response)) if is_carried_out(&response) => return Sent::CarriedOut(Ok(response)),
+            Some(Ok(response)) if !is_error(response.status()) => return Sent::Answered(response),
+            Some(Ok(response)) => {
+                // In a box, since most calls have none.
+                let failed = Box::pin(self.read(response, target)).await;
+                self.now = time::now();
+                FailedAttempt { refused, ..failed }
+            }
+            Some(Err(error)) if self.is_own_error(&error, target) => return Sent::CarriedOut(Err(error)),
+            Some(Err(error)) => {
+                let failure = Failure::of(&error, target.url);
+                FailedAttempt::new(Outcome::Failure(failure), Failed::without_answer(failure, error))
+            }
+            None => FailedAttempt::past_deadline(),
+        };
+        Sent::Failed(Box::new(failed))
+    }
+
+    /// Whether another layer below has ended this very request: repeats of its repeats would multiply.
+    fn is_own_error(&self, error: &reqwest_middleware::Error, target: Target<'_>) -> bool {
+        let reqwest_middleware::Error::Middleware(error) = error else { return false };
+        error.downcast_ref::<Error>().is_some_and(|error| {
+            error.service() == self.service.name()
+                && *error.method() == self.method
+                && error.path() == target.url.path()
+        })
+    }
+
+    fn attempt_span(&self, target: Target<'_>) -> telemetry::Span {
+        let sending = (&self.operation, &self.method, target.url);
+        let which = (self.history.attempts(), self.key_generation);
+        self.telemetry.attempt(sending, which, || self.current_key(target))
+    }
+
+    async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
+        let policy = self.policy;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let redirected = Redirected::between(target.url, response.url());
+        let kept = (self.service.final_status() == FinalStatus::Response).then(|| head(&mut response, &headers));
+        let patience = policy.error_body_timeout.min(self.time_left());
+        let body = body::read(response, policy.max_error_body, patience).await;
+
+        let parts = self.service.error_format().read(&headers, &body.bytes);
+        let idempotency = self.service.idempotency();
+        let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
+        let rate_limiting = self.service.rate_limiting();
+        let mut answer = Answer::new(status);
+        let key = self.key_place(target);
+        answer.meaning = idempotency.meaning(status, &texts).filter(|meaning| self.applies(*meaning, key));
+        answer.hint = rate_limiting.read(&headers, || self.clock.wall());
+        answer.retry_signal = self.service.retry_signal().and_then(|signal| signal.read(&headers));
+        answer.transient = idempotency.is_transient(&headers);
+        answer.replayed = idempotency.is_replay(&headers);
+        answer.redirected = redirected;
+
+        let scope = rate_limiting.scope(&headers).map(str::to_owned);
+        let shown = Failed { status: Some(status), retry_after: answer.hint, scope, parts, body, ..Failed::default() };
+        FailedAttempt { response: kept, ..FailedAttempt::new(Outcome::Answer(answer), shown) }
+    }
+
+    /// A request without a key has no conflict about one. That something else is being executed still holds for what
+    /// may be repeated anyway.
+    fn applies(&self, meaning: Meaning, key: KeyPlace) -> bool {
+        let has_key = key != KeyPlace::Absent;
+        match meaning {
+            Meaning::AlreadyExists => true,
+            Meaning::InProgress => has_key || self.operation.effect != Effect::Write,
+            Meaning::OtherParameters | Meaning::Burnt | Meaning::RotateAtOnce => has_key,
+        }
+    }
+}
+
+/// All of a response but its body. What described the body on the wire no longer does.
+fn head(response: &mut Response, headers: &HeaderMap) -> http::Response<()> {
+    let mut head = http::Response::builder().url(response.url().clone()).body(()).unwrap_or_default();
+    *head.status_mut() = response.status();
+    *head.version_mut() = response.version();
+    head.extensions_mut().extend(std::mem::take(response.extensions_mut()));
+    *head.headers_mut() = headers.clone();
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        head.headers_mut().remove(name);
+    }
+    head
+}
+
+/// Whether the response has another layer's account: its call has ended.
+fn is_carried_out(response: &Response) -> bool {
+    response.extensions().get::<Attempts>().is_some()
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
