@@ -17,6 +17,7 @@ use crate::{
     route::{Effect, Guard, Route, Routes},
     signal::Signal,
     source::Source,
+    telemetry::Meters,
     verify::Verifier,
     window::Window,
 };
@@ -68,6 +69,8 @@ struct Shared {
     routes: Routes,
     budget: Budget,
     gates: Option<Gates>,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+    meters: Meters,
 }
 
 /// Draws the customer from a request.
@@ -303,6 +306,11 @@ impl Service {
         &self.shared.budget
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.shared.meters
+    }
+
     pub(crate) fn the_verifier(&self) -> Option<&dyn Verifier> {
         self.verifier.as_deref()
     }
@@ -310,6 +318,7 @@ impl Service {
     /// The part of a path after the base URL, if the URL is this service's.
     fn relative_path<'u>(&self, url: &'u Url) -> Option<&'u str> {
         let base = &self.shared.url;
+        // The hosts first: among many services they differ, mostly in length already.
         let same_origin = url.host_str() == base.host_str()
             && url.port_or_known_default() == base.port_or_known_default()
             && url.scheme() == base.scheme();
@@ -500,8 +509,9 @@ impl ServiceBuilder {
         let url = mistakes.under(&format!("services.{}.", self.name)).finish(url)?;
         let budget = Budget::new(self.policy.budget);
         let gates = Gates::new(self.window);
+        let meters = Meters::new(&self.name);
         let verifier = self.verifier.take();
-        Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget, gates }), verifier })
+        Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget, gates, meters }), verifier })
     }
 
     /// The base URL as it is compared with others, if it is one.

@@ -35,13 +35,62 @@ const BUDGET: Metric = metric("safe_retry_budget_tokens", "what is left of the r
 
 #[cfg(feature = "metrics")]
 mod facade {
-    use metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+    use std::borrow::Cow;
+
+    use metrics::{
+        Key, Label, Level, Metadata, Unit, describe_counter, describe_gauge, describe_histogram, with_recorder,
+    };
 
     use super::{
         ATTEMPTS, About, BUDGET, CALLS, Duration, IN_DOUBT, Metric, REPLAYS, RETRIES, ROTATIONS, Service, VERDICTS,
         WAIT, WINDOW_LIMIT, WINDOW_WAIT,
     };
-    use crate::telemetry::names;
+    use crate::{route::Effect, telemetry::names};
+
+    static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+    /// The keys of what a call tells that succeeds at once, made once per service: a key owns its labels.
+    #[derive(Debug)]
+    pub(crate) struct Meters {
+        budget: Key,
+        window: Key,
+        effects: [Success; 4],
+    }
+
+    #[derive(Debug)]
+    struct Success {
+        call: Key,
+        attempt: Key,
+        window_wait: Key,
+    }
+
+    impl Meters {
+        pub(crate) fn new(service: &Cow<'static, str>) -> Self {
+            let of_service =
+                |metric: Metric| Key::from_parts(metric.name, vec![Label::new("service", service.clone())]);
+            let effects = EFFECTS.map(|effect| Success {
+                call: key(CALLS, service, effect, SUCCESS),
+                attempt: key(ATTEMPTS, service, effect, ANSWERED),
+                window_wait: key(WINDOW_WAIT, service, effect, None),
+            });
+            Self { budget: of_service(BUDGET), window: of_service(WINDOW_LIMIT), effects }
+        }
+
+        fn of(&self, metric: Metric, effect: Effect, more: super::Label) -> Option<&Key> {
+            let success = &self.effects[effect as usize];
+            match more {
+                SUCCESS if metric.name == CALLS.name => Some(&success.call),
+                ANSWERED if metric.name == ATTEMPTS.name => Some(&success.attempt),
+                None if metric.name == WINDOW_WAIT.name => Some(&success.window_wait),
+                _ => None,
+            }
+        }
+    }
+
+    /// In the order in which they are numbered.
+    const EFFECTS: [Effect; 4] = [Effect::Read, Effect::Idempotent, Effect::Deduplicated, Effect::Write];
+    const SUCCESS: super::Label = Some(("outcome", "success"));
+    const ANSWERED: super::Label = Some(("outcome", "2xx"));
 
     /// Tells the recorder that is installed the units and meanings of the layer's metrics; they are recorded without it.
     pub fn describe_metrics() {
@@ -56,36 +105,58 @@ mod facade {
         }
     }
 
-    fn labels(about: About<'_>, more: super::Label) -> Vec<Label> {
+    fn key(metric: Metric, service: &Cow<'static, str>, effect: Effect, more: super::Label) -> Key {
         let mut labels = Vec::with_capacity(3);
-        labels.push(Label::new("service", about.service.shared_name()));
-        labels.push(Label::from_static_parts("effect", names::effect(about.effect)));
+        labels.push(Label::new("service", service.clone()));
+        labels.push(Label::from_static_parts("effect", names::effect(effect)));
         labels.extend(more.map(|(name, value)| Label::from_static_parts(name, value)));
-        labels
+        Key::from_parts(metric.name, labels)
+    }
+
+    fn with_key(metric: Metric, about: About<'_>, more: super::Label, tell: impl FnOnce(&Key)) {
+        match about.service.meters().of(metric, about.effect, more) {
+            Some(key) => tell(key),
+            None => tell(&key(metric, &about.service.shared_name(), about.effect, more)),
+        }
     }
 
     pub(crate) fn count(metric: Metric, about: About<'_>, more: super::Label) {
-        counter!(metric.name, labels(about, more)).increment(1);
+        with_key(metric, about, more, |key| {
+            with_recorder(|recorder| recorder.register_counter(key, &METADATA).increment(1));
+        });
     }
 
     pub(crate) fn observe(metric: Metric, about: About<'_>, more: super::Label, time: Duration) {
-        histogram!(metric.name, labels(about, more)).record(time.as_secs_f64());
+        with_key(metric, about, more, |key| {
+            with_recorder(|recorder| recorder.register_histogram(key, &METADATA).record(time.as_secs_f64()));
+        });
     }
 
     /// Budget and window, as they are now.
     pub(crate) fn measure(service: &Service) {
-        let labels = || vec![Label::new("service", service.shared_name())];
-        gauge!(BUDGET.name, labels()).set(f64::from(service.budget().tokens()));
+        let set = |key, value| with_recorder(|recorder| recorder.register_gauge(key, &METADATA).set(value));
+        set(&service.meters().budget, f64::from(service.budget().tokens()));
         if let Some(gates) = service.gates() {
             // A window has at most as many places as fit into 32 bits.
-            gauge!(WINDOW_LIMIT.name, labels()).set(gates.read().limit as f64);
+            set(&service.meters().window, gates.read().limit as f64);
         }
     }
 }
 
 #[cfg(not(feature = "metrics"))]
 mod facade {
+    use std::borrow::Cow;
+
     use super::{About, Duration, Label, Metric, Service};
+
+    #[derive(Debug)]
+    pub(crate) struct Meters;
+
+    impl Meters {
+        pub(crate) fn new(_: &Cow<'static, str>) -> Self {
+            Self
+        }
+    }
 
     pub(crate) fn count(_: Metric, _: About<'_>, _: Label) {}
 
@@ -94,6 +165,7 @@ mod facade {
     pub(crate) fn measure(_: &Service) {}
 }
 
+pub(crate) use facade::Meters;
 #[cfg(feature = "metrics")]
 pub use facade::describe_metrics;
 pub(super) use facade::{count, measure, observe};

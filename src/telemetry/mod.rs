@@ -80,6 +80,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 use reqwest::Url;
 
+pub(crate) use metrics::Meters;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use metrics::describe_metrics;
