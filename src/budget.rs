@@ -29,6 +29,9 @@ impl Budget {
 
     /// Puts tokens back, never above the capacity.
     pub(crate) fn deposit(&self, tokens: u32) {
+        if self.tokens() == self.capacity {
+            return;
+        }
         // The closure always answers `Some`, so there is no failure to look at.
         let _ = self.tokens.fetch_update(Relaxed, Relaxed, |held| Some(held.saturating_add(tokens).min(self.capacity)));
     }

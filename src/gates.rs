@@ -48,7 +48,8 @@ pub(crate) enum Scope {
 #[must_use]
 pub(crate) struct Places {
     all: Permit,
-    customer: Option<Permit>,
+    /// In a box, since few calls have one.
+    customer: Option<Box<Permit>>,
 }
 
 impl Gates {
@@ -82,7 +83,7 @@ impl Gates {
     ) -> Option<Places> {
         let started = time::now();
         let customer = match self.of_customer(customer) {
-            Some(gate) => Some(gate.enter(priority, patience).await?),
+            Some(gate) => Some(Box::new(gate.enter(priority, patience).await?)),
             None => None,
         };
         let all = self.all.enter(priority, patience.saturating_sub(started.elapsed())).await?;

@@ -98,66 +98,76 @@ impl Middleware for SafeRetry {
         };
         let operation = overrides.claim(operation, request.method(), service);
         let span = telemetry::call(service, &operation, request.method(), request.url());
-        let carried =
-            Box::pin(carry(service, operation, overrides, &*self.clock, span.clone(), request, extensions, next));
-        telemetry::within(&span, carried)
+        let begun = Begun { service, operation, overrides, clock: &*self.clock, span: span.clone() };
+        telemetry::within(&span, Box::pin(carry(begun, request, extensions, next)))
     }
 }
 
-/// The loop: send, learn, decide, wait, verify. Every step is a method of [`Call`].
-#[allow(clippy::too_many_arguments)] // All that a call is made of.
-async fn carry(
-    service: &Service,
-    operation: Operation<'_>,
+/// What is known of a call before its first attempt.
+struct Begun<'a> {
+    service: &'a Service,
+    operation: Operation<'a>,
     overrides: Overrides,
-    clock: &dyn Clock,
+    clock: &'a dyn Clock,
     span: telemetry::Span,
+}
+
+/// The loop: send, learn, decide, wait, verify. Every step is a method of [`Call`].
+#[allow(clippy::manual_async_fn)] // An `async fn` would have room for each of its arguments twice.
+fn carry<'a>(
+    begun: Begun<'a>,
     mut request: Request,
-    extensions: &mut Extensions,
-    next: Next<'_>,
-) -> reqwest_middleware::Result<Response> {
-    let mut call = Call::begin(service, operation, &overrides, clock, &request, span);
-    call.choose_key(&request, extensions)?;
-    if call.may_buffer() {
-        Box::pin(call.buffer(&mut request)).await?;
-    }
-    let given = extensions.clone();
-    let mut decided = None;
-    loop {
-        let Ok(places) = call.enter(Target::of(&request)).await else {
-            return call.turn_away(Target::of(&request)).await;
-        };
-        if let Some((tokens, key)) = decided.take() {
-            call.retry(tokens, key);
-            // An attempt must not see what the one before has left.
-            extensions.clone_from(&given);
+    extensions: &'a mut Extensions,
+    next: Next<'a>,
+) -> impl Future<Output = reqwest_middleware::Result<Response>> + Send + 'a {
+    async move {
+        let Begun { service, operation, clock, span, .. } = begun;
+        let mut call = Call::begin(service, operation, &begun.overrides, clock, &request, span);
+        call.choose_key(&request, extensions)?;
+        if call.may_buffer() {
+            Box::pin(call.buffer(&mut request)).await?;
         }
-        let spare = call.keep(&mut request);
-        call.write_key(&mut request);
-        let failed = match call.send(request, extensions, next.clone(), places, spare.target()).await {
-            Sent::Answered(response) => return Ok(call.succeed(response, spare.target())),
-            Sent::CarriedOut(ended) => return call.hand_on(ended),
-            Sent::Failed(failed) => failed,
-        };
-        let (delay, key, tokens) = match call.decide(&failed, spare.target()) {
-            Step::Retry { delay, key, tokens } => (delay, key, tokens),
-            Step::Fail(stop) => return call.fail(stop, *failed, spare.target()).await,
-        };
-        let again = match spare.into_request(call.method()) {
-            Ok(again) => again,
-            Err(spare) => return call.fail(Stop::BodyNotReplayable, *failed, spare.target()).await,
-        };
-        // Only a question to the verifier can still end the call with what is known now.
-        let in_doubt = (key == KeyAction::VerifyThenRotate).then_some(failed);
-        call.sleep(delay).await;
-        if let Some(failed) = in_doubt {
-            match call.verify(Target::of(&again)).await {
-                Verdict::NotApplied => {}
-                Verdict::Applied(response) => return call.reconcile(response, *failed, Target::of(&again)),
-                Verdict::Unknown => return call.fail(Stop::Unverified, *failed, Target::of(&again)).await,
+        let given = extensions.clone();
+        let mut decided = None;
+        loop {
+            let Ok(places) = call.enter(Target::of(&request)).await else {
+                return call.turn_away(Target::of(&request)).await;
+            };
+            if let Some((tokens, key)) = decided.take() {
+                call.retry(tokens, key);
+                // An attempt must not see what the one before has left.
+                extensions.clone_from(&given);
             }
+            let spare = call.keep(&mut request);
+            call.write_key(&mut request);
+            let arrived = call.send(request, extensions, next.clone(), spare.target()).await;
+            let failed = match call.learn(arrived, places, spare.target()) {
+                Sent::Answered(response) => return Ok(call.succeed(response, spare.target())),
+                Sent::CarriedOut(ended) => return call.hand_on(ended),
+                Sent::Failed(failed) => failed,
+                // In a box, since most calls have none.
+                Sent::Refused(response, scope) => Box::pin(call.read(response, scope, spare.target())).await,
+            };
+            let (delay, key, tokens) = match call.decide(&failed, spare.target()) {
+                Step::Retry { delay, key, tokens } => (delay, key, tokens),
+                Step::Fail(stop) => return call.fail(stop, failed, spare.target()).await,
+            };
+            let again = match spare.into_request(call.method()) {
+                Ok(again) => again,
+                Err(spare) => return call.fail(Stop::BodyNotReplayable, failed, spare.target()).await,
+            };
+            // Only a question to the verifier can still end the call with what is known now.
+            let in_doubt = (key == KeyAction::VerifyThenRotate).then_some(failed);
+            call.sleep(delay).await;
+            if let Some(failed) = in_doubt {
+                match call.verify(Target::of(&again)).await {
+                    Verdict::NotApplied => {}
+                    Verdict::Applied(response) => return call.reconcile(response, failed, Target::of(&again)),
+                    Verdict::Unknown => return call.fail(Stop::Unverified, failed, Target::of(&again)).await,
+                }
+            }
+            request = again;
+            decided = Some((tokens, key));
         }
-        request = again;
-        decided = Some((tokens, key));
     }
 }

@@ -7,7 +7,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    pin::pin,
+    pin::Pin,
     task::Poll,
     time::{Duration, SystemTime},
 };
@@ -73,14 +73,19 @@ pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Out
 
 /// `None` where `deadline` passes before `work` is done; `work` is dropped then. There is a timer only where `work` is not
 /// done at once.
-pub(crate) async fn before<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
-    let mut work = pin!(work);
-    if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
-        return Some(done);
-    }
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
-        None => Some(work.await),
+#[allow(clippy::manual_async_fn)] // An `async fn` would have room for its argument twice.
+pub(crate) fn before<F: Future + Unpin + Send>(
+    deadline: Option<Instant>,
+    mut work: F,
+) -> impl Future<Output = Option<F::Output>> + Send {
+    async move {
+        if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context))).await {
+            return Some(done);
+        }
+        match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, &mut work).await.ok(),
+            None => Some((&mut work).await),
+        }
     }
 }
 

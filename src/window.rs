@@ -121,7 +121,7 @@ impl Gate {
     }
 
     fn permit(&self, state: &State, now: Instant) -> Permit {
-        Permit { gate: self.clone(), sent: now, sent_after: state.size.halvings(), ended: None }
+        Permit { gate: self.clone(), sent: now, sent_after: state.size.halvings(), given_back: false }
     }
 
     /// After a refusal at a window of one, where every call would only be told the same: nobody is let in for a while,
@@ -195,26 +195,31 @@ pub(crate) struct Permit {
     gate: Gate,
     sent: Instant,
     sent_after: u64,
-    /// How, and when.
-    ended: Option<(Ended, Instant)>,
+    given_back: bool,
 }
 
 impl Permit {
     /// Gives the place back and tells the window how the attempt ended.
     pub(crate) fn give_back(mut self, ended: Ended, now: Instant) {
-        self.ended = Some((ended, now));
+        self.given_back = true;
+        self.tell(ended, now);
+    }
+
+    fn tell(&self, ended: Ended, now: Instant) {
+        let mut state = self.gate.state();
+        let busy = !state.waiting.is_empty() || 2 * state.in_flight > state.size.limit();
+        let at = At { sent_after: self.sent_after, round_trip: now - self.sent, now: now - state.began, busy };
+        state.size.learn(ended, at);
+        state.in_flight -= 1;
+        state.pump();
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.gate.state();
-        let busy = !state.waiting.is_empty() || 2 * state.in_flight > state.size.limit();
-        let (ended, now) = self.ended.unwrap_or_else(|| (Ended::Unanswered, time::now()));
-        let at = At { sent_after: self.sent_after, round_trip: now - self.sent, now: now - state.began, busy };
-        state.size.learn(ended, at);
-        state.in_flight -= 1;
-        state.pump();
+        if !self.given_back {
+            self.tell(Ended::Unanswered, time::now());
+        }
     }
 }
 

@@ -18,7 +18,7 @@ impl Call<'_> {
     /// The queue in front of the window leaves no time for an attempt.
     pub(crate) async fn turn_away(&mut self, target: Target<'_>) -> Ending {
         let attempt = FailedAttempt { kind: ErrorKind::RateLimited, ..FailedAttempt::past_deadline() };
-        self.fail(Stop::Deadline, attempt, target).await
+        self.fail(Stop::Deadline, Box::new(attempt), target).await
     }
 
     /// What another layer has carried to its end is handed on as it is: it has told everything.
@@ -40,7 +40,12 @@ impl Call<'_> {
     }
 
     /// The verifier has found the write: its response is the call's, or an error says that it was applied.
-    pub(crate) fn reconcile(&mut self, found: Option<Response>, attempt: FailedAttempt, target: Target<'_>) -> Ending {
+    pub(crate) fn reconcile(
+        &mut self,
+        found: Option<Response>,
+        attempt: Box<FailedAttempt>,
+        target: Target<'_>,
+    ) -> Ending {
         let Some(mut response) = found else {
             return Err(self.ended(Stop::Permanent, Applied::Yes, attempt, target));
         };
@@ -53,7 +58,7 @@ impl Call<'_> {
     }
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
-    pub(crate) async fn fail(&mut self, stop: Stop, mut attempt: FailedAttempt, target: Target<'_>) -> Ending {
+    pub(crate) async fn fail(&mut self, stop: Stop, mut attempt: Box<FailedAttempt>, target: Target<'_>) -> Ending {
         let effect = self.operation.effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.asked_after == Some(self.history.attempts());
@@ -74,13 +79,13 @@ impl Call<'_> {
         &mut self,
         stop: Stop,
         applied: Applied,
-        attempt: FailedAttempt,
+        attempt: Box<FailedAttempt>,
         target: Target<'_>,
     ) -> reqwest_middleware::Error {
         reqwest_middleware::Error::middleware(self.end(stop, applied, attempt, target))
     }
 
-    fn end(&mut self, stop: Stop, applied: Applied, attempt: FailedAttempt, target: Target<'_>) -> Error {
+    fn end(&mut self, stop: Stop, applied: Applied, attempt: Box<FailedAttempt>, target: Target<'_>) -> Error {
         self.error(attempt.kind, stop, applied, attempt.shown, target)
     }
 

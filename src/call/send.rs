@@ -1,5 +1,7 @@
 //! Sending an attempt, and reading what came of it.
 
+use std::future::Future;
+
 use http::{
     Extensions, HeaderMap, StatusCode,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
@@ -38,13 +40,16 @@ pub(crate) struct FailedAttempt {
 pub(crate) enum Sent {
     /// A success or a redirect.
     Answered(Response),
+    /// A 4xx or 5xx, whose body is to be read, and whose limit it has met.
+    Refused(Response, Option<Scope>),
+    /// No answer.
     Failed(Box<FailedAttempt>),
     /// Another layer below, which knows the service too, has carried the call to its end.
     CarriedOut(reqwest_middleware::Result<Response>),
 }
 
 /// What arrived; `None` where the deadline came first.
-type Arrived = Option<reqwest_middleware::Result<Response>>;
+pub(crate) type Arrived = Option<reqwest_middleware::Result<Response>>;
 
 impl FailedAttempt {
     fn new(outcome: Outcome, shown: Failed) -> Self {
@@ -83,30 +88,28 @@ impl Call<'_> {
         Some(scope)
     }
 
-    /// One attempt, within the call's deadline; an error's body is read here, once.
-    pub(crate) async fn send(
+    /// Begins an attempt, which ends at the call's deadline at the latest.
+    pub(crate) fn send<'b>(
         &mut self,
         request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-        places: Option<Places>,
+        extensions: &'b mut Extensions,
+        next: Next<'b>,
         target: Target<'_>,
-    ) -> Sent {
+    ) -> impl Future<Output = Arrived> + Send + use<'b> {
         let span = self.attempt_span(target);
         let sent = telemetry::within(&span, next.run(request, extensions));
-        let sent = time::before(self.deadline(), sent).await;
-        self.now = time::now();
         self.telemetry.sent(span);
-        let refused = self.leave(places, &sent, target);
-        let failed = match sent {
+        time::before(self.deadline(), sent)
+    }
+
+    /// What an attempt has come to, as far as its head tells.
+    pub(crate) fn learn(&mut self, arrived: Arrived, places: Option<Places>, target: Target<'_>) -> Sent {
+        self.now = time::now();
+        let scope = self.leave(places, &arrived, target);
+        let failed = match arrived {
             Some(Ok(response)) if is_carried_out(&response) => return Sent::CarriedOut(Ok(response)),
-            Some(Ok(response)) if !is_error(response.status()) => return Sent::Answered(response),
-            Some(Ok(response)) => {
-                // In a box, since most calls have none.
-                let failed = Box::pin(self.read(response, target)).await;
-                self.now = time::now();
-                FailedAttempt { refused, ..failed }
-            }
+            Some(Ok(response)) if is_error(response.status()) => return Sent::Refused(response, scope),
+            Some(Ok(response)) => return Sent::Answered(response),
             Some(Err(error)) if self.is_own_error(&error, target) => return Sent::CarriedOut(Err(error)),
             Some(Err(error)) => {
                 let failure = Failure::of(&error, target.url);
@@ -133,7 +136,13 @@ impl Call<'_> {
         self.telemetry.attempt(sending, which, || self.current_key(target))
     }
 
-    async fn read(&self, mut response: Response, target: Target<'_>) -> FailedAttempt {
+    /// An error's body is read here, once.
+    pub(crate) async fn read(
+        &mut self,
+        mut response: Response,
+        refused: Option<Scope>,
+        target: Target<'_>,
+    ) -> Box<FailedAttempt> {
         let policy = self.policy;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let redirected = Redirected::between(target.url, response.url());
@@ -156,7 +165,8 @@ impl Call<'_> {
 
         let scope = rate_limiting.scope(&headers).map(str::to_owned);
         let shown = Failed { status: Some(status), retry_after: answer.hint, scope, parts, body, ..Failed::default() };
-        FailedAttempt { response: kept, ..FailedAttempt::new(Outcome::Answer(answer), shown) }
+        self.now = time::now();
+        Box::new(FailedAttempt { refused, response: kept, ..FailedAttempt::new(Outcome::Answer(answer), shown) })
     }
 
     /// A request without a key has no conflict about one. That something else is being executed still holds for what
