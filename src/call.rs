@@ -313,11 +313,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    pub(crate) async fn sleep(&mut self, wait: Duration) {
-        if !wait.is_zero() {
-            time::sleep(wait).await;
-            self.now = time::now();
-        }
+    /// Time has passed.
+    pub(crate) fn woken(&mut self) {
+        self.now = time::now();
     }
 
     /// Asks the verifier, within its own time and the deadline. Silence is [`Verdict::Unknown`].
@@ -334,7 +332,8 @@ impl<'a> Call<'a> {
             attempts: &self.attempts,
         };
         let limit = self.policy.verify_timeout.min(self.time_left());
-        let verdict = time::within(limit, verifier.verify(&doubt)).await.unwrap_or(Verdict::Unknown);
+        // In a box, since few calls ask.
+        let verdict = Box::pin(time::within(limit, verifier.verify(&doubt))).await.unwrap_or(Verdict::Unknown);
         if let Verdict::NotApplied = verdict {
             self.history = self.history.not_applied(key.is_some());
         }

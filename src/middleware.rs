@@ -18,7 +18,7 @@ use crate::{
     service::{Operation, Service, Services},
     spare::Target,
     telemetry,
-    time::{Clock, SystemClock},
+    time::{self, Clock, SystemClock},
     verify::Verdict,
 };
 
@@ -98,7 +98,7 @@ impl Middleware for SafeRetry {
         };
         let operation = overrides.claim(operation, request.method(), service);
         let span = telemetry::call(service, &operation, request.method(), request.url());
-        let begun = Begun { service, operation, overrides, clock: &*self.clock, span: span.clone() };
+        let begun = Begun { service, operation, overrides, layer: self, span: span.clone() };
         telemetry::within(&span, Box::pin(carry(begun, request, extensions, next)))
     }
 }
@@ -108,7 +108,7 @@ struct Begun<'a> {
     service: &'a Service,
     operation: Operation<'a>,
     overrides: Overrides,
-    clock: &'a dyn Clock,
+    layer: &'a SafeRetry,
     span: telemetry::Span,
 }
 
@@ -121,8 +121,9 @@ fn carry<'a>(
     next: Next<'a>,
 ) -> impl Future<Output = reqwest_middleware::Result<Response>> + Send + 'a {
     async move {
-        let Begun { service, operation, clock, span, .. } = begun;
-        let mut call = Call::begin(service, operation, &begun.overrides, clock, &request, span);
+        let Begun { service, operation, layer, span, .. } = begun;
+        // Apart, so that each is small enough for the allocator's quick way.
+        let mut call = Box::new(Call::begin(service, operation, &begun.overrides, &*layer.clock, &request, span));
         call.choose_key(&request, extensions)?;
         if call.may_buffer() {
             Box::pin(call.buffer(&mut request)).await?;
@@ -131,7 +132,7 @@ fn carry<'a>(
         let mut decided = None;
         loop {
             let Ok(places) = call.enter(Target::of(&request)).await else {
-                return call.turn_away(Target::of(&request)).await;
+                return Box::pin(call.turn_away(Target::of(&request))).await;
             };
             if let Some((tokens, key)) = decided.take() {
                 call.retry(tokens, key);
@@ -149,24 +150,24 @@ fn carry<'a>(
                 Sent::Refused(response, scope) => Box::pin(call.read(response, scope, spare.target())).await,
             };
             let (delay, key, tokens) = match call.decide(&failed, spare.target()) {
+                Step::Retry { .. } if !spare.is_whole() => {
+                    return Box::pin(call.fail(Stop::BodyNotReplayable, failed, spare.target())).await;
+                }
                 Step::Retry { delay, key, tokens } => (delay, key, tokens),
-                Step::Fail(stop) => return call.fail(stop, failed, spare.target()).await,
-            };
-            let again = match spare.into_request(call.method()) {
-                Ok(again) => again,
-                Err(spare) => return call.fail(Stop::BodyNotReplayable, failed, spare.target()).await,
+                Step::Fail(stop) => return Box::pin(call.fail(stop, failed, spare.target())).await,
             };
             // Only a question to the verifier can still end the call with what is known now.
             let in_doubt = (key == KeyAction::VerifyThenRotate).then_some(failed);
-            call.sleep(delay).await;
+            time::sleep(delay).await;
+            call.woken();
             if let Some(failed) = in_doubt {
-                match call.verify(Target::of(&again)).await {
+                match call.verify(spare.target()).await {
                     Verdict::NotApplied => {}
-                    Verdict::Applied(response) => return call.reconcile(response, failed, Target::of(&again)),
-                    Verdict::Unknown => return call.fail(Stop::Unverified, failed, Target::of(&again)).await,
+                    Verdict::Applied(response) => return call.reconcile(response, failed, spare.target()),
+                    Verdict::Unknown => return Box::pin(call.fail(Stop::Unverified, failed, spare.target())).await,
                 }
             }
-            request = again;
+            request = spare.into_request(call.method());
             decided = Some((tokens, key));
         }
     }

@@ -107,11 +107,15 @@ impl Route {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
     by_path: matchit::Router<Vec<Route>>,
+    /// The routes say no more of a GET than its method does, so that none need be found to send one.
+    plain_gets: bool,
 }
 
 impl Routes {
     /// Keeps every route that can be kept; what cannot is a mistake.
     pub(crate) fn new(routes: Vec<Route>, mistakes: &mut Mistakes) -> Self {
+        let plain = |route: &Route| route.effect == Effect::Read && route.policy.is_none();
+        let plain_gets = routes.iter().filter(|route| route.method == Method::GET).all(plain);
         let mut sorted: Vec<(Cow<'static, str>, Vec<Route>)> = Vec::new();
         for route in routes {
             match sorted.iter_mut().find(|(path, _)| *path == route.path) {
@@ -139,7 +143,11 @@ impl Routes {
                 mistakes.add("routes", format!("{path}: {error}"));
             }
         }
-        Self { by_path }
+        Self { by_path, plain_gets }
+    }
+
+    pub(crate) fn tell_nothing_of(&self, method: &Method) -> bool {
+        self.plain_gets && *method == Method::GET
     }
 
     /// The documented operation, if `method` and `path` are one.

@@ -66,6 +66,10 @@ pub struct Service {
 struct Shared {
     description: ServiceBuilder,
     url: Url,
+    /// Of the URL.
+    host: Option<Box<str>>,
+    /// The URL without slashes at its end.
+    prefix: Box<str>,
     routes: Routes,
     budget: Budget,
     gates: Option<Gates>,
@@ -138,18 +142,16 @@ pub struct ServiceBuilder {
 #[derive(Clone, Debug)]
 pub(crate) struct Operation<'a> {
     pub(crate) effect: Effect,
-    /// The path of the route that was found.
-    pub(crate) template: Option<&'a str>,
+    route: Option<&'a Route>,
     /// Where the body decides, the pointer to what makes the write [`Effect::Deduplicated`].
     pub(crate) guard: Option<&'a Guard>,
     pub(crate) keyed: bool,
     pub(crate) claim: Claim,
-    policy: Option<&'a RetryPolicy>,
 }
 
 impl<'a> Operation<'a> {
     pub(crate) fn policy(&self, service: &'a Service) -> &'a RetryPolicy {
-        self.policy.unwrap_or_else(|| service.retry_policy())
+        self.route.and_then(|route| route.policy.as_ref()).unwrap_or_else(|| service.retry_policy())
     }
 
     /// The same operation with the effect that its request claims.
@@ -318,7 +320,12 @@ impl Service {
     /// The part of a path after the base URL, if the URL is this service's.
     fn relative_path<'u>(&self, url: &'u Url) -> Option<&'u str> {
         let base = &self.shared.url;
-        // The hosts first: among many services they differ, mostly in length already.
+        // Nearly always the text tells: a URL without user information begins as the base URL does.
+        if let Some(rest) = url.as_str().strip_prefix(&*self.shared.prefix) {
+            if rest.starts_with('/') {
+                return url.path().get(base.path().trim_end_matches('/').len()..);
+            }
+        }
         let same_origin = url.host_str() == base.host_str()
             && url.port_or_known_default() == base.port_or_known_default()
             && url.scheme() == base.scheme();
@@ -333,18 +340,23 @@ impl Service {
         self.operation_at(method, self.relative_path(url).unwrap_or_default())
     }
 
+    /// The path of the route of a request.
+    pub(crate) fn template(&self, method: &Method, url: &Url) -> Option<&str> {
+        Some(&*self.shared.routes.find(method, self.relative_path(url)?)?.path)
+    }
+
     /// The operation at a path after the base URL.
     pub(crate) fn operation_at(&self, method: &Method, path: &str) -> Operation<'_> {
-        let route = self.shared.routes.find(method, path);
+        let routes = &self.shared.routes;
+        let route = if routes.tell_nothing_of(method) { None } else { routes.find(method, path) };
         let effect = route.map_or_else(|| Effect::of_method(method), |route| route.effect);
         let keyed_route = route.is_none_or(|route| route.keyed);
         Operation {
             effect,
-            template: route.map(|route| &*route.path),
+            route,
             guard: route.and_then(|route| route.guard.as_ref()),
             keyed: keyed_route && effect != Effect::Read && self.idempotency().keys(method),
             claim: Claim::Described,
-            policy: route.and_then(|route| route.policy.as_ref()),
         }
     }
 }
@@ -366,7 +378,10 @@ impl Services {
 
     /// The service of a URL, and the part of its path after the service's own.
     pub(crate) fn find<'u>(&self, url: &'u Url) -> Option<(&Service, &'u str)> {
-        self.0.iter().find_map(|service| Some((service, service.relative_path(url)?)))
+        let host = url.host_str();
+        // Among many services, hosts differ, and mostly in length already.
+        let mut there = self.0.iter().filter(|service| service.shared.host.as_deref() == host);
+        there.find_map(|service| Some((service, service.relative_path(url)?)))
     }
 }
 
@@ -509,9 +524,14 @@ impl ServiceBuilder {
         let url = mistakes.under(&format!("services.{}.", self.name)).finish(url)?;
         let budget = Budget::new(self.policy.budget);
         let gates = Gates::new(self.window);
-        let meters = Meters::new(&self.name);
+        let host = url.host_str().map(Into::into);
+        let prefix = url.as_str().trim_end_matches('/').into();
+        let meters = Meters::new(self.name.clone());
         let verifier = self.verifier.take();
-        Ok(Service { shared: Arc::new(Shared { description: self, url, routes, budget, gates, meters }), verifier })
+        Ok(Service {
+            shared: Arc::new(Shared { description: self, host, prefix, url, routes, budget, gates, meters }),
+            verifier,
+        })
     }
 
     /// The base URL as it is compared with others, if it is one.

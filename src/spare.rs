@@ -58,10 +58,15 @@ impl Spare {
         Target { url: &self.url, body }
     }
 
-    /// The request once more.
-    pub(crate) fn into_request(self, method: Method) -> Result<Request, Self> {
-        let Some(rest) = self.rest else { return Err(self) };
+    /// Whether the request can be sent again.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// The request once more; of one that is not whole, without headers and body.
+    pub(crate) fn into_request(self, method: Method) -> Request {
         let mut request = Request::new(method, self.url);
+        let Some(rest) = self.rest else { return request };
         let mut headers = HeaderMap::with_capacity(rest.headers.len());
         for (name, value) in rest.headers {
             headers.append(name, value);
@@ -72,7 +77,7 @@ impl Spare {
         if rest.timeout.is_some() {
             *request.timeout_mut() = rest.timeout;
         }
-        Ok(request)
+        request
     }
 }
 
@@ -108,8 +113,9 @@ mod tests {
     fn again(mut request: Request) -> Request {
         let method = request.method().clone();
         let spare = Spare::of(&mut request);
+        assert!(spare.is_whole());
         let sent = request.body().and_then(Body::as_bytes).map(<[u8]>::to_vec);
-        let again = spare.into_request(method).unwrap_or_else(|_| panic!("a request in memory"));
+        let again = spare.into_request(method);
         assert_eq!(again.body().and_then(Body::as_bytes), sent.as_deref(), "what is sent keeps its body");
         assert_eq!((again.method(), again.url()), (request.method(), request.url()));
         assert_eq!((again.headers(), again.version()), (request.headers(), request.version()));
@@ -154,6 +160,6 @@ mod tests {
         let spare = Spare::of(&mut request);
         assert!(request.body().is_some());
         assert_eq!((spare.target().url.as_str(), spare.target().body), (URL, None));
-        assert!(spare.into_request(Method::POST).is_err());
+        assert!(!spare.is_whole());
     }
 }

@@ -58,8 +58,8 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-pub(crate) async fn sleep(wait: Duration) {
-    tokio::time::sleep(wait).await;
+pub(crate) fn sleep(wait: Duration) -> impl Future<Output = ()> + Send {
+    tokio::time::sleep(wait)
 }
 
 pub(crate) async fn sleep_until(moment: Instant) {

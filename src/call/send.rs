@@ -131,7 +131,7 @@ impl Call<'_> {
     }
 
     fn attempt_span(&self, target: Target<'_>) -> telemetry::Span {
-        let sending = (&self.operation, &self.method, target.url);
+        let sending = (&self.method, target.url);
         let which = (self.history.attempts(), self.key_generation);
         self.telemetry.attempt(sending, which, || self.current_key(target))
     }

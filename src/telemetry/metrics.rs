@@ -65,13 +65,13 @@ mod facade {
     }
 
     impl Meters {
-        pub(crate) fn new(service: &Cow<'static, str>) -> Self {
+        pub(crate) fn new(service: Cow<'static, str>) -> Self {
             let of_service =
                 |metric: Metric| Key::from_parts(metric.name, vec![Label::new("service", service.clone())]);
             let effects = EFFECTS.map(|effect| Success {
-                call: key(CALLS, service, effect, SUCCESS),
-                attempt: key(ATTEMPTS, service, effect, ANSWERED),
-                window_wait: key(WINDOW_WAIT, service, effect, None),
+                call: key(CALLS, service.clone(), effect, SUCCESS),
+                attempt: key(ATTEMPTS, service.clone(), effect, ANSWERED),
+                window_wait: key(WINDOW_WAIT, service.clone(), effect, None),
             });
             Self { budget: of_service(BUDGET), window: of_service(WINDOW_LIMIT), effects }
         }
@@ -105,9 +105,9 @@ mod facade {
         }
     }
 
-    fn key(metric: Metric, service: &Cow<'static, str>, effect: Effect, more: super::Label) -> Key {
+    fn key(metric: Metric, service: Cow<'static, str>, effect: Effect, more: super::Label) -> Key {
         let mut labels = Vec::with_capacity(3);
-        labels.push(Label::new("service", service.clone()));
+        labels.push(Label::new("service", service));
         labels.push(Label::from_static_parts("effect", names::effect(effect)));
         labels.extend(more.map(|(name, value)| Label::from_static_parts(name, value)));
         Key::from_parts(metric.name, labels)
@@ -116,7 +116,7 @@ mod facade {
     fn with_key(metric: Metric, about: About<'_>, more: super::Label, tell: impl FnOnce(&Key)) {
         match about.service.meters().of(metric, about.effect, more) {
             Some(key) => tell(key),
-            None => tell(&key(metric, &about.service.shared_name(), about.effect, more)),
+            None => tell(&key(metric, about.service.shared_name(), about.effect, more)),
         }
     }
 
@@ -153,7 +153,7 @@ mod facade {
     pub(crate) struct Meters;
 
     impl Meters {
-        pub(crate) fn new(_: &Cow<'static, str>) -> Self {
+        pub(crate) fn new(_: Cow<'static, str>) -> Self {
             Self
         }
     }

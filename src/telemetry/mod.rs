@@ -93,7 +93,7 @@ use crate::{
     key::IdempotencyKey,
     outcome::{Answer, Outcome},
     route::Effect,
-    service::{Operation, Service},
+    service::Service,
 };
 
 /// What is told of one call.
@@ -129,11 +129,11 @@ impl<'a> Telemetry<'a> {
     /// The span of the attempt that follows on `before` others.
     pub(crate) fn attempt(
         &self,
-        (operation, method, url): (&Operation<'_>, &Method, &Url),
+        (method, url): (&Method, &Url),
         (before, generation): (u32, u32),
         key: impl FnOnce() -> Option<IdempotencyKey>,
     ) -> Span {
-        spans::attempt((self.about.service, operation, method, url), (before, generation), key)
+        spans::attempt((self.about.service, method, url), (before, generation), key)
     }
 
     /// Keeps the span until it is known what follows.

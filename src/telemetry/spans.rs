@@ -28,8 +28,8 @@ macro_rules! target {
     };
 }
 
-/// Where a request goes: its service, and what is known of its operation.
-pub(super) type Sending<'a> = (&'a Service, &'a Operation<'a>, &'a Method, &'a Url);
+/// Where a request goes.
+pub(super) type Sending<'a> = (&'a Service, &'a Method, &'a Url);
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -58,7 +58,7 @@ pub(crate) fn call(service: &Service, operation: &Operation<'_>, method: &Method
         http.request.method = method.as_str(),
         server.address = url.host_str(),
         server.port = url.port_or_known_default(),
-        url.template = operation.template.map(|path| display(Template(service, path))),
+        url.template = service.template(method, url).map(|path| display(Template(service, path))),
         safe_retry.service = service.name(),
         safe_retry.effect = names::effect(operation.effect),
         safe_retry.verdict = Empty,
@@ -73,7 +73,7 @@ pub(crate) fn call(service: &Service, operation: &Operation<'_>, method: &Method
 }
 
 pub(super) fn attempt(
-    (service, operation, method, url): Sending<'_>,
+    (service, method, url): Sending<'_>,
     (before, generation): (u32, u32),
     key: impl FnOnce() -> Option<IdempotencyKey>,
 ) -> Span {
@@ -83,7 +83,7 @@ pub(super) fn attempt(
         http.request.method = method.as_str(),
         server.address = url.host_str(),
         server.port = url.port_or_known_default(),
-        url.template = operation.template.map(|path| display(Template(service, path))),
+        url.template = service.template(method, url).map(|path| display(Template(service, path))),
         http.request.resend_count = (before > 0).then_some(before),
         safe_retry.key = Empty,
         safe_retry.key_digest = Empty,

@@ -3,6 +3,7 @@
 mod account;
 mod bodies;
 mod cancellation;
+mod cost;
 mod deadline;
 mod errors;
 mod keys;

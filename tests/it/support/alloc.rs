@@ -14,6 +14,8 @@ struct Counting;
 thread_local! {
     /// How far this thread's heap has grown since the measurement began, and at most.
     static GROWN: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+    /// How often anything was allocated or made larger.
+    static TIMES: Cell<usize> = const { Cell::new(0) };
 }
 
 /// How many bytes the heap of this thread grows at most while this is done, everything else on its runtime included.
@@ -25,7 +27,17 @@ pub async fn peak_of<T>(work: impl Future<Output = T>) -> (T, usize) {
     (done, usize::try_from(GROWN.get().1).unwrap())
 }
 
+/// How often this thread allocates while this is done.
+pub async fn times_of<T>(work: impl Future<Output = T>) -> (T, usize) {
+    let before = TIMES.get();
+    let done = work.await;
+    (done, TIMES.get() - before)
+}
+
 fn count(grown: usize, shrunk: usize) {
+    if grown > shrunk {
+        let _ = TIMES.try_with(|times| times.set(times.get() + 1));
+    }
     // There is none any more where a thread ends.
     let _ = GROWN.try_with(|counter| {
         let (now, most) = counter.get();

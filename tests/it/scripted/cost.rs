@@ -1,0 +1,97 @@
+//! What the layer may cost: allocations are the same in every run, so that one too many is seen here. `benches/cost` counts
+//! instructions too.
+
+use async_trait::async_trait;
+use http::{Extensions, Method};
+use reqwest::{Request, Response, ResponseBuilderExt};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next, Result};
+use reqwest_safe_retry::{SafeRetry, Service};
+
+use super::{CONTRACTS, LEDGER};
+use crate::support::{alloc::times_of, transport::unused};
+
+struct Canned;
+
+#[async_trait]
+impl Middleware for Canned {
+    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> Result<Response> {
+        Ok(http::Response::builder().url(request.url().clone()).body("").unwrap().into())
+    }
+}
+
+struct Empty;
+
+#[async_trait]
+impl Middleware for Empty {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        next.run(request, extensions).await
+    }
+}
+
+/// The layer, as it is, with a look at its future.
+struct Weighed(SafeRetry);
+
+impl Middleware for Weighed {
+    fn handle<'a, 'b, 'c, 'd>(
+        &'a self,
+        request: Request,
+        extensions: &'b mut Extensions,
+        next: Next<'c>,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Response>> + Send + 'd>>
+    where
+        'a: 'd,
+        'b: 'd,
+        'c: 'd,
+    {
+        let future = self.0.handle(request, extensions, next);
+        let size = size_of_val(&*future);
+        println!("the future of a call has {size} bytes");
+        assert!(size < 2048, "{size}");
+        future
+    }
+}
+
+fn client(layer: impl Middleware) -> ClientWithMiddleware {
+    ClientBuilder::new(unused()).with(layer).with(Canned).build()
+}
+
+async fn allocations(client: &ClientWithMiddleware, method: Method, url: &str) -> usize {
+    let request = || {
+        let request = client.request(method.clone(), url);
+        if method == Method::POST { request.json(&"x".repeat(198)) } else { request }
+    };
+    // What is made once in a process is made by the first.
+    client.execute(request().build().unwrap()).await.unwrap();
+    let request = request().build().unwrap();
+    let (response, times) = times_of(client.execute(request)).await;
+    assert!(response.unwrap().status().is_success());
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_succeeds_at_once_allocates_no_more_than_was_agreed() {
+    let (layer, empty) = (client(SafeRetry::new([Service::metronome()])), client(Empty));
+    for (method, url, agreed) in [(Method::GET, CONTRACTS, 3), (Method::GET, LEDGER, 3), (Method::POST, CONTRACTS, 6)] {
+        let floor = allocations(&empty, method.clone(), url).await;
+        let cost = allocations(&layer, method.clone(), url).await;
+        assert!(cost <= floor + agreed, "{method} {url}: {cost}, and {floor} without the layer");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_to_an_unknown_host_costs_nothing_more() {
+    let (layer, empty) = (client(SafeRetry::new([Service::metronome()])), client(Empty));
+    for method in [Method::GET, Method::POST] {
+        let url = "https://elsewhere.example/v1/contracts/create";
+        let (floor, cost) =
+            (allocations(&empty, method.clone(), url).await, allocations(&layer, method.clone(), url).await);
+        // An empty middleware has a box of its own, the layer passes on the next one's.
+        assert_eq!(cost, floor - 1, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_future_of_a_call_is_small() {
+    let client = client(Weighed(SafeRetry::new([Service::metronome()])));
+    client.post(CONTRACTS).body("x").send().await.unwrap();
+}
