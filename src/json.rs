@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
 
 /// What stands at a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,24 @@ impl Member {
 /// or has no such member. A byte-order mark is passed over, invalid UTF-8 is replaced.
 pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
     let text = String::from_utf8_lossy(without_mark(document));
+    let segments: SmallVec<[&str; 4]> = pointer.split('/').skip(1).collect();
+    if cannot_have(&text, &segments) {
+        return None;
+    }
     let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let segments: Vec<&str> = pointer.split('/').skip(1).collect();
     let found = At(&segments).deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     found
+}
+
+/// Whether a look at the text is enough: no object or array, or a name on the way that is nowhere in it. A name may be
+/// written with escapes, and what looks like a number may be a place in an array.
+fn cannot_have(text: &str, segments: &[&str]) -> bool {
+    if segments.is_empty() {
+        return false;
+    }
+    let is_missing = |name: &&str| !name.contains('~') && name.parse::<usize>().is_err() && !text.contains(name);
+    !text.trim_start().starts_with(['{', '[']) || (!text.contains('\\') && segments.iter().any(is_missing))
 }
 
 /// RFC 8259, section 8.1 lets a parser ignore a byte-order mark.
@@ -165,6 +179,22 @@ mod tests {
 
     fn text(text: &str) -> Option<Member> {
         Some(Member::Text(text.into()))
+    }
+
+    #[test]
+    fn a_look_at_the_text_misses_nothing() {
+        let text = |document: &str, pointer| member(document.as_bytes(), pointer).and_then(Member::into_text);
+        for (document, pointer, found) in [
+            (r#" {"a":"x"}"#, "/a", Some("x")),
+            (r#"{"\u0061":"x"}"#, "/a", Some("x")),
+            (r#"[{"a":"x"}]"#, "/0/a", Some("x")),
+            (r#"{"b":"a"}"#, "/a", None),
+            (r#""a""#, "/a", None),
+            ("", "/a", None),
+            ("a", "/a", None),
+        ] {
+            assert_eq!(text(document, pointer).as_deref(), found, "{document} {pointer}");
+        }
     }
 
     #[test]

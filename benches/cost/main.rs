@@ -27,7 +27,7 @@ use measure::Cost;
 fn main() -> ExitCode {
     // With these set, every error that passes through a middleware notes where it was made, at a multiple of the cost.
     let backtraces = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
-    if backtraces.iter().any(|name| env::var_os(name).is_some()) {
+    if backtraces.iter().any(|name| env::var_os(name).is_some_and(|value| value != "0")) {
         let without = env::current_exe().map(Command::new).and_then(|mut this| {
             backtraces.iter().for_each(|name| drop(this.env_remove(name)));
             this.args(env::args().skip(1)).status()
