@@ -29,7 +29,9 @@ fn main() -> ExitCode {
     let backtraces = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
     if backtraces.iter().any(|name| env::var_os(name).is_some_and(|value| value != "0")) {
         let without = env::current_exe().map(Command::new).and_then(|mut this| {
-            backtraces.iter().for_each(|name| drop(this.env_remove(name)));
+            for name in backtraces {
+                this.env_remove(name);
+            }
             this.args(env::args().skip(1)).status()
         });
         return if without.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -203,6 +203,23 @@ fn the_retryable_set_decides_but_never_opens_the_last_column() {
 }
 
 #[test]
+fn a_429_that_is_not_retried_leaves_doubt_only_where_the_limiter_may_follow_execution() {
+    let policy = RetryPolicy::new();
+    for number in [425, 429] {
+        for (precedes, applied) in [(true, Applied::No), (false, Applied::Unknown)] {
+            let mut situation =
+                Situation::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy, status(number));
+            situation.retryable = StatusSet::of(&[503]);
+            situation.limiter_precedes_execution = precedes;
+            situation.history = Default::default();
+            situation.history = situation.history.after(&situation);
+            assert_eq!(decide(&situation), Decision::Fail(Stop::Permanent));
+            assert_eq!(situation.history.applied(Effect::Write), applied, "{number} {precedes}");
+        }
+    }
+}
+
+#[test]
 fn a_limiter_that_may_follow_execution_leaves_doubt_in_every_column() {
     let policy = RetryPolicy::new();
     let after = |outcomes: &[Outcome], key| {
