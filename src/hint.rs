@@ -190,7 +190,7 @@ fn two_digit_year(text: &str, now: SystemTime) -> Option<SystemTime> {
     let ending = number(ending).filter(|_| ending.len() == 2)?;
     let latest = now.checked_add(FIFTY_YEARS)?;
     let last_year = year_of(latest)?;
-    let year = last_year - (last_year + 100 - ending) % 100;
+    let year = last_year - (last_year - ending) % 100;
     // The day of the week belongs to the year that the sender meant and says nothing that is needed here.
     let in_year = |year: u64| {
         DAYS.iter()
@@ -428,6 +428,8 @@ mod tests {
             (r#""a";r=0;t=soon"#, None),
             (r#""a";r=0;t=30, nonsense="#, None),
             (r#""a;r=0;t=30"#, None),
+            (r#""a"b;r=0;t=30"#, None),
+            (r#"a"";r=0;t=30"#, None),
             ("", None),
             (",", None),
         ];
