@@ -3,13 +3,17 @@
 mod end;
 mod send;
 
-use std::time::Duration;
+pub(crate) use self::{end::Ending, send::Missed};
 
-use http::{Extensions, Method};
+use std::{
+    ops::ControlFlow::{self, Break, Continue},
+    time::Duration,
+};
+
+use http::Extensions;
 use reqwest::Request;
 
 use self::send::FailedAttempt;
-pub(crate) use self::send::Sent;
 use crate::{
     attempts::{Attempt, Attempts},
     body,
@@ -20,26 +24,33 @@ use crate::{
     json::{self, Member},
     key::{IdempotencyKey, KeyProblem, WireKey},
     outcome::{Answer, Outcome, Redirected},
+    outgoing::{Keep, Outgoing, Target},
     policy::RetryPolicy,
     request::{Claim, Overrides},
     route::{Effect, Guard, Holds},
     service::{Operation, RequestFacts, Service},
-    spare::{Spare, Target, is_in_memory},
     telemetry::{Span, Telemetry},
     time::{self, Clock, Instant},
     verify::{Doubt, Verdict, Verifier},
     window::{Priority, Window},
 };
 
-/// What is known of a call before its first attempt, and what its attempts have shown.
+/// What is known of a call before its first attempt.
+pub(crate) struct Begun<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) operation: Operation<'a>,
+    pub(crate) overrides: Overrides,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) span: Span,
+}
+
+/// What the attempts of a call have shown so far.
 pub(crate) struct Call<'a> {
-    service: &'a Service,
+    begun: &'a Begun<'a>,
     policy: &'a RetryPolicy,
-    verifier: Option<&'a dyn Verifier>,
-    clock: &'a dyn Clock,
-    operation: Operation<'a>,
     telemetry: Telemetry<'a>,
-    method: Method,
+    /// Of the attempt that is being made.
+    places: Places,
     body_replayable: bool,
     key: Option<WireKey>,
     key_generation: u32,
@@ -53,36 +64,29 @@ pub(crate) struct Call<'a> {
     paid: u32,
 }
 
-/// There is no place in the window within the deadline.
-#[derive(Debug)]
-pub(crate) struct Full;
-
-/// What the loop is told to do next.
+/// What is to be done after an attempt that did not succeed.
 pub(crate) enum Step<'a> {
     Fail(Stop),
-    Retry { delay: Duration, key: KeyAction, tokens: Withdrawal<'a> },
+    Retry(Repeat<'a>),
+}
+
+/// The next attempt, as it was decided.
+pub(crate) struct Repeat<'a> {
+    pub(crate) delay: Duration,
+    pub(crate) key: KeyAction,
+    tokens: Withdrawal<'a>,
 }
 
 impl<'a> Call<'a> {
-    /// Fixes everything that does not change between attempts.
-    pub(crate) fn begin(
-        service: &'a Service,
-        operation: Operation<'a>,
-        overrides: &'a Overrides,
-        clock: &'a dyn Clock,
-        request: &Request,
-        span: Span,
-    ) -> Self {
+    pub(crate) fn begin(begun: &'a Begun<'a>, target: Target<'_>) -> Self {
+        let Begun { service, operation, overrides, .. } = begun;
         let started = time::now();
         Self {
-            service,
-            policy: overrides.policy(service, &operation),
-            verifier: overrides.verifier(service),
-            clock,
-            telemetry: Telemetry::begin(service, operation.effect, span),
-            operation,
-            method: request.method().clone(),
-            body_replayable: is_in_memory(request),
+            begun,
+            policy: overrides.policy(service, operation),
+            telemetry: Telemetry::begin(service, operation.effect, &begun.span),
+            places: Places::default(),
+            body_replayable: target.body.is_some(),
             key: None,
             key_generation: 0,
             started,
@@ -94,44 +98,49 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn service(&self) -> &'a Service {
+        self.begun.service
+    }
+
+    fn verifier(&self) -> Option<&'a dyn Verifier> {
+        self.begun.overrides.verifier(self.service())
+    }
+
+    fn operation(&self) -> &'a Operation<'a> {
+        &self.begun.operation
+    }
+
     /// The caller's key or a fresh one, where the operation has one.
     pub(crate) fn choose_key(&mut self, request: &Request, extensions: &Extensions) -> reqwest_middleware::Result<()> {
-        if !self.operation.keyed {
+        if !self.operation().keyed {
             return Ok(());
         }
-        let idempotency = self.service.idempotency();
-        let given = if self.contradicts_body(extensions.get(), Target::of(request)) {
+        let (idempotency, target) = (self.service().idempotency(), Target::of(request));
+        let given = if self.contradicts_body(extensions.get(), target) {
             Err(KeyProblem::NotInBody)
         } else {
             WireKey::of_caller(idempotency, request.headers(), extensions.get::<IdempotencyKey>())
         };
         match given {
             Ok(given) => self.key = given.or_else(|| idempotency.makes_keys().then(|| WireKey::fresh(idempotency))),
-            Err(problem) => return Err(self.invalid_key(problem, request)),
+            Err(problem) => {
+                let (kind, shown) = (ErrorKind::InvalidKey, Failed::invalid_key(problem));
+                let error = self.error(kind, Stop::Permanent, Applied::No, shown, target);
+                return Err(reqwest_middleware::Error::middleware(error));
+            }
         }
         self.key_generation = self.key.is_some().into();
         Ok(())
     }
 
-    fn invalid_key(&mut self, problem: KeyProblem, request: &Request) -> reqwest_middleware::Error {
-        let (kind, shown) = (ErrorKind::InvalidKey, Failed::invalid_key(problem));
-        reqwest_middleware::Error::middleware(self.error(
-            kind,
-            Stop::Permanent,
-            Applied::No,
-            shown,
-            Target::of(request),
-        ))
-    }
-
     /// Whether the caller's extension names another key than the body, where the service takes its keys there.
     fn contradicts_body(&self, extension: Option<&IdempotencyKey>, target: Target<'_>) -> bool {
-        let in_body = self.service.idempotency().body_pointer().is_some();
+        let in_body = self.service().idempotency().body_pointer().is_some();
         in_body && extension.is_some_and(|key| self.key_in_body(target).as_ref() != Some(key))
     }
 
     fn key_in_body(&self, target: Target<'_>) -> Option<IdempotencyKey> {
-        let pointer = self.service.idempotency().body_pointer().filter(|_| self.operation.keyed)?;
+        let pointer = self.service().idempotency().body_pointer().filter(|_| self.operation().keyed)?;
         let member = json::member(target.body?, pointer).filter(Member::is_given)?;
         member.into_text().map(IdempotencyKey::new)
     }
@@ -157,68 +166,72 @@ impl<'a> Call<'a> {
         self.started.checked_add(self.policy.deadline)
     }
 
-    /// Puts the call's key into a request that is about to be sent; what was kept of it has it not.
-    pub(crate) fn write_key(&self, request: &mut Request) {
-        if let (Some(name), Some(key)) = (self.service.idempotency().header_name(), &self.key) {
-            request.headers_mut().insert(name.clone(), key.header_value());
-        }
-    }
-
     /// Whether a body that is a stream may be read into memory, so that it can be sent again.
     pub(crate) fn may_buffer(&self) -> bool {
         !self.body_replayable && self.policy.buffered_body > 0
     }
 
-    pub(crate) async fn buffer(&mut self, request: &mut Request) -> reqwest_middleware::Result<()> {
+    pub(crate) async fn buffer(&mut self, outgoing: &mut Outgoing) -> reqwest_middleware::Result<()> {
+        let Some(request) = outgoing.whole() else { return Ok(()) };
         let read = time::within(self.time_left(), body::buffer(request, self.policy.buffered_body)).await;
         let (stop, shown) = match read {
             Some(Ok(())) => {
-                self.body_replayable = is_in_memory(request);
+                self.body_replayable = outgoing.target().body.is_some();
                 self.now = time::now();
                 return Ok(());
             }
             Some(Err(error)) => (Stop::Permanent, Failed { source: Some(error), ..Failed::default() }),
             None => (Stop::Deadline, Failed::past_deadline()),
         };
-        let error = self.error(ErrorKind::Transport, stop, Applied::No, shown, Target::of(request));
+        let error = self.error(ErrorKind::Transport, stop, Applied::No, shown, outgoing.target());
         Err(reqwest_middleware::Error::middleware(error))
     }
 
     /// What may be needed of a request after it is sent. Of a last attempt's that is all of it only where its body is
     /// looked at afterwards.
-    pub(crate) fn keep(&self, request: &mut Request) -> Spare {
+    pub(crate) fn keeps(&self) -> Keep {
         let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.policy.max_attempts;
-        let body_needed = self.operation.guard.is_some()
-            || self.service.idempotency().body_pointer().is_some()
-            || self.verifier.is_some();
-        if may_be_repeated || body_needed { Spare::of(request) } else { Spare::url_of(request) }
+        let body_needed = self.operation().guard.is_some()
+            || self.service().idempotency().body_pointer().is_some()
+            || self.verifier().is_some();
+        if may_be_repeated || body_needed { Keep::All } else { Keep::Place }
     }
 
-    pub(crate) fn method(&self) -> Method {
-        self.method.clone()
+    fn is_past_deadline(&self) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= self.now)
     }
 
-    /// A place in the service's window, waited for within the deadline.
-    pub(crate) async fn enter(&mut self, target: Target<'_>) -> Result<Option<Places>, Full> {
-        if self.deadline().is_some_and(|deadline| deadline <= self.now) {
-            return Err(Full);
+    /// Takes a place in the service's window, where there is one at once.
+    pub(crate) fn try_enter(&mut self) -> bool {
+        if self.is_past_deadline() {
+            return false;
         }
-        let Some(gates) = self.service.gates() else { return Ok(None) };
-        if let Some(places) = gates.try_enter(self.now) {
-            self.telemetry.let_in(Duration::ZERO);
-            return Ok(Some(places));
-        }
-        let priority = if self.operation.effect == Effect::Read { Priority::Read } else { Priority::Write };
+        let Some(gates) = self.service().gates() else { return true };
+        let Some(places) = gates.try_enter(self.now) else { return false };
+        self.places = places;
+        self.telemetry.let_in(Duration::ZERO);
+        true
+    }
+
+    /// Waits for a place in the service's window. Where there is none within the deadline the call has ended.
+    pub(crate) async fn queue(&mut self, target: Target<'_>) -> ControlFlow<Ending> {
+        let Some(gates) = self.service().gates().filter(|_| !self.is_past_deadline()) else {
+            return Break(self.turn_away(target).await);
+        };
+        let priority = if self.operation().effect == Effect::Read { Priority::Read } else { Priority::Write };
         let queued = self.now;
-        // In a box, since few calls ever wait here.
-        let places = Box::pin(gates.enter(priority, self.time_left(), || self.customer(target))).await;
+        let places = gates.enter(priority, self.time_left(), || self.customer(target)).await;
         self.now = time::now();
         self.telemetry.let_in(self.now - queued);
-        places.map(Some).ok_or(Full)
+        match places {
+            Some(places) => self.places = places,
+            None => return Break(self.turn_away(target).await),
+        }
+        Continue(())
     }
 
     fn customer(&self, target: Target<'_>) -> Option<String> {
-        self.service.customer_of(&RequestFacts { method: &self.method, url: target.url, body: target.body })
+        self.service().customer_of(&RequestFacts { method: target.method, url: target.url, body: target.body })
     }
 
     fn record(&mut self, outcome: Outcome) {
@@ -244,14 +257,14 @@ impl<'a> Call<'a> {
                     return Step::Fail(stop);
                 }
                 Decision::Retry { delay, key, cost } => {
-                    if let Some(tokens) = self.service.budget().withdraw(cost) {
+                    if let Some(tokens) = self.service().budget().withdraw(cost) {
                         self.hold(attempt, target);
                         self.attempts.waited(delay, key);
                         self.telemetry.decided(&situation, decision);
-                        return Step::Retry { delay, key, tokens };
+                        return Step::Retry(Repeat { delay, key, tokens });
                     }
                     // Another call was quicker.
-                    situation.tokens = self.service.budget().tokens();
+                    situation.tokens = self.service().budget().tokens();
                 }
             }
         }
@@ -259,7 +272,7 @@ impl<'a> Call<'a> {
 
     /// After a refusal the window may keep everybody waiting, though never for longer than a hint may be.
     fn hold(&self, attempt: &FailedAttempt, target: Target<'_>) {
-        if let (Some(gates), Some(scope)) = (self.service.gates(), attempt.refused) {
+        if let (Some(gates), Some(scope)) = (self.service().gates(), attempt.refused) {
             let hint = attempt.shown.retry_after.unwrap_or_default();
             gates.hold(scope, hint.min(self.policy.hint_cap), || self.customer(target));
         }
@@ -269,20 +282,20 @@ impl<'a> Call<'a> {
         Situation {
             effect: self.effect(target, outcome),
             key: self.key_place(target),
-            kind: self.service.idempotency().kind(),
-            probe: self.service.idempotency().probes(),
+            kind: self.service().idempotency().kind(),
+            probe: self.service().idempotency().probes(),
             policy: self.policy,
-            retryable: self.policy.retry_on.unwrap_or(self.service.retryable()),
-            limiter_precedes_execution: self.service.rate_limiting().precedes_execution(),
-            effect_is_described: self.operation.claim == Claim::Described,
+            retryable: self.policy.retry_on.unwrap_or(self.service().retryable()),
+            limiter_precedes_execution: self.service().rate_limiting().precedes_execution(),
+            effect_is_described: self.operation().claim == Claim::Described,
             body_replayable: self.body_replayable,
-            verifier: self.verifier.is_some(),
+            verifier: self.verifier().is_some(),
             outcome,
             history: self.history,
             elapsed: self.now - self.started,
-            chance: self.clock.jitter(),
-            tokens: self.service.budget().tokens(),
-            window: self.service.window() == Window::Adaptive,
+            chance: self.begun.clock.jitter(),
+            tokens: self.service().budget().tokens(),
+            window: self.service().window() == Window::Adaptive,
         }
     }
 
@@ -295,20 +308,20 @@ impl<'a> Call<'a> {
                 self.key.is_some() && !self.history.met_internal_error() && !outcome.tells_of_internal_error()
             }
         };
-        let guard = self.operation.guard.filter(|guard| holds(guard));
+        let guard = self.operation().guard.filter(|guard| holds(guard));
         let deduplicated = guard.is_some_and(|guard| {
             target.body.and_then(|body| json::member(body, &guard.pointer)).is_some_and(|member| member.is_given())
         });
-        if deduplicated { Effect::Deduplicated } else { self.operation.effect }
+        if deduplicated { Effect::Deduplicated } else { self.operation().effect }
     }
 
     /// The repeat is about to be sent: it is paid, and the key is replaced where that was decided.
-    pub(crate) fn retry(&mut self, tokens: Withdrawal<'_>, key: KeyAction) {
+    pub(crate) fn begin_repeat(&mut self, Repeat { tokens, key, .. }: Repeat<'_>) {
         self.paid = self.paid.saturating_add(tokens.spend());
         self.telemetry.retried(key != KeyAction::Preserve);
         if key != KeyAction::Preserve {
             self.history = self.history.rotated();
-            self.key = Some(WireKey::fresh(self.service.idempotency()));
+            self.key = Some(WireKey::fresh(self.service().idempotency()));
             self.key_generation += 1;
         }
     }
@@ -320,12 +333,12 @@ impl<'a> Call<'a> {
 
     /// Asks the verifier, within its own time and the deadline. Silence is [`Verdict::Unknown`].
     pub(crate) async fn verify(&mut self, target: Target<'_>) -> Verdict {
-        let Some(verifier) = self.verifier else { return Verdict::Unknown };
+        let Some(verifier) = self.verifier() else { return Verdict::Unknown };
         self.asked_after = Some(self.history.attempts());
         let key = self.current_key(target);
         let doubt = Doubt {
-            service: self.service.name(),
-            method: &self.method,
+            service: self.service().name(),
+            method: target.method,
             url: target.url,
             body: target.body,
             key: key.as_ref(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 
-use crate::{config_error::Mistakes, json, signal::header_name};
+use crate::{config_error::Mistakes, header::Header, json};
 
 /// Where message, code, type and request id stand in a service's error answers.
 ///
@@ -24,7 +24,7 @@ pub struct ErrorFormat {
     message: Pointers,
     code: Pointers,
     error_type: Pointers,
-    request_id_headers: Vec<Cow<'static, str>>,
+    request_id_headers: Vec<Header>,
     request_id: Pointers,
 }
 
@@ -56,7 +56,7 @@ impl ErrorFormat {
             message: owned(["/message", "/Message", "/error/message", "/detail", "/title", "/error"]),
             code: owned(["/code", "/error/code"]),
             error_type: owned(["/type", "/error/type", "/name"]),
-            request_id_headers: owned(["x-request-id", "request-id"]),
+            request_id_headers: ["x-request-id", "request-id"].map(Header::new).into(),
             request_id: Vec::new(),
         }
     }
@@ -81,7 +81,7 @@ impl ErrorFormat {
 
     /// The headers that carry the request id.
     pub fn request_id_headers<T: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        self.request_id_headers = owned(names);
+        self.request_id_headers = names.into_iter().map(Header::new).collect();
         self
     }
 
@@ -92,13 +92,15 @@ impl ErrorFormat {
     }
 
     pub(crate) fn read(&self, headers: &HeaderMap, body: &[u8]) -> Parts {
-        let header = self.request_id_headers.iter().find_map(|name| headers.get(name.as_ref())?.to_str().ok());
-        Parts {
-            message: first(body, &self.message),
-            code: first(body, &self.code),
-            error_type: first(body, &self.error_type),
-            request_id: header.map(str::to_owned).or_else(|| first(body, &self.request_id)),
-        }
+        let header = self.request_id_headers.iter().find_map(|name| name.value(headers)?.to_str().ok());
+        let places = [&self.message, &self.code, &self.error_type, &self.request_id];
+        let mut members = json::members(body, places.into_iter().flatten().map(AsRef::as_ref));
+        let mut seen = 0;
+        let [message, code, error_type, request_id] = places.map(|pointers| {
+            seen += pointers.len();
+            members.take_text(seen - pointers.len()..seen)
+        });
+        Parts { message, code, error_type, request_id: header.map(str::to_owned).or(request_id) }
     }
 
     pub(crate) fn check(&self, mistakes: &mut Mistakes) {
@@ -116,13 +118,9 @@ impl ErrorFormat {
             }
         }
         for name in &self.request_id_headers {
-            header_name(name, "error_format.request_id_headers", mistakes);
+            name.check("error_format.request_id_headers", mistakes);
         }
     }
-}
-
-fn first(body: &[u8], pointers: &Pointers) -> Option<String> {
-    pointers.iter().find_map(|pointer| json::member(body, pointer)?.into_text())
 }
 
 #[cfg(test)]

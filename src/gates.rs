@@ -44,10 +44,11 @@ pub(crate) enum Scope {
 }
 
 /// The places of an attempt: in the service's window, and in its customer's where there is one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use]
 pub(crate) struct Places {
-    all: Permit,
+    /// None is needed where there is no window.
+    all: Option<Permit>,
     /// In a box, since few calls have one.
     customer: Option<Box<Permit>>,
 }
@@ -71,7 +72,7 @@ impl Gates {
         if self.count.load(Relaxed) > 0 {
             return None;
         }
-        Some(Places { all: self.all.try_enter(now)?, customer: None })
+        Some(Places { all: Some(self.all.try_enter(now)?), customer: None })
     }
 
     /// Places for an attempt, within `patience`. The customer's comes first: who waits for it keeps nobody else waiting.
@@ -87,7 +88,7 @@ impl Gates {
             None => None,
         };
         let all = self.all.enter(priority, patience.saturating_sub(started.elapsed())).await?;
-        Some(Places { all, customer })
+        Some(Places { all: Some(all), customer })
     }
 
     fn of_customer(&self, name: impl FnOnce() -> Option<String>) -> Option<Gate> {
@@ -156,7 +157,9 @@ impl Places {
             (Ended::Throttled, Scope::All) => (Ended::Throttled, Ended::Answered),
             (other, _) => (other, other),
         };
-        self.all.give_back(all, now);
+        if let Some(permit) = self.all {
+            permit.give_back(all, now);
+        }
         if let Some(permit) = self.customer {
             permit.give_back(customer, now);
         }

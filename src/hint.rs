@@ -8,9 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
-use crate::{config_error::Mistakes, signal::header_name};
+use crate::{config_error::Mistakes, header::Header};
 
 /// How a service says that callers should slow down.
 ///
@@ -28,14 +28,14 @@ use crate::{config_error::Mistakes, signal::header_name};
 pub struct RateLimiting {
     hints: Vec<HintHeader>,
     pub(crate) rate_limit_header: bool,
-    scope_header: Option<Cow<'static, str>>,
+    scope_header: Option<Header>,
     pub(crate) precedes_execution: bool,
 }
 
 /// A header with a wait in it, and its unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HintHeader {
-    name: Cow<'static, str>,
+    header: Header,
     unit: Unit,
 }
 
@@ -48,17 +48,17 @@ enum Unit {
 impl HintHeader {
     /// `Retry-After` of RFC 9110, section 10.2.3: seconds or an HTTP date.
     pub const fn retry_after() -> Self {
-        Self { name: Cow::Borrowed("retry-after"), unit: Unit::SecondsOrDate }
+        Self { header: Header::Named(header::RETRY_AFTER), unit: Unit::SecondsOrDate }
     }
 
     /// A header of the service's own with seconds or an HTTP date.
     pub fn seconds(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), unit: Unit::SecondsOrDate }
+        Self { header: Header::new(name), unit: Unit::SecondsOrDate }
     }
 
     /// A header of the service's own with milliseconds.
     pub fn millis(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), unit: Unit::Milliseconds }
+        Self { header: Header::new(name), unit: Unit::Milliseconds }
     }
 }
 
@@ -94,7 +94,7 @@ impl RateLimiting {
 
     /// The header that names whose limit was met; see [`Error::rate_limit_scope`](crate::Error::rate_limit_scope).
     pub fn scope_header(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.scope_header = Some(name.into());
+        self.scope_header = Some(Header::new(name));
         self
     }
 
@@ -110,16 +110,15 @@ impl RateLimiting {
     }
 
     pub(crate) fn scope<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        headers.get(self.scope_header.as_deref()?)?.to_str().ok()
+        self.scope_header.as_ref()?.value(headers)?.to_str().ok()
     }
 
     /// The wait asked for; [`Duration::MAX`] where the number is larger than any.
     pub(crate) fn read(&self, headers: &HeaderMap, wall: impl FnOnce() -> SystemTime) -> Option<Duration> {
         for hint in &self.hints {
-            let mut values = headers.get_all(hint.name.as_ref()).iter().peekable();
-            if values.peek().is_some() {
+            if let Some(values) = hint.header.values(headers) {
                 let now = date_of(headers).unwrap_or_else(wall);
-                return values.filter_map(|value| parse(value.to_str().ok()?, hint.unit, now)).max();
+                return values.iter().filter_map(|value| parse(value.to_str().ok()?, hint.unit, now)).max();
             }
         }
         if self.rate_limit_header { rate_limit(headers) } else { None }
@@ -127,13 +126,15 @@ impl RateLimiting {
 
     pub(crate) fn check(&self, mistakes: &mut Mistakes) {
         for hint in &self.hints {
-            header_name(&hint.name, "rate_limiting.hints", mistakes);
+            hint.header.check("rate_limiting.hints", mistakes);
         }
-        if let Some(name) = &self.scope_header {
-            header_name(name, "rate_limiting.scope_header", mistakes);
+        if let Some(header) = &self.scope_header {
+            header.check("rate_limiting.scope_header", mistakes);
         }
     }
 }
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The server's own clock, so that a skewed clock here does not change the wait.
 fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
@@ -213,7 +214,7 @@ fn year_of(time: SystemTime) -> Option<u64> {
 /// whose items are `"name";r=remaining;t=seconds`. A malformed field is ignored as a whole, as the draft demands.
 fn rate_limit(headers: &HeaderMap) -> Option<Duration> {
     let mut longest = None;
-    for line in headers.get_all("ratelimit") {
+    for line in headers.get_all(RATE_LIMIT) {
         for item in split_outside_quotes(line.to_str().ok()?, ',')? {
             longest = longest.max(exhausted(item)?);
         }

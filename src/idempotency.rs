@@ -4,10 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-use crate::{
-    config_error::Mistakes,
-    signal::{Signal, header_name},
-};
+use crate::{config_error::Mistakes, header::Header, signal::Signal};
 
 /// What a service stores under a key, and so what the same key gets after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -134,11 +131,7 @@ pub struct Idempotency {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Place {
     Nowhere,
-    /// `name` is missing where `text` is no header name, which is refused when the service is built.
-    Header {
-        text: Cow<'static, str>,
-        name: Option<HeaderName>,
-    },
+    Header(Header),
     /// A pointer into the request's JSON body.
     Body(Cow<'static, str>),
 }
@@ -151,9 +144,7 @@ const UUID_LENGTH: usize = 36;
 impl Idempotency {
     /// Keys in this header, for POST requests unless [`keyed`](Self::keyed) says otherwise.
     pub fn header(name: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
-        let text = name.into();
-        let name = HeaderName::from_bytes(text.as_bytes()).ok();
-        Self::new(kind, Place::Header { text, name }, vec![Method::POST])
+        Self::new(kind, Place::Header(Header::new(name)), vec![Method::POST])
     }
 
     /// Keys in a member of the request's JSON body, named by a pointer (RFC 6901), for POST requests unless
@@ -260,7 +251,7 @@ impl Idempotency {
     /// The header that carries the key.
     pub const fn header_name(&self) -> Option<&HeaderName> {
         match &self.place {
-            Place::Header { name, .. } => name.as_ref(),
+            Place::Header(header) => header.name(),
             Place::Nowhere | Place::Body(_) => None,
         }
     }
@@ -269,7 +260,7 @@ impl Idempotency {
     pub fn body_pointer(&self) -> Option<&str> {
         match &self.place {
             Place::Body(pointer) => Some(pointer),
-            Place::Nowhere | Place::Header { .. } => None,
+            Place::Nowhere | Place::Header(_) => None,
         }
     }
 
@@ -321,7 +312,7 @@ impl Idempotency {
     pub(crate) fn check(&self, deadline: Duration, mistakes: &mut Mistakes) {
         match &self.place {
             Place::Nowhere => return,
-            Place::Header { text, .. } => header_name(text, "idempotency.header", mistakes),
+            Place::Header(header) => header.check("idempotency.header", mistakes),
             Place::Body(pointer) if !pointer.starts_with('/') => {
                 mistakes.add(
                     "idempotency.body_member",

@@ -3,7 +3,7 @@
 //! Error bodies come from strangers: a document of 64 KiB can grow to megabytes as a tree of values, so only the
 //! members that are asked for are ever built.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, ops::Range};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
@@ -42,25 +42,57 @@ impl Member {
 /// The member at an RFC 6901 pointer such as `/error/code` or `/errors/0/code`; `None` where the document is no JSON
 /// or has no such member. A byte-order mark is passed over, invalid UTF-8 is replaced.
 pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
-    let text = String::from_utf8_lossy(without_mark(document));
-    let segments: SmallVec<[&str; 4]> = pointer.split('/').skip(1).collect();
-    if cannot_have(&text, &segments) {
+    let text = text(document);
+    if cannot_have(&text, pointer) {
         return None;
     }
-    let mut deserializer = serde_json::Deserializer::from_str(&text);
-    let found = At(&segments).deserialize(&mut deserializer).ok()?;
+    found(&text, [pointer]).and_then(|mut found| found.pop()?)
+}
+
+/// The members at some pointers, each where its pointer stands, by reading the document once.
+pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str>) -> Members {
+    Members(found(&text(document), pointers).unwrap_or_default())
+}
+
+/// What stands at each of some pointers; nothing at any where the document is no JSON.
+#[derive(Debug)]
+pub(crate) struct Members(Found);
+
+type Found = SmallVec<[Option<Member>; 12]>;
+
+impl Members {
+    /// The first text or number at the pointers of these places, taken out.
+    pub(crate) fn take_text(&mut self, places: Range<usize>) -> Option<String> {
+        self.0.get_mut(places)?.iter_mut().find_map(|member| member.take()?.into_text())
+    }
+}
+
+fn text(document: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(without_mark(document))
+}
+
+fn found<'p>(text: &str, pointers: impl IntoIterator<Item = &'p str>) -> Option<Found> {
+    if text.is_empty() {
+        return None;
+    }
+    let wanted: SmallVec<[Wanted<'_>; 12]> =
+        pointers.into_iter().enumerate().map(|(place, pointer)| Wanted { place, rest: pointer }).collect();
+    let mut found = Found::from_elem(None, wanted.len());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    At { wanted: &wanted, found: &mut found }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
-    found
+    Some(found)
 }
 
 /// Whether a look at the text is enough: no object or array, or a name on the way that is nowhere in it. A name may be
 /// written with escapes, and what looks like a number may be a place in an array.
-fn cannot_have(text: &str, segments: &[&str]) -> bool {
-    if segments.is_empty() {
+fn cannot_have(text: &str, pointer: &str) -> bool {
+    let mut names = pointer.split('/').skip(1).peekable();
+    if names.peek().is_none() {
         return false;
     }
-    let is_missing = |name: &&str| !name.contains('~') && name.parse::<usize>().is_err() && !text.contains(name);
-    !text.trim_start().starts_with(['{', '[']) || (!text.contains('\\') && segments.iter().any(is_missing))
+    let is_missing = |name: &str| !name.contains('~') && number(name).is_none() && !text.contains(name);
+    !text.trim_start().starts_with(['{', '[']) || (!text.contains('\\') && names.any(is_missing))
 }
 
 /// RFC 8259, section 8.1 lets a parser ignore a byte-order mark.
@@ -68,108 +100,162 @@ pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
     document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
 }
 
-struct At<'a>(&'a [&'a str]);
+/// A member that is looked for: where it is put, and the rest of its pointer, seen from the value at hand.
+#[derive(Clone, Copy)]
+struct Wanted<'p> {
+    place: usize,
+    rest: &'p str,
+}
 
-impl<'de> DeserializeSeed<'de> for At<'_> {
-    type Value = Option<Member>;
+/// Few have a name in common.
+type AllWanted<'p> = SmallVec<[Wanted<'p>; 3]>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+impl<'p> Wanted<'p> {
+    /// The next name on the way, and what is then left of it; `None` where it is the value at hand.
+    fn step(self) -> Option<(&'p str, Self)> {
+        let way = self.rest.strip_prefix('/')?;
+        let end = way.find('/').unwrap_or(way.len());
+        Some((&way[..end], Self { rest: &way[end..], ..self }))
+    }
+}
+
+/// A value, and what is wanted of it.
+struct At<'a, 'p> {
+    wanted: &'a [Wanted<'p>],
+    found: &'a mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for At<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl At<'_> {
-    fn here<E>(&self, member: Member) -> Result<Option<Member>, E> {
-        Ok(self.0.is_empty().then_some(member))
+impl<'p> At<'_, 'p> {
+    fn here(self, member: impl Fn() -> Member) {
+        for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
+            self.found[wanted.place] = Some(member());
+        }
+    }
+
+    /// What is wanted of the values for which `is_next` holds. Of several members with one name the last counts.
+    fn below(&mut self, is_next: impl Fn(&str) -> bool) -> AllWanted<'p> {
+        let steps = self.wanted.iter().filter_map(|wanted| wanted.step());
+        let below: AllWanted<'p> = steps.filter(|(name, _)| is_next(name)).map(|(_, wanted)| wanted).collect();
+        for wanted in &below {
+            self.found[wanted.place] = None;
+        }
+        below
     }
 }
 
-impl<'de> Visitor<'de> for At<'_> {
-    type Value = Option<Member>;
+impl<'de> Visitor<'de> for At<'_, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        self.here(Member::Empty)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.here(|| Member::Empty);
+        Ok(())
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        self.here(Member::Literal(value.to_string()))
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()));
+        Ok(())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        self.here(Member::Literal(value.to_string()))
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()));
+        Ok(())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        self.here(Member::Literal(value.to_string()))
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()));
+        Ok(())
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        self.here(Member::Literal(value.to_string()))
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()));
+        Ok(())
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        self.here(Member::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.here(|| Member::Text(value.to_owned()));
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let wanted = self.0.first().and_then(|segment| segment.parse::<usize>().ok());
-        let (mut found, mut index) = (None, 0_usize);
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let any_numbered =
+            self.wanted.iter().filter_map(|wanted| wanted.step()).any(|(name, _)| number(name).is_some());
+        let mut index = 0_usize;
         loop {
-            if wanted == Some(index) {
-                match items.next_element_seed(At(&self.0[1..]))? {
-                    Some(member) => found = member,
-                    None => break,
-                }
-            } else if items.next_element::<IgnoredAny>()?.is_none() {
+            let below = if any_numbered { self.below(|name| number(name) == Some(index)) } else { AllWanted::new() };
+            let more = if below.is_empty() {
+                items.next_element::<IgnoredAny>()?.is_some()
+            } else {
+                items.next_element_seed(At { wanted: &below, found: self.found })?.is_some()
+            };
+            if !more {
                 break;
             }
             index += 1;
         }
-        if self.0.is_empty() { Ok(Some(filled(index > 0))) } else { Ok(found) }
+        self.here(|| filled(index > 0));
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let (mut found, mut any) = (None, false);
-        while let Some(is_wanted) = members.next_key_seed(Is(self.0.first().copied()))? {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let mut any = false;
+        while let Some(below) = members.next_key_seed(Name(&mut self))? {
             any = true;
-            if is_wanted {
-                found = members.next_value_seed(At(&self.0[1..]))?;
-            } else {
+            if below.is_empty() {
                 members.next_value::<IgnoredAny>()?;
+            } else {
+                members.next_value_seed(At { wanted: &below, found: self.found })?;
             }
         }
-        if self.0.is_empty() { Ok(Some(filled(any))) } else { Ok(found) }
+        self.here(|| filled(any));
+        Ok(())
     }
+}
+
+fn number(name: &str) -> Option<usize> {
+    name.parse().ok()
+}
+
+/// RFC 6901, section 3: a slash within a name is written `~1` and a tilde `~0`.
+fn is_written(name: &str, written: &str) -> bool {
+    if written.contains('~') { written.replace("~1", "/").replace("~0", "~") == name } else { written == name }
 }
 
 fn filled(any: bool) -> Member {
     if any { Member::Filled } else { Member::Empty }
 }
 
-/// Whether a member's name is this one; the name itself is never kept.
-struct Is<'a>(Option<&'a str>);
+/// What is wanted of the member with this name; the name itself is never kept.
+struct Name<'a, 'b, 'p>(&'a mut At<'b, 'p>);
 
-impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
+impl<'de, 'p> DeserializeSeed<'de> for Name<'_, '_, 'p> {
+    type Value = AllWanted<'p>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Is<'_> {
-    type Value = bool;
+impl<'p> Visitor<'_> for Name<'_, '_, 'p> {
+    type Value = AllWanted<'p>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a member")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        Ok(self.0 == Some(name))
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.below(|written| is_written(name, written)))
     }
 }
 
@@ -200,7 +286,7 @@ mod tests {
     #[test]
     fn members_are_found_by_pointer() {
         let body =
-            br#"{"message":"m","n":704,"b":true,"x":null,"error":{"code":"c","list":[1,{"deep":"d"}]},"e":[],"o":{}}"#;
+            br#"{"message":"m","n":704,"b":true,"x":null,"error":{"code":"c","list":[1,{"deep":"d"}]},"e":[],"o":{},"a/b~1":"slash"}"#;
         for (pointer, expected) in [
             ("/message", text("m")),
             ("/n", Some(Member::Literal("704".into()))),
@@ -215,8 +301,29 @@ mod tests {
             ("/error/list/x", None),
             ("/message/code", None),
             ("/missing", None),
+            ("/a~1b~01", text("slash")),
+            ("/list/x", None),
         ] {
             assert_eq!(member(body, pointer), expected, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn several_are_found_in_one_reading() {
+        let body = br#"{"a":"1","b":{"c":"2","a":"3"},"l":["4",{"a":5}],"a":"6","b":{"c":"7"}}"#;
+        let mut found = members(body, ["/x", "/a", "/b/c", "/b/a", "/l/1/a", "/l/0", "/b", "/a"]);
+        let mut text = |place: usize| found.take_text(place..place + 1);
+        assert_eq!(text(0), None);
+        assert_eq!(text(1).as_deref(), Some("6"), "the last of one name counts");
+        assert_eq!(text(2).as_deref(), Some("7"));
+        assert_eq!(text(3), None, "the last of one name counts, with what it lacks");
+        assert_eq!((text(4).as_deref(), text(5).as_deref()), (Some("5"), Some("4")));
+        assert_eq!(text(6), None, "no text");
+        assert_eq!(text(7).as_deref(), Some("6"), "asked for twice");
+        let mut found = members(body, ["/x", "/b", "/l/0", "/a"]);
+        assert_eq!(found.take_text(0..4).as_deref(), Some("4"), "the first that is there");
+        for broken in [&b""[..], b"{\"a\":\"1\"", b"{\"a\":\"1\"} x"] {
+            assert_eq!(members(broken, ["/a"]).take_text(0..1), None);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, ready},
+    ops::ControlFlow::{self, Break, Continue},
     pin::Pin,
     sync::Arc,
 };
@@ -11,12 +12,12 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
 use crate::{
-    call::{Call, Sent, Step},
+    call::{Begun, Call, Ending, Missed, Repeat, Step},
     config_error::ConfigError,
     decide::{KeyAction, Stop},
+    outgoing::Outgoing,
     request::Overrides,
-    service::{Operation, Service, Services},
-    spare::Target,
+    service::{Service, Services},
     telemetry,
     time::{self, Clock, SystemClock},
     verify::Verdict,
@@ -98,77 +99,76 @@ impl Middleware for SafeRetry {
         };
         let operation = overrides.claim(operation, request.method(), service);
         let span = telemetry::call(service, &operation, request.method(), request.url());
-        let begun = Begun { service, operation, overrides, layer: self, span: span.clone() };
-        telemetry::within(&span, Box::pin(carry(begun, request, extensions, next)))
+        let begun = Begun { service, operation, overrides, clock: &*self.clock, span: span.clone() };
+        telemetry::within(&span, Box::pin(carry(begun, Outgoing::Whole(request), extensions, next)))
     }
 }
 
-/// What is known of a call before its first attempt.
-struct Begun<'a> {
-    service: &'a Service,
-    operation: Operation<'a>,
-    overrides: Overrides,
-    layer: &'a SafeRetry,
-    span: telemetry::Span,
-}
-
-/// The loop: send, learn, decide, wait, verify. Every step is a method of [`Call`].
+/// The loop: send until there is an answer, or no further attempt. Every step is a method of [`Call`]. What few calls come
+/// to is in a box, so that the others need no room for it.
 #[allow(clippy::manual_async_fn)] // An `async fn` would have room for each of its arguments twice.
 fn carry<'a>(
     begun: Begun<'a>,
-    mut request: Request,
+    mut outgoing: Outgoing,
     extensions: &'a mut Extensions,
     next: Next<'a>,
-) -> impl Future<Output = reqwest_middleware::Result<Response>> + Send + 'a {
+) -> impl Future<Output = Ending> + Send + 'a {
     async move {
-        let Begun { service, operation, layer, span, .. } = begun;
-        // Apart, so that each is small enough for the allocator's quick way.
-        let mut call = Box::new(Call::begin(service, operation, &begun.overrides, &*layer.clock, &request, span));
-        call.choose_key(&request, extensions)?;
+        let mut call = Call::begin(&begun, outgoing.target());
+        if let Some(request) = outgoing.whole() {
+            call.choose_key(request, extensions)?;
+        }
         if call.may_buffer() {
-            Box::pin(call.buffer(&mut request)).await?;
+            Box::pin(call.buffer(&mut outgoing)).await?;
         }
         let given = extensions.clone();
-        let mut decided = None;
+        let mut repeat = None;
         loop {
-            let Ok(places) = call.enter(Target::of(&request)).await else {
-                return Box::pin(call.turn_away(Target::of(&request))).await;
-            };
-            if let Some((tokens, key)) = decided.take() {
-                call.retry(tokens, key);
+            if !call.try_enter() {
+                if let Break(ended) = Box::pin(call.queue(outgoing.target())).await {
+                    return ended;
+                }
+            }
+            if let Some(repeat) = repeat.take() {
+                call.begin_repeat(repeat);
                 // An attempt must not see what the one before has left.
                 extensions.clone_from(&given);
             }
-            let spare = call.keep(&mut request);
-            call.write_key(&mut request);
-            let arrived = call.send(request, extensions, next.clone(), spare.target()).await;
-            let failed = match call.learn(arrived, places, spare.target()) {
-                Sent::Answered(response) => return Ok(call.succeed(response, spare.target())),
-                Sent::CarriedOut(ended) => return call.hand_on(ended),
-                Sent::Failed(failed) => failed,
-                // In a box, since most calls have none.
-                Sent::Refused(response, scope) => Box::pin(call.read(response, scope, spare.target())).await,
+            let arrived = call.send(&mut outgoing, extensions, next.clone()).await;
+            let missed = match call.learn(arrived, outgoing.target()) {
+                Break(ended) => return ended,
+                Continue(missed) => missed,
             };
-            let (delay, key, tokens) = match call.decide(&failed, spare.target()) {
-                Step::Retry { .. } if !spare.is_whole() => {
-                    return Box::pin(call.fail(Stop::BodyNotReplayable, failed, spare.target())).await;
-                }
-                Step::Retry { delay, key, tokens } => (delay, key, tokens),
-                Step::Fail(stop) => return Box::pin(call.fail(stop, failed, spare.target())).await,
-            };
-            // Only a question to the verifier can still end the call with what is known now.
-            let in_doubt = (key == KeyAction::VerifyThenRotate).then_some(failed);
-            time::sleep(delay).await;
-            call.woken();
-            if let Some(failed) = in_doubt {
-                match call.verify(spare.target()).await {
-                    Verdict::NotApplied => {}
-                    Verdict::Applied(response) => return call.reconcile(response, failed, spare.target()),
-                    Verdict::Unknown => return Box::pin(call.fail(Stop::Unverified, failed, spare.target())).await,
-                }
+            match Box::pin(recover(&mut call, missed, &outgoing)).await {
+                Break(ended) => return ended,
+                Continue(decided) => repeat = Some(decided),
             }
-            request = spare.into_request(call.method());
-            decided = Some((tokens, key));
         }
     }
+}
+
+/// What follows an attempt that did not succeed: read, decide, wait, verify.
+async fn recover<'a>(call: &mut Call<'a>, missed: Missed, outgoing: &Outgoing) -> ControlFlow<Ending, Repeat<'a>> {
+    let target = outgoing.target();
+    // In boxes of their own, so that a call that waits has room for no more than its wait.
+    let failed = Box::pin(call.read(missed, target)).await;
+    let repeat = match call.decide(&failed, target) {
+        Step::Retry(_) if !outgoing.can_depart() => {
+            return Break(Box::pin(call.fail(Stop::BodyNotReplayable, failed, target)).await);
+        }
+        Step::Retry(repeat) => repeat,
+        Step::Fail(stop) => return Break(Box::pin(call.fail(stop, failed, target)).await),
+    };
+    // Only a question to the verifier can still end the call with what is known now.
+    let in_doubt = (repeat.key == KeyAction::VerifyThenRotate).then_some(failed);
+    time::sleep(repeat.delay).await;
+    call.woken();
+    if let Some(failed) = in_doubt {
+        match call.verify(target).await {
+            Verdict::NotApplied => {}
+            Verdict::Applied(response) => return Break(call.reconcile(response, failed, target)),
+            Verdict::Unknown => return Break(Box::pin(call.fail(Stop::Unverified, failed, target)).await),
+        }
+    }
+    Continue(repeat)
 }

@@ -107,11 +107,12 @@ impl fmt::Debug for RequestVerifier {
     }
 }
 
-/// What a request has changed; nothing is copied where it has changed nothing.
+/// What a request has changed. In a box, since few requests change anything and every call has this.
 #[derive(Default)]
-pub(crate) struct Overrides {
-    /// In a box, since few requests have one and every call has this.
-    policy: Option<Box<RetryPolicy>>,
+pub(crate) struct Overrides(Option<Box<Given>>);
+
+struct Given {
+    policy: Option<RetryPolicy>,
     effect: Option<Effect>,
     verifier: Option<RequestVerifier>,
 }
@@ -148,20 +149,22 @@ impl Overrides {
             service.idempotency().check_deadline(policy.deadline, "idempotency.retention", &mut mistakes);
         }
         let (effect, verifier) = (extensions.get().copied(), extensions.get().cloned());
-        mistakes.finish(Some(Self { policy: policy.map(Box::new), effect, verifier }))
+        mistakes.finish(Some(Self(Some(Box::new(Given { policy, effect, verifier })))))
     }
 
     pub(crate) fn policy<'a>(&'a self, service: &'a Service, operation: &Operation<'a>) -> &'a RetryPolicy {
-        self.policy.as_deref().unwrap_or_else(|| operation.policy(service))
+        let given = self.0.as_ref().and_then(|given| given.policy.as_ref());
+        given.unwrap_or_else(|| operation.policy(service))
     }
 
     pub(crate) fn verifier<'a>(&'a self, service: &'a Service) -> Option<&'a dyn Verifier> {
-        self.verifier.as_ref().map(|verifier| &*verifier.0).or_else(|| service.the_verifier())
+        let given = self.0.as_ref().and_then(|given| given.verifier.as_ref());
+        given.map(|verifier| &*verifier.0).or_else(|| service.the_verifier())
     }
 
     /// The operation with the effect that its request claims, if it claims one.
     pub(crate) fn claim<'a>(&self, operation: Operation<'a>, method: &Method, service: &Service) -> Operation<'a> {
-        match self.effect {
+        match self.0.as_ref().and_then(|given| given.effect) {
             Some(effect) => operation.claimed(effect, method, service),
             None => operation,
         }

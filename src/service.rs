@@ -70,6 +70,8 @@ struct Shared {
     host: Option<Box<str>>,
     /// The URL without slashes at its end.
     prefix: Box<str>,
+    /// Its path, without them.
+    path: Box<str>,
     routes: Routes,
     budget: Budget,
     gates: Option<Gates>,
@@ -277,7 +279,7 @@ impl Service {
 
     /// What the paths of all its requests begin with.
     pub(crate) fn base_path(&self) -> &str {
-        self.shared.url.path().trim_end_matches('/')
+        &self.shared.path
     }
 
     pub(crate) fn gates(&self) -> Option<&Gates> {
@@ -317,13 +319,17 @@ impl Service {
         self.verifier.as_deref()
     }
 
+    fn place(&self) -> (usize, &str) {
+        place(self.shared.host.as_deref())
+    }
+
     /// The part of a path after the base URL, if the URL is this service's.
     fn relative_path<'u>(&self, url: &'u Url) -> Option<&'u str> {
         let base = &self.shared.url;
         // Nearly always the text tells: a URL without user information begins as the base URL does.
         if let Some(rest) = url.as_str().strip_prefix(&*self.shared.prefix) {
             if rest.starts_with('/') {
-                return url.path().get(base.path().trim_end_matches('/').len()..);
+                return url.path().get(self.shared.path.len()..);
             }
         }
         let same_origin = url.host_str() == base.host_str()
@@ -332,7 +338,7 @@ impl Service {
         if !same_origin {
             return None;
         }
-        let rest = url.path().strip_prefix(base.path().trim_end_matches('/'))?;
+        let rest = url.path().strip_prefix(&*self.shared.path)?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
 
@@ -371,18 +377,27 @@ impl Services {
         let mut mistakes = Mistakes::default();
         let places: Vec<_> = services.iter().map(|service| (service.name(), service.base_url())).collect();
         refuse_shared_base_urls(&places, &mut mistakes);
-        // The longest path first, so that the first match is the closest.
-        services.sort_by_key(|service| Reverse(service.shared.url.path().trim_end_matches('/').len()));
+        // Of one host the longest path first, so that the first match is the closest.
+        services.sort_by(|one, other| {
+            let order = |service: &Service| Reverse(service.shared.path.len());
+            one.place().cmp(&other.place()).then_with(|| order(one).cmp(&order(other)))
+        });
         mistakes.finish(Some(Self(services.into())))
     }
 
     /// The service of a URL, and the part of its path after the service's own.
     pub(crate) fn find<'u>(&self, url: &'u Url) -> Option<(&Service, &'u str)> {
-        let host = url.host_str();
-        // Among many services, hosts differ, and mostly in length already.
-        let mut there = self.0.iter().filter(|service| service.shared.host.as_deref() == host);
+        let place = place(url.host_str());
+        let first = self.0.partition_point(|service| service.place() < place);
+        let mut there = self.0[first..].iter().take_while(|service| service.place() == place);
         there.find_map(|service| Some((service, service.relative_path(url)?)))
     }
+}
+
+/// The order of hosts: most differ in length already.
+fn place(host: Option<&str>) -> (usize, &str) {
+    let host = host.unwrap_or_default();
+    (host.len(), host)
 }
 
 /// `places` are names and base URLs as [`Url`] writes them.
@@ -526,10 +541,11 @@ impl ServiceBuilder {
         let gates = Gates::new(self.window);
         let host = url.host_str().map(Into::into);
         let prefix = url.as_str().trim_end_matches('/').into();
+        let path = url.path().trim_end_matches('/').into();
         let meters = Meters::new(self.name.clone());
         let verifier = self.verifier.take();
         Ok(Service {
-            shared: Arc::new(Shared { description: self, host, prefix, url, routes, budget, gates, meters }),
+            shared: Arc::new(Shared { description: self, host, prefix, path, url, routes, budget, gates, meters }),
             verifier,
         })
     }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
-use crate::config_error::Mistakes;
+use crate::{config_error::Mistakes, header::Header};
 
 /// A header whose value says yes or no.
 ///
@@ -19,7 +19,7 @@ use crate::config_error::Mistakes;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
-    header: Cow<'static, str>,
+    header: Header,
     yes: Cow<'static, str>,
     no: Cow<'static, str>,
 }
@@ -27,7 +27,7 @@ pub struct Signal {
 impl Signal {
     /// A header that says `true` for yes and `false` for no; anything else is no answer.
     pub fn new(header: impl Into<Cow<'static, str>>) -> Self {
-        Self { header: header.into(), yes: "true".into(), no: "false".into() }
+        Self { header: Header::new(header), yes: "true".into(), no: "false".into() }
     }
 
     /// The values for yes and no, compared without regard to case.
@@ -36,14 +36,14 @@ impl Signal {
         self
     }
 
-    /// The header's name.
+    /// The header's name, in lower case.
     pub fn header(&self) -> &str {
-        &self.header
+        self.header.as_str()
     }
 
     /// `None` where the header is missing or says neither.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Option<bool> {
-        let value = headers.get(self.header.as_ref())?.to_str().ok()?.trim();
+        let value = self.header.value(headers)?.to_str().ok()?.trim();
         if value.eq_ignore_ascii_case(&self.yes) {
             return Some(true);
         }
@@ -51,7 +51,7 @@ impl Signal {
     }
 
     pub(crate) fn check(&self, path: &str, mistakes: &mut Mistakes) {
-        header_name(&self.header, path, mistakes);
+        self.header.check(path, mistakes);
         if self.yes.eq_ignore_ascii_case(&self.no) {
             mistakes.add(path, format!("says {:?} for yes and for no", self.yes));
         }
@@ -67,12 +67,6 @@ impl From<&'static str> for Signal {
 impl From<String> for Signal {
     fn from(header: String) -> Self {
         Self::new(header)
-    }
-}
-
-pub(crate) fn header_name(name: &str, path: &str, mistakes: &mut Mistakes) {
-    if HeaderName::from_bytes(name.as_bytes()).is_err() {
-        mistakes.add(path, format!("{name:?} is no header name"));
     }
 }
 

@@ -121,10 +121,10 @@ pub(crate) fn carry_out(chain: Chain, case: Case, verb: Verb) -> Allocated {
                 call(&client, &template, chain, case).await;
             }
         };
-        // The first is not counted: what it finds missing, and in the allocator too, the next have.
+        let counted = Box::pin(once());
+        // The first is not counted: what it finds missing the next have. The allocator is then as it is between calls.
         runtime.block_on(once());
-        let counted = once();
-        runtime.block_on(Counted { call: Box::pin(counted), allocated: &mut allocated });
+        runtime.block_on(Counted { call: counted, allocated: &mut allocated });
     }
     allocated
 }

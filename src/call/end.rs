@@ -7,12 +7,12 @@ use crate::{
     decide::{Applied, Stop},
     error::{Error, ErrorKind, Failed, Inner},
     outcome::{Answer, Outcome, Redirected},
-    spare::Target,
+    outgoing::Target,
     verify::Verdict,
 };
 
 /// A response, or the layer's error in that of the chain.
-type Ending = reqwest_middleware::Result<Response>;
+pub(crate) type Ending = reqwest_middleware::Result<Response>;
 
 impl Call<'_> {
     /// The queue in front of the window leaves no time for an attempt.
@@ -22,14 +22,14 @@ impl Call<'_> {
     }
 
     /// What another layer has carried to its end is handed on as it is: it has told everything.
-    pub(crate) fn hand_on(&mut self, carried_out: Ending) -> Ending {
+    pub(super) fn hand_on(&mut self, carried_out: Ending) -> Ending {
         self.telemetry.handed_on();
         carried_out
     }
 
     /// Puts the account into the response, which is handed on as it is.
-    pub(crate) fn succeed(&mut self, mut response: Response, target: Target<'_>) -> Response {
-        self.service.budget().deposit(self.paid.max(1));
+    pub(super) fn succeed(&mut self, mut response: Response, target: Target<'_>) -> Response {
+        self.service().budget().deposit(self.paid.max(1));
         let mut answer = Answer::new(response.status());
         answer.redirected = Redirected::between(target.url, response.url());
         self.record(Outcome::Answer(answer));
@@ -49,7 +49,7 @@ impl Call<'_> {
         let Some(mut response) = found else {
             return Err(self.ended(Stop::Permanent, Applied::Yes, attempt, target));
         };
-        self.service.budget().deposit(self.paid);
+        self.service().budget().deposit(self.paid);
         self.attempts.reconcile();
         self.attempts.finish(self.started.elapsed());
         self.telemetry.reconciled(&self.attempts);
@@ -59,10 +59,10 @@ impl Call<'_> {
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
     pub(crate) async fn fail(&mut self, stop: Stop, mut attempt: Box<FailedAttempt>, target: Target<'_>) -> Ending {
-        let effect = self.operation.effect;
+        let effect = self.operation().effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.asked_after == Some(self.history.attempts());
-        if in_doubt && !asked && self.verifier.is_some() && !self.time_left().is_zero() {
+        if in_doubt && !asked && self.verifier().is_some() && !self.time_left().is_zero() {
             if let Verdict::Applied(response) = self.verify(target).await {
                 return self.reconcile(response, attempt, target);
             }
@@ -100,10 +100,10 @@ impl Call<'_> {
         let key = self.current_key(target);
         self.attempts.finish(self.started.elapsed());
         let error = Error::new(Inner {
-            service: self.service.shared_name(),
-            method: self.method.clone(),
+            service: self.service().shared_name(),
+            method: target.method.clone(),
             path: target.url.path().to_owned(),
-            effect: self.operation.effect,
+            effect: self.operation().effect,
             kind,
             stop,
             applied,

@@ -3,151 +3,181 @@
 use std::time::Duration;
 
 use super::About;
+#[cfg(feature = "metrics")]
 use crate::service::Service;
 
 /// What is counted or measured; the table in the documentation of [`telemetry`](super) has each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
-pub(super) struct Metric {
-    name: &'static str,
-    what: &'static str,
+pub(super) enum Metric {
+    Calls,
+    Attempts,
+    Retries,
+    Wait,
+    InDoubt,
+    Rotations,
+    Verdicts,
+    Replays,
+    WindowWait,
+    WindowLimit,
+    Budget,
 }
 
-const fn metric(name: &'static str, what: &'static str) -> Metric {
-    Metric { name, what }
+#[cfg_attr(not(feature = "metrics"), allow(dead_code))]
+impl Metric {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "safe_retry_calls_total",
+            Self::Attempts => "safe_retry_attempts_total",
+            Self::Retries => "safe_retry_retries_total",
+            Self::Wait => "safe_retry_wait_seconds",
+            Self::InDoubt => "safe_retry_in_doubt_total",
+            Self::Rotations => "safe_retry_rotations_total",
+            Self::Verdicts => "safe_retry_verdicts_total",
+            Self::Replays => "safe_retry_replays_total",
+            Self::WindowWait => "safe_retry_window_wait_seconds",
+            Self::WindowLimit => "safe_retry_window_limit",
+            Self::Budget => "safe_retry_budget_tokens",
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Calls => "calls that ended",
+            Self::Attempts => "attempts that ended",
+            Self::Retries => "repeats that were sent",
+            Self::Wait => "waits between attempts",
+            Self::InDoubt => "calls that ended in doubt",
+            Self::Rotations => "new keys sent",
+            Self::Verdicts => "what verifiers said",
+            Self::Replays => "answers marked as stored ones",
+            Self::WindowWait => "waits for a place in the window",
+            Self::WindowLimit => "how many may be in flight; absent without a window",
+            Self::Budget => "what is left of the retry budget",
+        }
+    }
 }
 
-type Label = Option<(&'static str, &'static str)>;
-
-pub(super) const CALLS: Metric = metric("safe_retry_calls_total", "calls that ended");
-pub(super) const ATTEMPTS: Metric = metric("safe_retry_attempts_total", "attempts that ended");
-pub(super) const RETRIES: Metric = metric("safe_retry_retries_total", "repeats that were sent");
-pub(super) const WAIT: Metric = metric("safe_retry_wait_seconds", "waits between attempts");
-pub(super) const IN_DOUBT: Metric = metric("safe_retry_in_doubt_total", "calls that ended in doubt");
-pub(super) const ROTATIONS: Metric = metric("safe_retry_rotations_total", "new keys sent");
-pub(super) const VERDICTS: Metric = metric("safe_retry_verdicts_total", "what verifiers said");
-pub(super) const REPLAYS: Metric = metric("safe_retry_replays_total", "answers marked as stored ones");
-pub(super) const WINDOW_WAIT: Metric = metric("safe_retry_window_wait_seconds", "waits for a place in the window");
-#[cfg(feature = "metrics")]
-const WINDOW_LIMIT: Metric = metric("safe_retry_window_limit", "how many may be in flight; absent without a window");
-#[cfg(feature = "metrics")]
-const BUDGET: Metric = metric("safe_retry_budget_tokens", "what is left of the retry budget");
+/// What tells the values of a metric apart, beside service and effect.
+pub(super) type Label = Option<(&'static str, &'static str)>;
 
 #[cfg(feature = "metrics")]
 mod facade {
-    use std::borrow::Cow;
+    use std::{
+        borrow::Cow,
+        sync::{Arc, PoisonError, RwLock},
+    };
 
     use metrics::{
-        Key, Label, Level, Metadata, Unit, describe_counter, describe_gauge, describe_histogram, with_recorder,
+        Key, Level, Metadata, Recorder, Unit, describe_counter, describe_gauge, describe_histogram, with_recorder,
     };
 
-    use super::{
-        ATTEMPTS, About, BUDGET, CALLS, Duration, IN_DOUBT, Metric, REPLAYS, RETRIES, ROTATIONS, Service, VERDICTS,
-        WAIT, WINDOW_LIMIT, WINDOW_WAIT,
-    };
+    use super::{About, Duration, Label, Metric, Service};
     use crate::{route::Effect, telemetry::names};
 
     static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-    /// The keys of what a call tells that succeeds at once, made once per service: a key owns its labels.
+    /// The keys of a service's metrics, each made when it is first told: a key owns its labels.
     #[derive(Debug)]
     pub(crate) struct Meters {
+        service: Cow<'static, str>,
         budget: Key,
         window: Key,
-        effects: [Success; 4],
+        told: RwLock<Vec<(Which, Arc<Key>)>>,
     }
 
-    #[derive(Debug)]
-    struct Success {
-        call: Key,
-        attempt: Key,
-        window_wait: Key,
-    }
+    /// There are as many as the words of the labels allow.
+    type Which = (Metric, Effect, Label);
 
     impl Meters {
         pub(crate) fn new(service: Cow<'static, str>) -> Self {
             let of_service =
-                |metric: Metric| Key::from_parts(metric.name, vec![Label::new("service", service.clone())]);
-            let effects = EFFECTS.map(|effect| Success {
-                call: key(CALLS, service.clone(), effect, SUCCESS),
-                attempt: key(ATTEMPTS, service.clone(), effect, ANSWERED),
-                window_wait: key(WINDOW_WAIT, service.clone(), effect, None),
-            });
-            Self { budget: of_service(BUDGET), window: of_service(WINDOW_LIMIT), effects }
+                |metric: Metric| Key::from_parts(metric.name(), vec![metrics::Label::new("service", service.clone())]);
+            let (budget, window) = (of_service(Metric::Budget), of_service(Metric::WindowLimit));
+            Self { service, budget, window, told: RwLock::default() }
         }
 
-        fn of(&self, metric: Metric, effect: Effect, more: super::Label) -> Option<&Key> {
-            let success = &self.effects[effect as usize];
-            match more {
-                SUCCESS if metric.name == CALLS.name => Some(&success.call),
-                ANSWERED if metric.name == ATTEMPTS.name => Some(&success.attempt),
-                None if metric.name == WINDOW_WAIT.name => Some(&success.window_wait),
-                _ => None,
+        fn key(&self, which: Which) -> Arc<Key> {
+            let of =
+                |told: &[(Which, Arc<Key>)]| told.iter().find(|(one, _)| *one == which).map(|(_, key)| key.clone());
+            // No panic leaves the list half-written.
+            if let Some(key) = of(&self.told.read().unwrap_or_else(PoisonError::into_inner)) {
+                return key;
             }
+            let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
+            of(&told).unwrap_or_else(|| {
+                let key = Arc::new(self.new_key(which));
+                told.push((which, key.clone()));
+                key
+            })
+        }
+
+        fn new_key(&self, (metric, effect, more): Which) -> Key {
+            let mut labels = Vec::with_capacity(3);
+            labels.push(metrics::Label::new("service", self.service.clone()));
+            labels.push(metrics::Label::from_static_parts("effect", names::effect(effect)));
+            labels.extend(more.map(|(name, value)| metrics::Label::from_static_parts(name, value)));
+            Key::from_parts(metric.name(), labels)
         }
     }
-
-    /// In the order in which they are numbered.
-    const EFFECTS: [Effect; 4] = [Effect::Read, Effect::Idempotent, Effect::Deduplicated, Effect::Write];
-    const SUCCESS: super::Label = Some(("outcome", "success"));
-    const ANSWERED: super::Label = Some(("outcome", "2xx"));
 
     /// Tells the recorder that is installed the units and meanings of the layer's metrics; they are recorded without it.
     pub fn describe_metrics() {
-        for Metric { name, what } in [CALLS, ATTEMPTS, RETRIES, IN_DOUBT, ROTATIONS, VERDICTS, REPLAYS] {
-            describe_counter!(name, Unit::Count, what);
+        use Metric::{
+            Attempts, Budget, Calls, InDoubt, Replays, Retries, Rotations, Verdicts, Wait, WindowLimit, WindowWait,
+        };
+        for metric in [Calls, Attempts, Retries, InDoubt, Rotations, Verdicts, Replays] {
+            describe_counter!(metric.name(), Unit::Count, metric.what());
         }
-        for Metric { name, what } in [WAIT, WINDOW_WAIT] {
-            describe_histogram!(name, Unit::Seconds, what);
+        for metric in [Wait, WindowWait] {
+            describe_histogram!(metric.name(), Unit::Seconds, metric.what());
         }
-        for Metric { name, what } in [WINDOW_LIMIT, BUDGET] {
-            describe_gauge!(name, Unit::Count, what);
-        }
-    }
-
-    fn key(metric: Metric, service: Cow<'static, str>, effect: Effect, more: super::Label) -> Key {
-        let mut labels = Vec::with_capacity(3);
-        labels.push(Label::new("service", service));
-        labels.push(Label::from_static_parts("effect", names::effect(effect)));
-        labels.extend(more.map(|(name, value)| Label::from_static_parts(name, value)));
-        Key::from_parts(metric.name, labels)
-    }
-
-    fn with_key(metric: Metric, about: About<'_>, more: super::Label, tell: impl FnOnce(&Key)) {
-        match about.service.meters().of(metric, about.effect, more) {
-            Some(key) => tell(key),
-            None => tell(&key(metric, about.service.shared_name(), about.effect, more)),
+        for metric in [WindowLimit, Budget] {
+            describe_gauge!(metric.name(), Unit::Count, metric.what());
         }
     }
 
-    pub(crate) fn count(metric: Metric, about: About<'_>, more: super::Label) {
-        with_key(metric, about, more, |key| {
-            with_recorder(|recorder| recorder.register_counter(key, &METADATA).increment(1));
-        });
+    /// The recorder, looked for once for all that is told at one moment.
+    pub(crate) struct Listener<'a> {
+        recorder: &'a dyn Recorder,
+        about: About<'a>,
     }
 
-    pub(crate) fn observe(metric: Metric, about: About<'_>, more: super::Label, time: Duration) {
-        with_key(metric, about, more, |key| {
-            with_recorder(|recorder| recorder.register_histogram(key, &METADATA).record(time.as_secs_f64()));
-        });
+    pub(crate) fn tell(about: About<'_>, what: impl FnOnce(&Listener<'_>)) {
+        with_recorder(|recorder| what(&Listener { recorder, about }));
     }
 
-    /// Budget and window, as they are now.
-    pub(crate) fn measure(service: &Service) {
-        let set = |key, value| with_recorder(|recorder| recorder.register_gauge(key, &METADATA).set(value));
-        set(&service.meters().budget, f64::from(service.budget().tokens()));
-        if let Some(gates) = service.gates() {
-            // A window has at most as many places as fit into 32 bits.
-            set(&service.meters().window, gates.read().limit as f64);
+    impl Listener<'_> {
+        pub(crate) fn count(&self, metric: Metric, more: Label) {
+            self.recorder.register_counter(&self.key(metric, more), &METADATA).increment(1);
+        }
+
+        pub(crate) fn time(&self, metric: Metric, more: Label, time: Duration) {
+            self.recorder.register_histogram(&self.key(metric, more), &METADATA).record(time.as_secs_f64());
+        }
+
+        fn key(&self, metric: Metric, more: Label) -> Arc<Key> {
+            self.about.service.meters().key((metric, self.about.effect, more))
+        }
+
+        /// Budget and window, as they are now.
+        pub(crate) fn levels(&self) {
+            let set = |key, value| self.recorder.register_gauge(key, &METADATA).set(value);
+            let service: &Service = self.about.service;
+            set(&service.meters().budget, f64::from(service.budget().tokens()));
+            if let Some(gates) = service.gates() {
+                // A window has at most as many places as fit into 32 bits.
+                set(&service.meters().window, gates.read().limit as f64);
+            }
         }
     }
 }
 
 #[cfg(not(feature = "metrics"))]
 mod facade {
-    use std::borrow::Cow;
+    use std::{borrow::Cow, marker::PhantomData};
 
-    use super::{About, Duration, Label, Metric, Service};
+    use super::{About, Duration, Label, Metric};
 
     #[derive(Debug)]
     pub(crate) struct Meters;
@@ -158,14 +188,20 @@ mod facade {
         }
     }
 
-    pub(crate) fn count(_: Metric, _: About<'_>, _: Label) {}
+    pub(crate) struct Listener<'a>(PhantomData<About<'a>>);
 
-    pub(crate) fn observe(_: Metric, _: About<'_>, _: Label, _: Duration) {}
+    pub(crate) fn tell(_: About<'_>, _: impl FnOnce(&Listener<'_>)) {}
 
-    pub(crate) fn measure(_: &Service) {}
+    impl Listener<'_> {
+        pub(crate) fn count(&self, _: Metric, _: Label) {}
+
+        pub(crate) fn time(&self, _: Metric, _: Label, _: Duration) {}
+
+        pub(crate) fn levels(&self) {}
+    }
 }
 
 pub(crate) use facade::Meters;
 #[cfg(feature = "metrics")]
 pub use facade::describe_metrics;
-pub(super) use facade::{count, measure, observe};
+pub(super) use facade::{Listener, tell};

@@ -84,6 +84,7 @@ pub(crate) use metrics::Meters;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use metrics::describe_metrics;
+use metrics::{Listener, Metric};
 pub(crate) use spans::{Span, call, within};
 
 use crate::{
@@ -100,9 +101,11 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Telemetry<'a> {
     about: About<'a>,
-    call: Span,
+    call: &'a Span,
     /// The attempt that was sent and not yet decided about.
     attempt: Span,
+    /// How long the attempt that is being made has waited for a place in the window.
+    queued: Option<Duration>,
     /// On which line of the table the last attempt fell.
     reason: &'static str,
     ended: bool,
@@ -117,13 +120,14 @@ struct About<'a> {
 }
 
 impl<'a> Telemetry<'a> {
-    pub(crate) fn begin(service: &'a Service, effect: Effect, call: Span) -> Self {
-        Self { about: About { service, effect }, call, attempt: spans::none(), reason: "", ended: false }
+    pub(crate) fn begin(service: &'a Service, effect: Effect, call: &'a Span) -> Self {
+        let about = About { service, effect };
+        Self { about, call, attempt: spans::none(), queued: None, reason: "", ended: false }
     }
 
     /// Of an attempt with a place in the window, which it has waited for as long.
-    pub(crate) fn let_in(&self, waited: Duration) {
-        metrics::observe(metrics::WINDOW_WAIT, self.about, None, waited);
+    pub(crate) fn let_in(&mut self, waited: Duration) {
+        self.queued = Some(waited);
     }
 
     /// The span of the attempt that follows on `before` others.
@@ -146,30 +150,29 @@ impl<'a> Telemetry<'a> {
         spans::decided(&attempt, situation, decision);
         self.reason = situation.rule();
         let replayed = matches!(situation.outcome, Outcome::Answer(Answer { replayed: true, .. }));
-        self.attempt_ended(names::class(situation.outcome), replayed);
-        metrics::measure(self.about.service);
-        if let Decision::Retry { delay, .. } = decision {
-            metrics::observe(metrics::WAIT, self.about, Some(("reason", self.reason)), delay);
-        }
-    }
-
-    fn attempt_ended(&self, outcome: &'static str, replayed: bool) {
-        metrics::count(metrics::ATTEMPTS, self.about, Some(("outcome", outcome)));
-        if replayed {
-            metrics::count(metrics::REPLAYS, self.about, None);
-        }
+        let (outcome, queued) = (names::class(situation.outcome), self.queued.take());
+        metrics::tell(self.about, |listener| {
+            tell_of_attempt(listener, queued, outcome, replayed);
+            listener.levels();
+            if let Decision::Retry { delay, .. } = decision {
+                listener.time(Metric::Wait, Some(("reason", self.reason)), delay);
+            }
+        });
     }
 
     pub(crate) fn retried(&self, rotated: bool) {
-        metrics::count(metrics::RETRIES, self.about, Some(("reason", self.reason)));
-        if rotated {
-            metrics::count(metrics::ROTATIONS, self.about, None);
-        }
+        metrics::tell(self.about, |listener| {
+            listener.count(Metric::Retries, Some(("reason", self.reason)));
+            if rotated {
+                listener.count(Metric::Rotations, None);
+            }
+        });
     }
 
     pub(crate) fn verified(&self, verdict: VerdictKind) {
-        spans::verified(&self.call, verdict);
-        metrics::count(metrics::VERDICTS, self.about, Some(("verdict", names::verdict(verdict))));
+        spans::verified(self.call, verdict);
+        let said = Some(("verdict", names::verdict(verdict)));
+        metrics::tell(self.about, |listener| listener.count(Metric::Verdicts, said));
     }
 
     pub(crate) fn redirected(&self) {
@@ -180,10 +183,10 @@ impl<'a> Telemetry<'a> {
         let replayed = self.about.service.idempotency().is_replay(headers);
         let attempt = std::mem::replace(&mut self.attempt, spans::none());
         spans::returned(&attempt, answer.status, replayed);
-        self.attempt_ended(names::class(Outcome::Answer(answer)), replayed);
         let outcome = if attempts.count() > 1 { "recovered" } else { "success" };
-        spans::succeeded(&self.call, self.about.service, attempts, outcome);
-        self.end(outcome);
+        spans::succeeded(self.call, self.about.service, attempts, outcome);
+        let (met, queued) = (names::class(Outcome::Answer(answer)), self.queued.take());
+        self.end(outcome, |listener| tell_of_attempt(listener, queued, met, replayed));
     }
 
     /// Another layer has told everything.
@@ -192,30 +195,52 @@ impl<'a> Telemetry<'a> {
     }
 
     pub(crate) fn reconciled(&mut self, attempts: &Attempts) {
-        spans::succeeded(&self.call, self.about.service, attempts, "reconciled");
-        self.end("reconciled");
+        spans::succeeded(self.call, self.about.service, attempts, "reconciled");
+        self.end("reconciled", |_| {});
     }
 
     pub(crate) fn failed(&mut self, error: &Error) {
-        spans::failed(&self.call, error);
-        if error.applied() == Applied::Unknown {
-            metrics::count(metrics::IN_DOUBT, self.about, Some(("reason", names::stop(error.stop()))));
-        }
-        self.end(names::ending(error));
+        spans::failed(self.call, error);
+        let queued = self.queued.take();
+        self.end(names::ending(error), |listener| {
+            tell_of_queue(listener, queued);
+            if error.applied() == Applied::Unknown {
+                listener.count(Metric::InDoubt, Some(("reason", names::stop(error.stop()))));
+            }
+        });
     }
 
-    fn end(&mut self, outcome: &'static str) {
+    fn end(&mut self, outcome: &'static str, more: impl FnOnce(&Listener<'_>)) {
         self.ended = true;
-        metrics::count(metrics::CALLS, self.about, Some(("outcome", outcome)));
-        metrics::measure(self.about.service);
+        metrics::tell(self.about, |listener| {
+            more(listener);
+            listener.count(Metric::Calls, Some(("outcome", outcome)));
+            listener.levels();
+        });
+    }
+}
+
+/// Told with the attempt's end: so the recorder is looked for once.
+fn tell_of_queue(listener: &Listener<'_>, queued: Option<Duration>) {
+    if let Some(queued) = queued {
+        listener.time(Metric::WindowWait, None, queued);
+    }
+}
+
+fn tell_of_attempt(listener: &Listener<'_>, queued: Option<Duration>, outcome: &'static str, replayed: bool) {
+    tell_of_queue(listener, queued);
+    listener.count(Metric::Attempts, Some(("outcome", outcome)));
+    if replayed {
+        listener.count(Metric::Replays, None);
     }
 }
 
 impl Drop for Telemetry<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            spans::cancelled(&self.call);
-            self.end("cancelled");
+            spans::cancelled(self.call);
+            let queued = self.queued.take();
+            self.end("cancelled", |listener| tell_of_queue(listener, queued));
         }
     }
 }

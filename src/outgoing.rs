@@ -1,0 +1,217 @@
+//! A call's request: whole until it is sent, then what is kept of it to send it again, and to show in an error.
+
+use std::{
+    mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http_body::Body as _;
+use reqwest::{Body, Request, Url};
+
+/// The request of a call. One that was not sent yet is whole.
+pub(crate) enum Outgoing {
+    Whole(Request),
+    Sent(Parts),
+}
+
+/// What is kept of a request that was sent.
+pub(crate) struct Parts {
+    method: Method,
+    url: Url,
+    rest: Option<Rest>,
+}
+
+/// Taken apart, so that nothing is parsed or hashed unless the request is sent again.
+#[derive(Clone)]
+struct Rest {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<Bytes>,
+    timeout: Option<Duration>,
+    version: Version,
+}
+
+/// How much of a request is kept while it is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Where it goes: all that an error shows.
+    Place,
+    /// All of it, where it is in memory: it may be sent again, or its body looked at.
+    All,
+}
+
+/// Where a request goes, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    /// Where it was in memory; a request without a body has an empty one.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl Outgoing {
+    /// The request, as long as it was not sent.
+    pub(crate) fn whole(&mut self) -> Option<&mut Request> {
+        match self {
+            Self::Whole(request) => Some(request),
+            Self::Sent(_) => None,
+        }
+    }
+
+    /// The request, to be sent now; what it takes to send it once more stays here.
+    pub(crate) fn depart(&mut self, keep: Keep) -> Request {
+        let kept = match self {
+            Self::Whole(request) => Parts::of(request, keep),
+            Self::Sent(parts) => parts.keep(keep),
+        };
+        match mem::replace(self, Self::Sent(kept)) {
+            Self::Whole(request) => request,
+            Self::Sent(parts) => parts.into_request(),
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        match self {
+            Self::Whole(request) => Target::of(request),
+            Self::Sent(parts) => Target { method: &parts.method, url: &parts.url, body: parts.body() },
+        }
+    }
+
+    /// Whether it can be sent, for the first time or again.
+    pub(crate) fn can_depart(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Sent(parts) => parts.rest.is_some(),
+        }
+    }
+}
+
+impl Parts {
+    fn of(request: &mut Request, keep: Keep) -> Self {
+        let rest = (keep == Keep::All && is_in_memory(request)).then(|| Rest {
+            headers: request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: share_body(request),
+            timeout: request.timeout().copied(),
+            version: request.version(),
+        });
+        Self { method: request.method().clone(), url: request.url().clone(), rest }
+    }
+
+    fn keep(&self, keep: Keep) -> Self {
+        let rest = if keep == Keep::All { self.rest.clone() } else { None };
+        Self { method: self.method.clone(), url: self.url.clone(), rest }
+    }
+
+    fn body(&self) -> Option<&[u8]> {
+        self.rest.as_ref().map(|rest| rest.body.as_deref().unwrap_or_default())
+    }
+
+    /// The request once more; of one of which only its place was kept, without headers and body.
+    fn into_request(self) -> Request {
+        let mut request = Request::new(self.method, self.url);
+        let Some(rest) = self.rest else { return request };
+        let mut headers = HeaderMap::with_capacity(rest.headers.len());
+        for (name, value) in rest.headers {
+            headers.append(name, value);
+        }
+        *request.headers_mut() = headers;
+        *request.body_mut() = rest.body.map(Body::from);
+        *request.version_mut() = rest.version;
+        if rest.timeout.is_some() {
+            *request.timeout_mut() = rest.timeout;
+        }
+        request
+    }
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn of(request: &'a Request) -> Self {
+        let body = request.body().map_or(Some(&[][..]), Body::as_bytes);
+        Self { method: request.method(), url: request.url(), body }
+    }
+}
+
+pub(crate) fn is_in_memory(request: &Request) -> bool {
+    request.body().is_none_or(|body| body.as_bytes().is_some())
+}
+
+/// The bytes of a body in memory, shared with the request and not copied.
+fn share_body(request: &mut Request) -> Option<Bytes> {
+    let mut body = request.body_mut().take()?;
+    // A body in memory is a single frame, which is there at once; an empty one has none.
+    let bytes = match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        Poll::Ready(None) => Bytes::new(),
+        Poll::Ready(Some(Err(_))) | Poll::Pending => unreachable!("a body in memory has its bytes at hand"),
+    };
+    *request.body_mut() = Some(Body::from(bytes.clone()));
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://api.example.com/v1/things?q=1";
+
+    fn again(request: Request) -> Request {
+        let mut outgoing = Outgoing::Whole(request);
+        let [first, second, third] = [Keep::All, Keep::All, Keep::Place].map(|keep| {
+            assert!(outgoing.can_depart());
+            outgoing.depart(keep)
+        });
+        assert!(!outgoing.can_depart());
+        for again in [&second, &third] {
+            assert_eq!(again.body().map(Body::as_bytes), first.body().map(Body::as_bytes));
+            assert_eq!((again.method(), again.url()), (first.method(), first.url()));
+            assert_eq!((again.headers(), again.version()), (first.headers(), first.version()));
+            assert_eq!(again.timeout(), first.timeout());
+        }
+        third
+    }
+
+    #[test]
+    fn a_request_is_the_same_the_second_time() {
+        let mut request = Request::new(Method::POST, URL.parse().unwrap());
+        assert!(again(request.try_clone().unwrap()).body().is_none());
+        *request.body_mut() = Some(Body::from(Vec::new()));
+        assert_eq!(again(request.try_clone().unwrap()).body().unwrap().as_bytes(), Some(&[][..]));
+
+        for (name, value) in [("x-one", "1"), ("accept", "a"), ("x-two", "2"), ("x-one", "11"), ("accept", "b")] {
+            request.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        *request.body_mut() = Some(Body::from("abc".repeat(100_000)));
+        *request.timeout_mut() = Some(Duration::from_secs(7));
+        *request.version_mut() = Version::HTTP_2;
+        let again = again(request);
+        assert_eq!(again.body().unwrap().as_bytes().unwrap().len(), 300_000);
+        let both: Vec<_> = again.headers().get_all("x-one").iter().collect();
+        assert_eq!(both, ["1", "11"]);
+    }
+
+    #[test]
+    fn a_body_is_shared_and_not_copied() {
+        let mut request = Request::new(Method::POST, URL.parse().unwrap());
+        *request.body_mut() = Some(Body::from("abc"));
+        let mut outgoing = Outgoing::Whole(request);
+        let before = outgoing.target().body.unwrap().as_ptr();
+        let sent = outgoing.depart(Keep::All);
+        assert_eq!(outgoing.target().body.unwrap().as_ptr(), before);
+        assert_eq!(sent.body().unwrap().as_bytes().unwrap().as_ptr(), before);
+    }
+
+    #[test]
+    fn of_a_stream_only_the_place_is_kept() {
+        let mut request = Request::new(Method::POST, URL.parse().unwrap());
+        let stream = futures_util::stream::iter([Ok::<_, std::io::Error>("abc")]);
+        *request.body_mut() = Some(Body::wrap_stream(stream));
+        let mut outgoing = Outgoing::Whole(request);
+        assert!(outgoing.depart(Keep::All).body().is_some());
+        let target = outgoing.target();
+        assert_eq!((target.method, target.url.as_str(), target.body), (&Method::POST, URL, None));
+        assert!(!outgoing.can_depart());
+    }
+}
