@@ -3,6 +3,7 @@
 
 use std::{
     fmt, fs,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -10,19 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
-use http::Extensions;
-use reqwest::{Request, Response, Url};
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_safe_retry::{
-    Backoff, Doubt, Error, RetryPolicy, SafeRetry, Service, Verdict,
+    Attempts, Backoff, Doubt, Error, RetryPolicy, SafeRetry, Service, Verdict,
     simulator::{Close, Fault, Faults, Metronome, Moment, RateLimit},
 };
 use serde_json::json;
 use tokio::{runtime::Handle, task::JoinSet};
 
-/// An address that nobody listens at: the detour leads elsewhere.
-const BASE_URL: &str = "http://127.0.0.1:9";
+/// A name, for which the detour knows the address and the port of the moment.
+const BASE_URL: &str = "http://metronome.test";
 const AT_ONCE: usize = 64;
 /// How long a simulator lasts.
 const ROUND: Duration = Duration::from_millis(500);
@@ -31,17 +30,19 @@ const ROUND: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy)]
 struct Figures {
     calls: u64,
+    rotated: u64,
     resident: Option<u64>,
     open: Option<usize>,
     tasks: usize,
 }
 
 impl Figures {
-    fn read(calls: &AtomicU64) -> Self {
+    fn read(tally: &Tally) -> Self {
         let pages = fs::read_to_string("/proc/self/statm").ok();
         let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
         Self {
-            calls: calls.load(Relaxed),
+            calls: tally.calls.load(Relaxed),
+            rotated: tally.rotated.load(Relaxed),
             resident: pages.map(|pages| pages * 4096),
             open: fs::read_dir("/proc/self/fd").ok().map(Iterator::count),
             tasks: Handle::current().metrics().num_alive_tasks(),
@@ -52,8 +53,9 @@ impl Figures {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = self.resident.map(|bytes| bytes as f64 / 1048576.0).unwrap_or_default();
-        let (calls, open, tasks) = (self.calls, self.open.unwrap_or_default(), self.tasks);
-        write!(f, "{calls} calls, {mib:.1} MiB, {open} open files, {tasks} tasks")
+        let Self { calls, rotated, tasks, .. } = self;
+        let open = self.open.unwrap_or_default();
+        write!(f, "{calls} calls ({rotated} with a second key), {mib:.1} MiB, {open} open files, {tasks} tasks")
     }
 }
 
@@ -77,42 +79,76 @@ fn faults() -> Faults {
     Faults::seeded(7).rate(0.2).kinds(kinds)
 }
 
-fn service() -> Service {
+fn service(detour: &Detour) -> Service {
     let wait = |longest| Backoff::new(Duration::from_millis(2), Duration::from_millis(longest));
-    let policy = RetryPolicy::new().transient(wait(20)).throttled(wait(20)).deadline(Duration::from_secs(1));
+    let policy =
+        RetryPolicy::new().transient(wait(20)).throttled(wait(20)).deadline(Duration::from_secs(1)).budget(100_000_000);
     let service = Service::metronome().into_builder().base_url(BASE_URL).retry(policy);
     let service = service.customer(|request| request.json("/customer_id"));
-    service.verifier(|_: &Doubt<'_>| async { Verdict::Unknown }).build().unwrap()
+    let detour = detour.clone();
+    // The truth, so that writes go on under a second key.
+    let verifier = move |doubt: &Doubt<'_>| {
+        let customer = doubt.json("/customer_id");
+        let applied = detour.there().is_some_and(|simulator| {
+            simulator.ledger().applied(|entry| entry.body["customer_id"].as_str() == customer.as_deref())
+        });
+        async move { if applied { Verdict::Applied(None) } else { Verdict::NotApplied } }
+    };
+    service.verifier(verifier).build().unwrap()
 }
 
 /// The way to the simulator of the moment. Each keeps every write that it was ever sent, so that it is replaced now and
 /// then: what is measured is the client's.
 #[derive(Clone, Default)]
-struct Detour(Arc<Mutex<String>>);
+struct Detour(Arc<Mutex<Option<Arc<Metronome>>>>);
 
-#[async_trait]
-impl Middleware for Detour {
-    async fn handle(
-        &self,
-        mut request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> reqwest_middleware::Result<Response> {
-        let there = self.0.lock().unwrap().parse::<Url>().unwrap();
-        request.url_mut().set_port(there.port()).unwrap();
-        next.run(request, extensions).await
+impl Detour {
+    fn there(&self) -> Option<Arc<Metronome>> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn lead_to(&self, simulator: Option<Arc<Metronome>>) {
+        *self.0.lock().unwrap() = simulator;
+    }
+}
+
+impl Resolve for Detour {
+    fn resolve(&self, _: Name) -> Resolving {
+        let there = self.there();
+        Box::pin(async move {
+            let simulator = there.ok_or("there is no simulator now")?;
+            let address: SocketAddr = simulator.base_url().trim_start_matches("http://").parse()?;
+            Ok(Box::new(std::iter::once(address)) as Addrs)
+        })
+    }
+}
+
+/// How many calls there were, and how many of them went on under a second key.
+#[derive(Default)]
+struct Tally {
+    calls: AtomicU64,
+    rotated: AtomicU64,
+}
+
+impl Tally {
+    fn count(&self, attempts: &Attempts) {
+        let rotated = attempts.iter().any(|attempt| attempt.key_generation() > 1);
+        self.rotated.fetch_add(rotated.into(), Relaxed);
     }
 }
 
 /// One of those that call again and again, each time for another customer.
-async fn caller(client: ClientWithMiddleware, token: String, calls: Arc<AtomicU64>, over: Arc<AtomicBool>) {
+async fn caller(client: ClientWithMiddleware, token: String, tally: Arc<Tally>, over: Arc<AtomicBool>) {
     let url = format!("{BASE_URL}/v1/contracts/create");
     while !over.load(Relaxed) {
-        let number = calls.fetch_add(1, Relaxed);
+        let number = tally.calls.fetch_add(1, Relaxed);
         let body = json!({ "customer_id": format!("c-{number}"), "starting_at": "2026-01-01T00:00:00Z" });
         match client.post(&url).bearer_auth(&token).json(&body).send().await {
-            Ok(response) => drop(response.bytes().await),
-            Err(error) => assert!(Error::find(&error).is_some(), "{error:?}"),
+            Ok(response) => {
+                tally.count(response.extensions().get::<Attempts>().expect("an account"));
+                drop(response.bytes().await);
+            }
+            Err(error) => tally.count(Error::find(&error).expect("the layer's error").attempts()),
         }
     }
 }
@@ -126,14 +162,14 @@ fn check(service: &Service) {
 }
 
 /// One simulator's time.
-async fn round(service: &Service, client: &ClientWithMiddleware, detour: &Detour, calls: &Arc<AtomicU64>) {
-    let simulator = Metronome::start().await.unwrap();
+async fn round(service: &Service, client: &ClientWithMiddleware, detour: &Detour, tally: &Arc<Tally>) {
+    let simulator = Arc::new(Metronome::start().await.unwrap());
     simulator.inject(faults());
-    *detour.0.lock().unwrap() = simulator.base_url().to_owned();
+    detour.lead_to(Some(simulator.clone()));
     let over = Arc::<AtomicBool>::default();
     let mut callers = JoinSet::new();
     for _ in 0..AT_ONCE {
-        callers.spawn(caller(client.clone(), simulator.token().to_owned(), calls.clone(), over.clone()));
+        callers.spawn(caller(client.clone(), simulator.token().to_owned(), tally.clone(), over.clone()));
     }
     for _ in 0..10 {
         tokio::time::sleep(ROUND / 10).await;
@@ -143,7 +179,8 @@ async fn round(service: &Service, client: &ClientWithMiddleware, detour: &Detour
     while let Some(ended) = callers.join_next().await {
         ended.unwrap();
     }
-    drop(simulator);
+    detour.lead_to(None);
+    drop(Arc::into_inner(simulator).expect("nobody asks any more"));
     // The client learns that its connections are closed.
     tokio::time::sleep(Duration::from_millis(50)).await;
     let health = service.health();
@@ -153,15 +190,15 @@ async fn round(service: &Service, client: &ClientWithMiddleware, detour: &Detour
 #[tokio::test]
 async fn nothing_grows_under_full_load_through_faults() {
     let seconds = std::env::var("ENDURANCE_SECONDS").map_or(3, |seconds| seconds.parse().expect("a number"));
-    let (service, detour, calls) = (service(), Detour::default(), Arc::<AtomicU64>::default());
-    let plain = reqwest::Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
-    let layer = SafeRetry::new([service.clone()]);
-    let client = ClientBuilder::new(plain).with(layer).with(detour.clone()).build();
+    let (detour, tally) = (Detour::default(), Arc::<Tally>::default());
+    let service = service(&detour);
+    let plain = reqwest::Client::builder().timeout(Duration::from_millis(50)).dns_resolver(Arc::new(detour.clone()));
+    let client = ClientBuilder::new(plain.build().unwrap()).with(SafeRetry::new([service.clone()])).build();
     let (started, time) = (Instant::now(), Duration::from_secs(seconds));
     let mut figures = Vec::new();
     while started.elapsed() < time {
-        round(&service, &client, &detour, &calls).await;
-        figures.push(Figures::read(&calls));
+        round(&service, &client, &detour, &tally).await;
+        figures.push(Figures::read(&tally));
     }
     // What is measured in the first half is the warm-up.
     let (middle, end) = (figures[figures.len() / 2], figures[figures.len() - 1]);
@@ -175,4 +212,5 @@ async fn nothing_grows_under_full_load_through_faults() {
     }
     assert!(is_flat(middle.tasks as u64, end.tasks as u64, 16), "tasks stay alive: {middle}; {end}");
     assert!(end.calls > 200, "there was load: {end}");
+    assert!(end.rotated > 0, "some went on under a second key: {end}");
 }
