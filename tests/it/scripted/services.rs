@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest_safe_retry::{
     Applied, Effect, Error, ErrorKind, HintHeader, Idempotency, IdempotencyKey, KeyCharacters, KeyKind, Meaning, Probe,
-    RateLimiting, RetryPolicy, Service, Signal, Stop,
+    RateLimiting, RetryPolicy, Route, Service, Signal, Stop,
 };
 use serde_json::json;
 
@@ -195,4 +195,32 @@ async fn vendors_bodies_are_read_as_their_own_types() {
     let problem: ProblemDetails = Error::find(&outer).unwrap().detail().unwrap();
     assert_eq!((problem.problem_type(), problem.title.as_deref(), problem.status), ("t", None, None));
     assert_eq!(problem.extensions["more"], json!([1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_a_half_done_write_lacks_counts_until_an_internal_error_was_met() {
+    let service = || {
+        let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll);
+        let guarded = Route::new(Method::POST, "/v1/edits", Effect::Write);
+        Service::builder("billing")
+            .base_url("https://billing.internal")
+            .idempotency(keys.conflict_saying(409, "lost lock", Meaning::RotateAtOnce))
+            .routes([guarded.deduplicated_unless_half_done_by("/uniqueness_key")])
+            .build()
+            .unwrap()
+    };
+    let edit = |transport: &Transport| {
+        transport.client(service()).post("https://billing.internal/v1/edits").body(r#"{"uniqueness_key":"u"}"#)
+    };
+    let lost_lock = || reply(409, &[], r#"{"message":"lost lock"}"#);
+    // What the gateway lost was whole or nothing: a repeat under a new key is refused where it took effect.
+    let transport = Transport::new([status(504), lost_lock(), status(200)]);
+    edit(&transport).send().await.unwrap();
+    let keys = transport.keys();
+    assert!(keys[0] == keys[1] && keys[1] != keys[2], "{keys:?}");
+    // What broke may be half done, and would be done from the start.
+    let transport = Transport::new([status(500), lost_lock()]);
+    failure!(edit(&transport), |error| {
+        assert_eq!(facts(error), (ErrorKind::KeyBurnt, Stop::Unverified, Applied::Unknown));
+    });
 }
