@@ -3,7 +3,7 @@
 mod end;
 mod send;
 
-pub(crate) use self::{end::Ending, send::Missed};
+pub(crate) use self::{end::Ending, send::FailedAttempt};
 
 use std::{
     ops::ControlFlow::{self, Break, Continue},
@@ -13,7 +13,6 @@ use std::{
 use http::Extensions;
 use reqwest::Request;
 
-use self::send::FailedAttempt;
 use crate::{
     attempts::{Attempt, Attempts},
     body,

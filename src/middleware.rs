@@ -12,7 +12,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
 use crate::{
-    call::{Begun, Call, Ending, Missed, Repeat, Step},
+    call::{Begun, Call, Ending, FailedAttempt, Repeat, Step},
     config_error::ConfigError,
     decide::{KeyAction, Stop},
     outgoing::Outgoing,
@@ -104,7 +104,7 @@ impl Middleware for SafeRetry {
     }
 }
 
-/// The loop: send until there is an answer, or no further attempt. Every step is a method of [`Call`]. What few calls come
+/// The loop: send, learn, read, and recover, until there is an answer or no further attempt. Every step is a method of [`Call`]. What few calls come
 /// to is in a box, so that the others need no room for it.
 #[allow(clippy::manual_async_fn)] // An `async fn` would have room for each of its arguments twice.
 fn carry<'a>(
@@ -139,7 +139,8 @@ fn carry<'a>(
                 Break(ended) => return ended,
                 Continue(missed) => missed,
             };
-            match Box::pin(recover(&mut call, missed, &outgoing)).await {
+            let failed = Box::pin(call.read(missed, outgoing.target())).await;
+            match Box::pin(recover(&mut call, failed, &outgoing)).await {
                 Break(ended) => return ended,
                 Continue(decided) => repeat = Some(decided),
             }
@@ -147,11 +148,13 @@ fn carry<'a>(
     }
 }
 
-/// What follows an attempt that did not succeed: read, decide, wait, verify.
-async fn recover<'a>(call: &mut Call<'a>, missed: Missed, outgoing: &Outgoing) -> ControlFlow<Ending, Repeat<'a>> {
+/// What follows an attempt that did not succeed: decide, wait, verify.
+async fn recover<'a>(
+    call: &mut Call<'a>,
+    failed: Box<FailedAttempt>,
+    outgoing: &Outgoing,
+) -> ControlFlow<Ending, Repeat<'a>> {
     let target = outgoing.target();
-    // In boxes of their own, so that a call that waits has room for no more than its wait.
-    let failed = Box::pin(call.read(missed, target)).await;
     let repeat = match call.decide(&failed, target) {
         Step::Retry(_) if !outgoing.can_depart() => {
             return Break(Box::pin(call.fail(Stop::BodyNotReplayable, failed, target)).await);

@@ -12,7 +12,10 @@
 
 #![allow(clippy::expect_used)] // A benchmark ends where something is wrong.
 
-mod chains;
+#[path = "../common/canned.rs"]
+mod canned;
+#[path = "../common/mod.rs"]
+mod common;
 mod measure;
 mod report;
 
@@ -21,7 +24,8 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use chains::{Case, Chain, Verb};
+use canned::Case;
+use common::{Chain, Verb};
 use measure::Cost;
 
 fn main() -> ExitCode {

@@ -16,7 +16,10 @@ use serde::Deserialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::runtime::Runtime;
 
-use crate::chains::{self, Case, Chain, Template, Verb};
+use crate::{
+    canned::{self, Case},
+    common::{Chain, Template, Verb},
+};
 
 #[global_allocator]
 static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -111,10 +114,10 @@ fn runtime() -> Runtime {
 
 /// Carries out the calls that are counted; the answer is what all of them have allocated.
 pub(crate) fn carry_out(chain: Chain, case: Case, verb: Verb) -> Allocated {
-    let (runtime, template) = (runtime(), Template::of(verb));
+    let (runtime, template) = (runtime(), Template::of(verb, canned::HOST));
     let mut allocated = Allocated::default();
     for _ in 0..CALLS {
-        let client = runtime.block_on(async { chains::client(chain, case) });
+        let client = runtime.block_on(async { canned::client(chain, case) });
         let once = || async {
             call(&client, &template, chain, case).await;
             if calls_twice(chain, case) {

@@ -5,7 +5,8 @@ use std::{fs, io, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    chains::{Case, Chain, Verb},
+    canned::Case,
+    common::{Chain, Verb},
     measure::Cost,
 };
 
