@@ -3,8 +3,6 @@
 mod end;
 mod send;
 
-pub(crate) use self::{end::Ending, send::FailedAttempt};
-
 use std::{
     ops::ControlFlow::{self, Break, Continue},
     time::Duration,
@@ -13,6 +11,7 @@ use std::{
 use http::Extensions;
 use reqwest::Request;
 
+pub(crate) use self::{end::Ending, send::FailedAttempt};
 use crate::{
     attempts::{Attempt, Attempts},
     body,
@@ -47,9 +46,9 @@ pub(crate) struct Begun<'a> {
 pub(crate) struct Call<'a> {
     begun: &'a Begun<'a>,
     policy: &'a RetryPolicy,
-    telemetry: Telemetry<'a>,
     /// Of the attempt that is being made.
     places: Places,
+    telemetry: Telemetry<'a>,
     body_replayable: bool,
     key: Option<WireKey>,
     key_generation: u32,

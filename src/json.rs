@@ -1,4 +1,4 @@
-//! One member of a JSON document, found without building the rest.
+//! Members of a JSON document, found without building the rest.
 //!
 //! Error bodies come from strangers: a document of 64 KiB can grow to megabytes as a tree of values, so only the
 //! members that are asked for are ever built.
@@ -50,8 +50,12 @@ pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
 }
 
 /// The members at some pointers, each where its pointer stands, by reading the document once.
-pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str>) -> Members {
-    Members(found(&text(document), pointers).unwrap_or_default())
+pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str> + Clone) -> Members {
+    let text = text(document);
+    // A value that is no value of ours, such as half of a surrogate pair, must not hide the others: what is not asked for
+    // is hardly looked at.
+    let each = |pointer| found(&text, [pointer]).and_then(|mut found| found.pop()?);
+    Members(found(&text, pointers.clone()).unwrap_or_else(|| pointers.into_iter().map(each).collect()))
 }
 
 /// What stands at each of some pointers; nothing at any where the document is no JSON.
@@ -322,6 +326,13 @@ mod tests {
         assert_eq!(text(7).as_deref(), Some("6"), "asked for twice");
         let mut found = members(body, ["/x", "/b", "/l/0", "/a"]);
         assert_eq!(found.take_text(0..4).as_deref(), Some("4"), "the first that is there");
+        for bad in [r#""Zo\ud83d""#, "1e999", r#"{"\ud83d":1}"#] {
+            let body = format!(r#"{{"message":{bad},"error":{{"code":"c"}},"code":"704"}}"#);
+            let mut found = members(body.as_bytes(), ["/message", "/error/code", "/code"]);
+            let mut text = |place: usize| found.take_text(place..place + 1);
+            let others = (text(1), text(2));
+            assert_eq!(others, (Some("c".into()), Some("704".into())), "{bad} hides nothing but itself");
+        }
         for broken in [&b""[..], b"{\"a\":\"1\"", b"{\"a\":\"1\"} x"] {
             assert_eq!(members(broken, ["/a"]).take_text(0..1), None);
         }

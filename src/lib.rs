@@ -32,7 +32,7 @@
 //! | route | what does sending this again do? | [`Effect`], [`Route`], `route.rs` |
 //! | key | the caller's key, checked, or a fresh one | [`IdempotencyKey`], `key.rs` |
 //! | window | may one more be in flight? wait, within the deadline | [`Window`], `window.rs`, `gates.rs` |
-//! | send | one attempt, within the deadline | `call.rs`, in the loop of `middleware.rs` |
+//! | send | one attempt, within the deadline; what it takes to repeat it is kept | the loop of `middleware.rs`, `call/send.rs`, `outgoing.rs` |
 //! | outcome | what the answer says, or how the transport failed | [`Outcome`], `outcome.rs`, `hint.rs` |
 //! | body | an error's body, once, within bounds | `body.rs`, [`ErrorFormat`] |
 //! | decide | fail, or send again after this wait with this key: a pure function | [`decide`](mod@decide) |

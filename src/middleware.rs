@@ -104,8 +104,8 @@ impl Middleware for SafeRetry {
     }
 }
 
-/// The loop: send, learn, read, and recover, until there is an answer or no further attempt. Every step is a method of [`Call`]. What few calls come
-/// to is in a box, so that the others need no room for it.
+/// The loop: send, learn, and where the attempt has failed, read and [`recover`]; until there is an answer, or no further
+/// attempt. Every step is a method of [`Call`]. What few calls come to is in a box, so that the others need no room for it.
 #[allow(clippy::manual_async_fn)] // An `async fn` would have room for each of its arguments twice.
 fn carry<'a>(
     begun: Begun<'a>,

@@ -63,6 +63,7 @@ impl Outgoing {
 
     /// The request, to be sent now; what it takes to send it once more stays here.
     pub(crate) fn depart(&mut self, keep: Keep) -> Request {
+        debug_assert!(self.can_depart(), "only what was kept whole is sent again");
         let kept = match self {
             Self::Whole(request) => Parts::of(request, keep),
             Self::Sent(parts) => parts.keep(keep),
@@ -134,7 +135,7 @@ impl<'a> Target<'a> {
     }
 }
 
-pub(crate) fn is_in_memory(request: &Request) -> bool {
+fn is_in_memory(request: &Request) -> bool {
     request.body().is_none_or(|body| body.as_bytes().is_some())
 }
 

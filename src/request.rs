@@ -149,6 +149,10 @@ impl Overrides {
             service.idempotency().check_deadline(policy.deadline, "idempotency.retention", &mut mistakes);
         }
         let (effect, verifier) = (extensions.get().copied(), extensions.get().cloned());
+        if policy.is_none() && effect.is_none() && verifier.is_none() {
+            // The extensions are others'.
+            return Ok(Self::default());
+        }
         mistakes.finish(Some(Self(Some(Box::new(Given { policy, effect, verifier })))))
     }
 

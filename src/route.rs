@@ -106,7 +106,7 @@ impl Route {
 /// The routes of a service, found by path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
-    /// Those whose path has no placeholder, in the order of [`place`]: found at a fraction of what it takes to match.
+    /// Those whose path has no placeholder, in the order of [`by_length`]: found at a fraction of what it takes to match.
     fixed: Vec<SamePath>,
     by_pattern: matchit::Router<Vec<Route>>,
     /// The routes say no more of a GET than its method does, so that none need be found to send one.
@@ -115,9 +115,9 @@ pub(crate) struct Routes {
 
 type SamePath = (Cow<'static, str>, Vec<Route>);
 
-/// The order of fixed paths: most differ in length already.
-fn place(path: &str) -> (usize, &str) {
-    (path.len(), path)
+/// An order in which most texts differ in length already.
+pub(crate) fn by_length(text: &str) -> (usize, &str) {
+    (text.len(), text)
 }
 
 impl Routes {
@@ -154,7 +154,7 @@ impl Routes {
                 mistakes.add("routes", format!("{path}: {error}"));
             }
         }
-        fixed.sort_unstable_by(|(one, _), (other, _)| place(one).cmp(&place(other)));
+        fixed.sort_unstable_by(|(one, _), (other, _)| by_length(one).cmp(&by_length(other)));
         Self { fixed, by_pattern, plain_gets }
     }
 
@@ -164,7 +164,7 @@ impl Routes {
 
     /// The documented operation, if `method` and `path` are one.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<&Route> {
-        let routes = match self.fixed.binary_search_by(|(fixed, _)| place(fixed).cmp(&place(path))) {
+        let routes = match self.fixed.binary_search_by(|(fixed, _)| by_length(fixed).cmp(&by_length(path))) {
             Ok(index) => &self.fixed[index].1,
             Err(_) => self.by_pattern.at(path).ok()?.value,
         };

@@ -14,7 +14,7 @@ use crate::{
     idempotency::Idempotency,
     policy::{RetryPolicy, StatusSet},
     request::Claim,
-    route::{Effect, Guard, Route, Routes},
+    route::{Effect, Guard, Route, Routes, by_length},
     signal::Signal,
     source::Source,
     telemetry::Meters,
@@ -319,8 +319,9 @@ impl Service {
         self.verifier.as_deref()
     }
 
-    fn place(&self) -> (usize, &str) {
-        place(self.shared.host.as_deref())
+    /// What services are looked up by.
+    fn host(&self) -> (usize, &str) {
+        by_length(self.shared.host.as_deref().unwrap_or_default())
     }
 
     /// The part of a path after the base URL, if the URL is this service's.
@@ -380,24 +381,18 @@ impl Services {
         // Of one host the longest path first, so that the first match is the closest.
         services.sort_by(|one, other| {
             let order = |service: &Service| Reverse(service.shared.path.len());
-            one.place().cmp(&other.place()).then_with(|| order(one).cmp(&order(other)))
+            one.host().cmp(&other.host()).then_with(|| order(one).cmp(&order(other)))
         });
         mistakes.finish(Some(Self(services.into())))
     }
 
     /// The service of a URL, and the part of its path after the service's own.
     pub(crate) fn find<'u>(&self, url: &'u Url) -> Option<(&Service, &'u str)> {
-        let place = place(url.host_str());
-        let first = self.0.partition_point(|service| service.place() < place);
-        let mut there = self.0[first..].iter().take_while(|service| service.place() == place);
+        let host = by_length(url.host_str().unwrap_or_default());
+        let first = self.0.partition_point(|service| service.host() < host);
+        let mut there = self.0[first..].iter().take_while(|service| service.host() == host);
         there.find_map(|service| Some((service, service.relative_path(url)?)))
     }
-}
-
-/// The order of hosts: most differ in length already.
-fn place(host: Option<&str>) -> (usize, &str) {
-    let host = host.unwrap_or_default();
-    (host.len(), host)
 }
 
 /// `places` are names and base URLs as [`Url`] writes them.

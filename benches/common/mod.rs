@@ -1,7 +1,7 @@
 //! What the benchmarks share: the chains of middleware that are compared, and the calls that go through them.
 #![allow(dead_code)] // Each uses a part of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{env, process::Command, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,7 +37,7 @@ macro_rules! named {
 pub(crate) use named;
 
 named! {
-    /// What stands between the client and the canned answer.
+    /// What stands between the client and what answers.
     Chain { Floor = "floor", Empty = "empty", Retry = "reqwest-retry", Tracing = "reqwest-tracing", SafeRetry = "safe-retry" }
 }
 
@@ -56,7 +56,7 @@ impl Middleware for Empty {
     }
 }
 
-/// Waits of no length, for both that wait.
+/// Waits at their lower bound.
 #[derive(Debug)]
 struct NoJitter;
 
@@ -66,7 +66,7 @@ impl Clock for NoJitter {
     }
 }
 
-/// Between the client and what is below it, with waits of this length after a failure; `retries` is how many there are.
+/// This chain between the client and what is below it.
 pub(crate) fn layered(client: ClientBuilder, chain: Chain, services: Vec<Service>, waits: Waits) -> ClientBuilder {
     match chain {
         Chain::Floor => client,
@@ -81,6 +81,22 @@ pub(crate) fn layered(client: ClientBuilder, chain: Chain, services: Vec<Service
         Chain::Tracing => client.with(TracingMiddleware::default()),
         Chain::SafeRetry => client.with(SafeRetry::new(services).clock(NoJitter)),
     }
+}
+
+/// The instructions of this program under callgrind, with `--under-valgrind` before these arguments; `None` where valgrind
+/// is not installed.
+pub(crate) fn callgrind(options: &[&str], arguments: &[&str]) -> Option<u64> {
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(options)
+        .arg(env::current_exe().ok()?)
+        .arg("--under-valgrind")
+        .args(arguments)
+        .output()
+        .ok()
+        .filter(|run| run.status.success())?;
+    let text = String::from_utf8(run.stderr).ok()?;
+    text.lines().find_map(|line| line.split_once("Collected :"))?.1.trim().parse().ok()
 }
 
 /// How often a failed attempt is repeated, and after what wait.

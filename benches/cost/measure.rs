@@ -2,11 +2,9 @@
 
 use std::{
     alloc::System,
-    env,
     future::Future,
     hint::black_box,
     pin::Pin,
-    process::Command,
     task::{Context, Poll},
 };
 
@@ -18,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     canned::{self, Case},
-    common::{Chain, Template, Verb},
+    common::{Chain, Template, Verb, callgrind},
 };
 
 #[global_allocator]
@@ -38,6 +36,9 @@ pub(crate) struct Cost {
 
 /// Calls that are counted together, for one client each: what a call has done to a client must not change the next.
 const CALLS: u64 = 8;
+
+/// Calls before them that are not counted.
+const WARM_UP: u64 = 8;
 
 /// How often something was allocated, and how much.
 #[derive(Clone, Copy, Default)]
@@ -125,8 +126,10 @@ pub(crate) fn carry_out(chain: Chain, case: Case, verb: Verb) -> Allocated {
             }
         };
         let counted = Box::pin(once());
-        // The first is not counted: what it finds missing the next have. The allocator is then as it is between calls.
-        runtime.block_on(once());
+        // The first are not counted: what they find missing the next have, in the allocator too.
+        for _ in 0..WARM_UP {
+            runtime.block_on(once());
+        }
         runtime.block_on(Counted { call: counted, allocated: &mut allocated });
     }
     allocated
@@ -134,16 +137,8 @@ pub(crate) fn carry_out(chain: Chain, case: Case, verb: Verb) -> Allocated {
 
 /// The instructions of one call, by running this binary again under callgrind.
 fn instructions(chain: Chain, case: Case, verb: Verb) -> Option<u64> {
-    let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*measure*measured*"])
-        .arg(env::current_exe().ok()?)
-        .args(["--under-valgrind", chain.name(), case.name(), verb.name()])
-        .output()
-        .ok()
-        .filter(|run| run.status.success())?;
-    let text = String::from_utf8(run.stderr).ok()?;
-    let collected = text.lines().find_map(|line| line.split_once("Collected :"))?.1;
-    Some(collected.trim().parse::<u64>().ok()? / CALLS)
+    let of_the_call = ["--toggle-collect=*measure*measured*"];
+    Some(callgrind(&of_the_call, &[chain.name(), case.name(), verb.name()])? / CALLS)
 }
 
 pub(crate) fn measure(chain: Chain, case: Case, verb: Verb) -> Cost {

@@ -1,9 +1,7 @@
 //! Instructions of the client for one call over a real connection, by callgrind where valgrind is installed.
 
-use std::{env, process::Command};
-
 use crate::{
-    common::{Chain, Template, Verb},
+    common::{Chain, Template, Verb, callgrind},
     load,
 };
 
@@ -35,13 +33,5 @@ pub(crate) fn carry_out(chain: Chain, verb: Verb, base_url: &str, calls: usize) 
 }
 
 fn count(chain: Chain, verb: Verb, base_url: &str, calls: usize) -> Option<u64> {
-    let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(env::current_exe().ok()?)
-        .args(["--under-valgrind", chain.name(), verb.name(), base_url, &calls.to_string()])
-        .output()
-        .ok()
-        .filter(|run| run.status.success())?;
-    let text = String::from_utf8(run.stderr).ok()?;
-    text.lines().find_map(|line| line.split_once("Collected :"))?.1.trim().parse().ok()
+    callgrind(&[], &[chain.name(), verb.name(), base_url, &calls.to_string()])
 }

@@ -36,7 +36,7 @@ struct Turn {
 }
 
 /// How often each chain has its turn.
-const TURNS: usize = 11;
+const TURNS: usize = 15;
 
 pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -58,7 +58,7 @@ pub(crate) fn compare(base_url: &str, verb: Verb, at_once: usize, calls: usize) 
             // Each is the first as often as the others.
             let which = (turn + place) % clients.len();
             let measured = take_turn(&runtime, &clients[which], &template, at_once, calls);
-            // The first opens the connections.
+            // The first opens the connections, and lets the window grow.
             if turn > 0 {
                 turns[which].push(measured);
             }

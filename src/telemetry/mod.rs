@@ -152,7 +152,8 @@ impl<'a> Telemetry<'a> {
         let replayed = matches!(situation.outcome, Outcome::Answer(Answer { replayed: true, .. }));
         let (outcome, queued) = (names::class(situation.outcome), self.queued.take());
         metrics::tell(self.about, |listener| {
-            tell_of_attempt(listener, queued, outcome, replayed);
+            tell_of_queue(listener, queued);
+            tell_of_attempt(listener, outcome, replayed);
             listener.levels();
             if let Decision::Retry { delay, .. } = decision {
                 listener.time(Metric::Wait, Some(("reason", self.reason)), delay);
@@ -185,13 +186,15 @@ impl<'a> Telemetry<'a> {
         spans::returned(&attempt, answer.status, replayed);
         let outcome = if attempts.count() > 1 { "recovered" } else { "success" };
         spans::succeeded(self.call, self.about.service, attempts, outcome);
-        let (met, queued) = (names::class(Outcome::Answer(answer)), self.queued.take());
-        self.end(outcome, |listener| tell_of_attempt(listener, queued, met, replayed));
+        let met = names::class(Outcome::Answer(answer));
+        self.end(outcome, |listener| tell_of_attempt(listener, met, replayed));
     }
 
-    /// Another layer has told everything.
+    /// Another layer has told everything but the wait in front of this one's window.
     pub(crate) fn handed_on(&mut self) {
         self.ended = true;
+        let queued = self.queued.take();
+        metrics::tell(self.about, |listener| tell_of_queue(listener, queued));
     }
 
     pub(crate) fn reconciled(&mut self, attempts: &Attempts) {
@@ -201,9 +204,7 @@ impl<'a> Telemetry<'a> {
 
     pub(crate) fn failed(&mut self, error: &Error) {
         spans::failed(self.call, error);
-        let queued = self.queued.take();
         self.end(names::ending(error), |listener| {
-            tell_of_queue(listener, queued);
             if error.applied() == Applied::Unknown {
                 listener.count(Metric::InDoubt, Some(("reason", names::stop(error.stop()))));
             }
@@ -212,7 +213,9 @@ impl<'a> Telemetry<'a> {
 
     fn end(&mut self, outcome: &'static str, more: impl FnOnce(&Listener<'_>)) {
         self.ended = true;
+        let queued = self.queued.take();
         metrics::tell(self.about, |listener| {
+            tell_of_queue(listener, queued);
             more(listener);
             listener.count(Metric::Calls, Some(("outcome", outcome)));
             listener.levels();
@@ -227,8 +230,7 @@ fn tell_of_queue(listener: &Listener<'_>, queued: Option<Duration>) {
     }
 }
 
-fn tell_of_attempt(listener: &Listener<'_>, queued: Option<Duration>, outcome: &'static str, replayed: bool) {
-    tell_of_queue(listener, queued);
+fn tell_of_attempt(listener: &Listener<'_>, outcome: &'static str, replayed: bool) {
     listener.count(Metric::Attempts, Some(("outcome", outcome)));
     if replayed {
         listener.count(Metric::Replays, None);
@@ -239,8 +241,7 @@ impl Drop for Telemetry<'_> {
     fn drop(&mut self) {
         if !self.ended {
             spans::cancelled(self.call);
-            let queued = self.queued.take();
-            self.end("cancelled", |listener| tell_of_queue(listener, queued));
+            self.end("cancelled", |_| {});
         }
     }
 }

@@ -46,7 +46,8 @@ impl Middleware for Weighed {
         let future = self.0.handle(request, extensions, next);
         let size = size_of_val(&*future);
         println!("the future of a call has {size} bytes");
-        assert!(size < 2048, "{size}");
+        // What glibc's allocator has at hand.
+        assert!(size <= 1032, "{size}");
         future
     }
 }
@@ -71,7 +72,7 @@ async fn allocations(client: &ClientWithMiddleware, method: Method, url: &str) -
 #[tokio::test(start_paused = true)]
 async fn a_call_that_succeeds_at_once_allocates_no_more_than_was_agreed() {
     let (layer, empty) = (client(SafeRetry::new([Service::metronome()])), client(Empty));
-    for (method, url, agreed) in [(Method::GET, CONTRACTS, 3), (Method::GET, LEDGER, 3), (Method::POST, CONTRACTS, 6)] {
+    for (method, url, agreed) in [(Method::GET, CONTRACTS, 2), (Method::GET, LEDGER, 2), (Method::POST, CONTRACTS, 5)] {
         let floor = allocations(&empty, method.clone(), url).await;
         let cost = allocations(&layer, method.clone(), url).await;
         assert!(cost <= floor + agreed, "{method} {url}: {cost}, and {floor} without the layer");

@@ -58,12 +58,17 @@ async fn requests_to_unknown_hosts_take_no_memory() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_is_found_by_origin_and_longest_path() {
-    let transport = Transport::new((0..8).map(|_| status(400)));
+    let transport = Transport::new((0..13).map(|_| status(400)));
     let layer = SafeRetry::new([
         service("root", "https://api.example.com"),
         service("billing", "https://api.example.com/billing/"),
         service("invoices", "https://api.example.com/billing/invoices"),
         service("plain", "http://api.example.com:443/billing"),
+        service("short", "https://a.example"),
+        service("alike", "https://api.example.org"),
+        service("before", "https://aaa.example.com/billing"),
+        service("after", "https://zzz.example.com"),
+        service("long", "https://billing.api.example.com"),
     ]);
     let client = transport.layered(layer);
     for (url, expected) in [
@@ -74,6 +79,11 @@ async fn a_service_is_found_by_origin_and_longest_path() {
         ("https://api.example.com/billing/invoices?x=1", "invoices"),
         ("https://api.example.com/billing/invoices/1", "invoices"),
         ("http://api.example.com:443/billing/x", "plain"),
+        ("https://a.example/x", "short"),
+        ("https://api.example.org/billing", "alike"),
+        ("https://aaa.example.com/billing/x", "before"),
+        ("https://zzz.example.com/", "after"),
+        ("https://billing.api.example.com/x", "long"),
     ] {
         failure!(client.get(url), |error| assert_eq!(error.service(), expected, "{url}"));
     }
