@@ -431,6 +431,10 @@ mod tests {
             (r#""a;r=0;t=30"#, None),
             (r#""a"b;r=0;t=30"#, None),
             (r#"a"";r=0;t=30"#, None),
+            ("*a;r=0;t=9", Some(9)),
+            ("1a;r=0;t=9", None),
+            // A backslash escapes within quotes only.
+            (r#""a";r=0;t=4;x=\,"b";r=0;t=2"#, Some(4)),
             ("", None),
             (",", None),
         ];

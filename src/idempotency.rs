@@ -373,3 +373,27 @@ impl Idempotency {
         mistakes.add("idempotency.conflicts", format!("{} cannot mean `{:?}`: {reason}", rule.status, rule.meaning));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_compared_whole_and_words_without_regard_to_case() {
+        let keys = Idempotency::header("k", KeyKind::ReplayAll)
+            .conflict_saying(422, "704", Meaning::InProgress)
+            .conflict_saying(409, "already used", Meaning::OtherParameters);
+        for (status, texts, expected) in [
+            (422, ["704", "type", "message"], Some(Meaning::InProgress)),
+            (422, ["", "", " 704 "], Some(Meaning::InProgress)),
+            (422, ["7041", "", "code 704"], None),
+            (422, ["", "", ""], None),
+            (409, ["704", "", ""], None),
+            (409, ["", "", "This key was Already Used before"], Some(Meaning::OtherParameters)),
+            (409, ["", "", "already  used"], None),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(keys.meaning(status, &texts), expected, "{status} {texts:?}");
+        }
+    }
+}

@@ -224,3 +224,17 @@ async fn a_guard_that_a_half_done_write_lacks_counts_until_an_internal_error_was
         assert_eq!(facts(error), (ErrorKind::KeyBurnt, Stop::Unverified, Applied::Unknown));
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limiter_that_may_follow_execution_leaves_a_write_without_a_key_in_doubt() {
+    let service = |limits| {
+        let billing = Service::builder("billing").base_url("https://billing.internal");
+        billing.rate_limiting(limits).build().unwrap()
+    };
+    let transport = Transport::new([status(429)]);
+    failure!(transport.client(service(RateLimiting::new().limiter_follows_execution())).post(URL), |error| {
+        assert_eq!(facts(error), (ErrorKind::RateLimited, Stop::NotIdempotent, Applied::Unknown));
+    });
+    let transport = Transport::new([status(429), status(200)]);
+    transport.client(service(RateLimiting::new())).post(URL).send().await.unwrap();
+}

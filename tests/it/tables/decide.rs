@@ -1,5 +1,7 @@
 //! "May it be sent again?", one row for each line of the table in the documentation.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use reqwest_safe_retry::{
     Answer, Applied, Effect, Failure, KeyAction, KeyKind, Meaning, Outcome, Redirected, RetryPolicy, StatusSet, Stop,
@@ -277,4 +279,30 @@ fn a_budget_of_nothing_allows_no_repeat_even_where_it_would_be_free() {
     let mut situation = Situation::new(Effect::Read, KeyPlace::Absent, KeyKind::None, &policy, status(429));
     situation.window = true;
     assert_eq!(decide(&situation), Decision::Fail(Stop::Budget));
+}
+
+#[test]
+fn a_repeat_costs_by_what_it_follows() {
+    let policy = RetryPolicy::new();
+    for (number, window, expected) in [(503, false, 14), (503, true, 14), (429, false, 5), (429, true, 0)] {
+        let mut situation = Situation::new(Effect::Read, KeyPlace::Absent, KeyKind::None, &policy, status(number));
+        situation.window = window;
+        let Decision::Retry { cost, .. } = decide(&situation) else { panic!("{number} is retried") };
+        assert_eq!(cost, expected, "{number}, window {window}");
+        // All that there is may be spent, and no more.
+        situation.tokens = expected;
+        assert!(matches!(decide(&situation), Decision::Retry { .. }), "{number}, window {window}");
+    }
+}
+
+#[test]
+fn the_longest_hint_that_there_is_does_not_fit_and_does_no_harm() {
+    let policy = RetryPolicy::new().hint_cap(Duration::MAX).hint_jitter(1.0, Duration::MAX);
+    let mut answer = Answer::new(StatusCode::TOO_MANY_REQUESTS);
+    answer.hint = Some(Duration::MAX);
+    let mut situation = Situation::new(Effect::Read, KeyPlace::Absent, KeyKind::None, &policy, Outcome::Answer(answer));
+    for chance in [0.0, 0.5, 1.0, 2.0] {
+        situation.chance = chance;
+        assert_eq!(decide(&situation), Decision::Fail(Stop::Deadline), "{chance}");
+    }
 }

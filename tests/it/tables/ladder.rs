@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use reqwest_safe_retry::{
-    Answer, Applied, Effect, Failure, KeyAction, KeyKind, Meaning, Outcome, RetryPolicy, Stop,
+    Answer, Applied, Effect, Failure, KeyAction, KeyKind, Meaning, Outcome, Probe, Redirected, RetryPolicy, Stop,
     decide::{Decision, History, KeyPlace, Situation, decide},
 };
 
@@ -168,7 +168,52 @@ fn a_verdict_counts_only_for_keys_that_are_settled() {
     assert!(situation.history.is_settled());
     assert_eq!(situation.history.not_applied(true).applied(Effect::Idempotent), Applied::Unknown);
 
+    // One under which nothing was executed takes nothing away from them.
+    situation = Situation::new(Effect::Write, KeyPlace::Header, KeyKind::Poisoned, &policy, RotateNow.outcome());
+    situation.history = situation.history.rotated();
+    situation.outcome = Status(500).outcome();
+    assert_eq!(situation.history.after(&situation).not_applied(true).applied(Effect::Write), Applied::No);
+
     let settled = Situation::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy, Replayed(500).outcome());
     assert_eq!(settled.history.not_applied(true).applied(Effect::Write), Applied::No);
     assert_eq!(settled.history.not_applied(false).applied(Effect::Write), Applied::Unknown, "no key, nothing settled");
+}
+
+#[test]
+fn an_error_that_is_known_to_be_stored_settles_a_key_unless_an_attempt_under_it_is_unanswered() {
+    let policy = RetryPolicy::new();
+    let climb = |script: &[Met]| {
+        let write = (Effect::Write, KeyPlace::Header, KeyKind::ReplayAll);
+        let mut situation = Situation::new(write.0, write.1, write.2, &policy, script[0].outcome());
+        (situation.probe, situation.verifier, situation.history) = (Probe::Never, true, History::default());
+        for met in script {
+            situation.outcome = met.outcome();
+            situation.history = situation.history.after(&situation);
+        }
+        decide(&situation)
+    };
+    let asked = climb(&[Status(500)]);
+    assert!(matches!(asked, Decision::Retry { key: KeyAction::VerifyThenRotate, .. }), "{asked:?}");
+    assert_eq!(climb(&[Lost, Status(500)]), Decision::Fail(Stop::Unverified));
+}
+
+#[test]
+fn a_key_that_was_taken_to_another_origin_is_never_rotated() {
+    let policy = RetryPolicy::new();
+    let first = |redirected| {
+        let mut answer = Answer::new(StatusCode::INTERNAL_SERVER_ERROR);
+        answer.redirected = redirected;
+        let write = (Effect::Write, KeyPlace::Header, KeyKind::Poisoned);
+        let mut situation = Situation::new(write.0, write.1, write.2, &policy, Outcome::Answer(answer));
+        situation.verifier = true;
+        situation
+    };
+    let asked = decide(&first(Redirected::No));
+    assert!(matches!(asked, Decision::Retry { key: KeyAction::VerifyThenRotate, .. }), "{asked:?}");
+    let mut situation = first(Redirected::OtherOrigin);
+    assert_eq!(decide(&situation), Decision::Fail(Stop::Unverified));
+    // Nor later, when it was not redirected again.
+    situation.outcome = Status(500).outcome();
+    situation.history = situation.history.after(&situation);
+    assert_eq!(decide(&situation), Decision::Fail(Stop::Unverified));
 }
