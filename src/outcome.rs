@@ -235,3 +235,26 @@ fn next_cause<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdErr
         None => cause.source(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_from_elsewhere_was_redirected() {
+        let sent_to: Url = "https://api.example.com/v1/things?q=1".parse().unwrap();
+        for (answered_by, expected) in [
+            ("https://api.example.com/v1/things?q=1", Redirected::No),
+            ("https://api.example.com:443/v1/things?q=1#fragment", Redirected::No),
+            // What a middleware has rebuilt may have lost its URL.
+            ("http://no.url.provided.local/", Redirected::No),
+            ("https://api.example.com/v1/things", Redirected::SameOrigin),
+            ("https://api.example.com/v2/things?q=1", Redirected::SameOrigin),
+            ("http://api.example.com/v1/things?q=1", Redirected::OtherOrigin),
+            ("https://api.example.com:8443/v1/things?q=1", Redirected::OtherOrigin),
+            ("https://elsewhere.example.com/v1/things?q=1", Redirected::OtherOrigin),
+        ] {
+            assert_eq!(Redirected::between(&sent_to, &answered_by.parse().unwrap()), expected, "{answered_by}");
+        }
+    }
+}

@@ -227,6 +227,45 @@ mod tests {
     }
 
     #[test]
+    fn how_much_was_borne_is_told_by_the_time_that_it_took() {
+        let mut trips = Trips::new();
+        trips.trips(Ended::Answered, 3);
+        trips.trips(Ended::Throttled, 20);
+        // 32 + 64 + 128 in half a second: 8.96 in 20 ms.
+        trips.now = MS(480);
+        assert_eq!(trips.trip(Ended::Answered), 8);
+        // In no time at all nothing can be told.
+        let mut size = Size::new(Window::Adaptive);
+        let at = |sent_after| At { sent_after, round_trip: MS(20), now: Duration::ZERO, busy: false };
+        for (ended, sent_after) in [(Ended::Answered, 0), (Ended::Throttled, 0), (Ended::Answered, 1)] {
+            size.learn(ended, at(sent_after));
+        }
+        assert_eq!(size.limit, 16);
+    }
+
+    #[test]
+    fn what_was_answered_before_a_long_silence_does_not_count() {
+        let borne_after = |silence| {
+            let mut trips = Trips::new();
+            trips.trips(Ended::Answered, 3);
+            trips.now += silence;
+            // 256 more, and a refusal half a second after them.
+            trips.trip(Ended::Answered);
+            trips.trips(Ended::Throttled, 24);
+            trips.trip(Ended::Answered)
+        };
+        assert_eq!(borne_after(MS(11_000)), 10, "256 in half a second: 10.24 in 20 ms");
+        assert_eq!(borne_after(MS(9_000)), 2, "480 in nearly ten seconds: less than one, and one more");
+    }
+
+    #[test]
+    fn a_refusal_before_an_outage_still_bounds_the_doubling() {
+        let mut trips = Trips::new();
+        assert_eq!([trips.trip(Ended::Throttled), trips.trip(Ended::Down)], [16, 8]);
+        assert_eq!(trips.trips(Ended::Answered, 3), [16, 17, 18]);
+    }
+
+    #[test]
     fn after_an_outage_it_doubles_up_to_half_its_last_good_size() {
         let mut trips = Trips::new();
         trips.trips(Ended::Answered, 2);

@@ -226,6 +226,23 @@ async fn a_guard_that_a_half_done_write_lacks_counts_until_an_internal_error_was
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_guard_that_a_half_done_write_lacks_does_not_hold_after_the_error_itself() {
+    let service = || {
+        let guarded = Route::new(Method::POST, "/v1/invoices", Effect::Write);
+        Service::builder("billing")
+            .base_url("https://billing.internal")
+            .idempotency(Idempotency::header("Idempotency-Key", KeyKind::Poisoned))
+            .routes([guarded.deduplicated_unless_half_done_by("/uniqueness_key")])
+            .build()
+            .unwrap()
+    };
+    let transport = Transport::new([status(500)]);
+    failure!(transport.client(service()).post(URL).body(r#"{"uniqueness_key":"u"}"#), |error| {
+        assert_eq!(facts(error), (ErrorKind::Server, Stop::Unverified, Applied::Unknown));
+    });
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limiter_that_may_follow_execution_leaves_a_write_without_a_key_in_doubt() {
     let service = |limits| {
         let billing = Service::builder("billing").base_url("https://billing.internal");
