@@ -385,6 +385,82 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_first_in_the_queue_is_told_of_a_hold_that_comes_later() {
+        let gate = closed().await;
+        let permit = gate.enter(Priority::Write, MS(1)).await.unwrap();
+        let waiting = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.enter(Priority::Write, MS(60_000)).await.is_some() }
+        });
+        tokio::task::yield_now().await;
+        let started = time::now();
+        gate.hold(MS(2000));
+        permit.give_back(Ended::Unanswered, time::now());
+        assert!(waiting.await.unwrap());
+        assert_eq!(started.elapsed(), MS(2000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_let_in_out_of_the_queue_sets_out_spread_over_a_round_trip() {
+        let gate = Gate::new(Window::Adaptive);
+        let known = gate.try_enter(time::now()).unwrap();
+        time::sleep(MS(2000)).await;
+        known.give_back(Ended::Answered, time::now());
+        let mut inside: Vec<_> = (0..32).map(|_| gate.try_enter(time::now()).unwrap()).collect();
+        let started = time::now();
+        let mut queue = tokio::task::JoinSet::new();
+        for _ in 0..3 {
+            let gate = gate.clone();
+            queue.spawn(async move {
+                let permit = gate.enter(Priority::Write, MS(60_000)).await;
+                (started.elapsed().as_millis(), permit)
+            });
+        }
+        tokio::task::yield_now().await;
+        for permit in inside.drain(..3) {
+            permit.give_back(Ended::Unanswered, time::now());
+        }
+        let mut set_out: Vec<_> = queue.join_all().await.into_iter().map(|(at, _)| at).collect();
+        set_out.sort_unstable();
+        // 1,600 ms for 32 places.
+        assert_eq!(set_out, [0, 50, 100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_counts_as_used_when_more_than_half_of_it_is_or_somebody_waits() {
+        let grown_by_one_of = |in_flight: usize, waiting: bool| async move {
+            let gate = Gate::new(Window::Adaptive);
+            let mut inside: Vec<_> = (0..in_flight).map(|_| gate.try_enter(time::now()).unwrap()).collect();
+            if waiting {
+                gate.state().waiting.insert((Priority::Write, 0), None);
+            }
+            inside.remove(0).give_back(Ended::Answered, time::now());
+            gate.read().limit
+        };
+        assert_eq!(grown_by_one_of(16, false).await, 32);
+        assert_eq!(grown_by_one_of(17, false).await, 33);
+        assert_eq!(grown_by_one_of(1, true).await, 33);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gate_is_idle_when_nobody_is_there_and_nothing_holds() {
+        let gate = closed().await;
+        assert!(gate.is_idle());
+        let permit = gate.enter(Priority::Write, MS(1)).await.unwrap();
+        assert!(!gate.is_idle(), "somebody is in flight");
+        drop(permit);
+        assert!(gate.is_idle());
+        gate.hold(MS(2000));
+        assert!(!gate.is_idle(), "it is held");
+        let mut waiting = Box::pin(gate.enter(Priority::Write, MS(60_000)));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        assert!(!gate.is_idle(), "somebody waits");
+        drop(waiting);
+        time::sleep(MS(2000)).await;
+        assert!(gate.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_cannot_outlast_a_hold_leaves_the_queue_at_once() {
         let gate = closed().await;
         let permit = gate.enter(Priority::Write, MS(1)).await.unwrap();
