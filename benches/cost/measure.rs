@@ -37,8 +37,8 @@ pub(crate) struct Cost {
 /// Calls that are counted together, for one client each: what a call has done to a client must not change the next.
 const CALLS: u64 = 8;
 
-/// Calls before them that are not counted.
-const WARM_UP: u64 = 8;
+/// Calls before them that are not counted. Few, since each that meets a failure makes the layer's window smaller.
+const WARM_UP: u64 = 3;
 
 /// How often something was allocated, and how much.
 #[derive(Clone, Copy, Default)]
