@@ -22,7 +22,7 @@ use crate::{
     json::{self, Member},
     key::{IdempotencyKey, KeyProblem, WireKey},
     outcome::{Answer, Outcome, Redirected},
-    outgoing::{Keep, Outgoing, Target},
+    outgoing::{Keep, Outgoing},
     policy::RetryPolicy,
     request::{Claim, Overrides},
     route::{Effect, Guard, Holds},
@@ -76,7 +76,7 @@ pub(crate) struct Repeat<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn begin(begun: &'a Begun<'a>, target: Target<'_>) -> Self {
+    pub(crate) fn begin(begun: &'a Begun<'a>, target: RequestFacts<'_>) -> Self {
         let Begun { service, operation, overrides, .. } = begun;
         let started = time::now();
         Self {
@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
         if !self.operation().keyed {
             return Ok(());
         }
-        let (idempotency, target) = (self.service().idempotency(), Target::of(request));
+        let (idempotency, target) = (self.service().idempotency(), RequestFacts::of(request));
         let given = if self.contradicts_body(extensions.get(), target) {
             Err(KeyProblem::NotInBody)
         } else {
@@ -132,23 +132,23 @@ impl<'a> Call<'a> {
     }
 
     /// Whether the caller's extension names another key than the body, where the service takes its keys there.
-    fn contradicts_body(&self, extension: Option<&IdempotencyKey>, target: Target<'_>) -> bool {
+    fn contradicts_body(&self, extension: Option<&IdempotencyKey>, target: RequestFacts<'_>) -> bool {
         let in_body = self.service().idempotency().body_pointer().is_some();
         in_body && extension.is_some_and(|key| self.key_in_body(target).as_ref() != Some(key))
     }
 
-    fn key_in_body(&self, target: Target<'_>) -> Option<IdempotencyKey> {
+    fn key_in_body(&self, target: RequestFacts<'_>) -> Option<IdempotencyKey> {
         let pointer = self.service().idempotency().body_pointer().filter(|_| self.operation().keyed)?;
         let member = json::member(target.body?, pointer).filter(Member::is_given)?;
         member.into_text().map(IdempotencyKey::new)
     }
 
     /// The key of the last attempt, in the header or in the body.
-    fn current_key(&self, target: Target<'_>) -> Option<IdempotencyKey> {
+    fn current_key(&self, target: RequestFacts<'_>) -> Option<IdempotencyKey> {
         self.key.as_ref().map(WireKey::to_key).or_else(|| self.key_in_body(target))
     }
 
-    fn key_place(&self, target: Target<'_>) -> KeyPlace {
+    fn key_place(&self, target: RequestFacts<'_>) -> KeyPlace {
         match &self.key {
             Some(_) => KeyPlace::Header,
             None if self.key_in_body(target).is_some() => KeyPlace::Body,
@@ -212,7 +212,7 @@ impl<'a> Call<'a> {
     }
 
     /// Waits for a place in the service's window. Where there is none within the deadline the call has ended.
-    pub(crate) async fn queue(&mut self, target: Target<'_>) -> ControlFlow<Ending> {
+    pub(crate) async fn queue(&mut self, target: RequestFacts<'_>) -> ControlFlow<Ending> {
         let Some(gates) = self.service().gates().filter(|_| !self.is_past_deadline()) else {
             return Break(self.turn_away(target).await);
         };
@@ -228,8 +228,8 @@ impl<'a> Call<'a> {
         Continue(())
     }
 
-    fn customer(&self, target: Target<'_>) -> Option<String> {
-        self.service().customer_of(&RequestFacts { method: target.method, url: target.url, body: target.body })
+    fn customer(&self, target: RequestFacts<'_>) -> Option<String> {
+        self.service().customer_of(&target)
     }
 
     fn record(&mut self, outcome: Outcome) {
@@ -241,7 +241,7 @@ impl<'a> Call<'a> {
     }
 
     /// Adds the attempt to the history and asks the pure function.
-    pub(crate) fn decide(&mut self, attempt: &FailedAttempt, target: Target<'_>) -> Step<'a> {
+    pub(crate) fn decide(&mut self, attempt: &FailedAttempt, target: RequestFacts<'_>) -> Step<'a> {
         let mut situation = self.situation(attempt.outcome, target);
         situation.history = situation.history.after(&situation);
         self.history = situation.history;
@@ -269,14 +269,14 @@ impl<'a> Call<'a> {
     }
 
     /// After a refusal the window may keep everybody waiting, though never for longer than a hint may be.
-    fn hold(&self, attempt: &FailedAttempt, target: Target<'_>) {
+    fn hold(&self, attempt: &FailedAttempt, target: RequestFacts<'_>) {
         if let (Some(gates), Some(scope)) = (self.service().gates(), attempt.refused) {
             let hint = attempt.shown.retry_after.unwrap_or_default();
             gates.hold(scope, hint.min(self.policy.hint_cap), || self.customer(target));
         }
     }
 
-    fn situation(&self, outcome: Outcome, target: Target<'_>) -> Situation<'a> {
+    fn situation(&self, outcome: Outcome, target: RequestFacts<'_>) -> Situation<'a> {
         Situation {
             effect: self.effect(target, outcome),
             key: self.key_place(target),
@@ -298,7 +298,7 @@ impl<'a> Call<'a> {
     }
 
     /// The effect of the operation; where the body decides, it is looked at here and not before.
-    fn effect(&self, target: Target<'_>, outcome: Outcome) -> Effect {
+    fn effect(&self, target: RequestFacts<'_>, outcome: Outcome) -> Effect {
         let holds = |guard: &Guard| match guard.holds {
             Holds::Always => true,
             // Without a key, what was lost may have been such an error.
@@ -330,7 +330,7 @@ impl<'a> Call<'a> {
     }
 
     /// Asks the verifier, within its own time and the deadline. Silence is [`Verdict::Unknown`].
-    pub(crate) async fn verify(&mut self, target: Target<'_>) -> Verdict {
+    pub(crate) async fn verify(&mut self, target: RequestFacts<'_>) -> Verdict {
         let Some(verifier) = self.verifier() else { return Verdict::Unknown };
         self.asked_after = Some(self.history.attempts());
         let key = self.current_key(target);

@@ -46,7 +46,7 @@ pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
     if cannot_have(&text, pointer) {
         return None;
     }
-    found(&text, [pointer]).and_then(|mut found| found.pop()?)
+    one(&text, pointer)
 }
 
 /// The members at some pointers, each where its pointer stands, by reading the document once.
@@ -54,8 +54,8 @@ pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'
     let text = text(document);
     // A value that is no value of ours, such as half of a surrogate pair, must not hide the others: what is not asked for
     // is hardly looked at.
-    let each = |pointer| found(&text, [pointer]).and_then(|mut found| found.pop()?);
-    Members(found(&text, pointers.clone()).unwrap_or_else(|| pointers.into_iter().map(each).collect()))
+    let each = || pointers.clone().into_iter().map(|pointer| one(&text, pointer)).collect();
+    Members(found(&text, pointers.clone()).unwrap_or_else(each))
 }
 
 /// What stands at each of some pointers; nothing at any where the document is no JSON.
@@ -73,6 +73,10 @@ impl Members {
 
 fn text(document: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(without_mark(document))
+}
+
+fn one(text: &str, pointer: &str) -> Option<Member> {
+    found(text, [pointer])?.pop()?
 }
 
 fn found<'p>(text: &str, pointers: impl IntoIterator<Item = &'p str>) -> Option<Found> {
@@ -138,10 +142,12 @@ impl<'de> DeserializeSeed<'de> for At<'_, '_> {
 }
 
 impl<'p> At<'_, 'p> {
-    fn here(self, member: impl Fn() -> Member) {
+    /// Puts the value at hand where it is wanted.
+    fn here<E>(self, member: impl Fn() -> Member) -> Result<(), E> {
         for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
             self.found[wanted.place] = Some(member());
         }
+        Ok(())
     }
 
     /// What is wanted of the values for which `is_next` holds. Of several members with one name the last counts.
@@ -163,33 +169,27 @@ impl<'de> Visitor<'de> for At<'_, '_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.here(|| Member::Empty);
-        Ok(())
+        self.here(|| Member::Empty)
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()));
-        Ok(())
+        self.here(|| Member::Literal(value.to_string()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()));
-        Ok(())
+        self.here(|| Member::Literal(value.to_string()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()));
-        Ok(())
+        self.here(|| Member::Literal(value.to_string()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()));
-        Ok(())
+        self.here(|| Member::Literal(value.to_string()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.here(|| Member::Text(value.to_owned()));
-        Ok(())
+        self.here(|| Member::Text(value.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
@@ -208,8 +208,7 @@ impl<'de> Visitor<'de> for At<'_, '_> {
             }
             index += 1;
         }
-        self.here(|| filled(index > 0));
-        Ok(())
+        self.here(|| filled(index > 0))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
@@ -222,8 +221,7 @@ impl<'de> Visitor<'de> for At<'_, '_> {
                 members.next_value_seed(At { wanted: &below, found: self.found })?;
             }
         }
-        self.here(|| filled(any));
-        Ok(())
+        self.here(|| filled(any))
     }
 }
 

@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use reqwest::{Body, Request, Url};
 
+use crate::service::RequestFacts;
+
 /// The request of a call. One that was not sent yet is whole.
 pub(crate) enum Outgoing {
     Whole(Request),
@@ -43,15 +45,6 @@ pub(crate) enum Keep {
     All,
 }
 
-/// Where a request goes, and with what.
-#[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
-    pub(crate) method: &'a Method,
-    pub(crate) url: &'a Url,
-    /// Where it was in memory; a request without a body has an empty one.
-    pub(crate) body: Option<&'a [u8]>,
-}
-
 impl Outgoing {
     /// The request, as long as it was not sent.
     pub(crate) fn whole(&mut self) -> Option<&mut Request> {
@@ -74,10 +67,10 @@ impl Outgoing {
         }
     }
 
-    pub(crate) fn target(&self) -> Target<'_> {
+    pub(crate) fn target(&self) -> RequestFacts<'_> {
         match self {
-            Self::Whole(request) => Target::of(request),
-            Self::Sent(parts) => Target { method: &parts.method, url: &parts.url, body: parts.body() },
+            Self::Whole(request) => RequestFacts::of(request),
+            Self::Sent(parts) => RequestFacts { method: &parts.method, url: &parts.url, body: parts.body() },
         }
     }
 
@@ -92,7 +85,7 @@ impl Outgoing {
 
 impl Parts {
     fn of(request: &mut Request, keep: Keep) -> Self {
-        let rest = (keep == Keep::All && is_in_memory(request)).then(|| Rest {
+        let rest = (keep == Keep::All && RequestFacts::of(request).body.is_some()).then(|| Rest {
             headers: request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             body: share_body(request),
             timeout: request.timeout().copied(),
@@ -128,15 +121,11 @@ impl Parts {
     }
 }
 
-impl<'a> Target<'a> {
+impl<'a> RequestFacts<'a> {
     pub(crate) fn of(request: &'a Request) -> Self {
         let body = request.body().map_or(Some(&[][..]), Body::as_bytes);
         Self { method: request.method(), url: request.url(), body }
     }
-}
-
-fn is_in_memory(request: &Request) -> bool {
-    request.body().is_none_or(|body| body.as_bytes().is_some())
 }
 
 /// The bytes of a body in memory, shared with the request and not copied.

@@ -87,6 +87,7 @@ pub(crate) type CustomerOf = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + S
 pub struct RequestFacts<'a> {
     pub(crate) method: &'a Method,
     pub(crate) url: &'a Url,
+    /// Where it was in memory; a request without a body has an empty one.
     pub(crate) body: Option<&'a [u8]>,
 }
 

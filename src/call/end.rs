@@ -7,7 +7,7 @@ use crate::{
     decide::{Applied, Stop},
     error::{Error, ErrorKind, Failed, Inner},
     outcome::{Answer, Outcome, Redirected},
-    outgoing::Target,
+    service::RequestFacts,
     verify::Verdict,
 };
 
@@ -16,7 +16,7 @@ pub(crate) type Ending = reqwest_middleware::Result<Response>;
 
 impl Call<'_> {
     /// The queue in front of the window leaves no time for an attempt.
-    pub(crate) async fn turn_away(&mut self, target: Target<'_>) -> Ending {
+    pub(crate) async fn turn_away(&mut self, target: RequestFacts<'_>) -> Ending {
         let attempt = FailedAttempt { kind: ErrorKind::RateLimited, ..FailedAttempt::past_deadline() };
         self.fail(Stop::Deadline, Box::new(attempt), target).await
     }
@@ -28,7 +28,7 @@ impl Call<'_> {
     }
 
     /// Puts the account into the response, which is handed on as it is.
-    pub(super) fn succeed(&mut self, mut response: Response, target: Target<'_>) -> Response {
+    pub(super) fn succeed(&mut self, mut response: Response, target: RequestFacts<'_>) -> Response {
         self.service().budget().deposit(self.paid.max(1));
         let mut answer = Answer::new(response.status());
         answer.redirected = Redirected::between(target.url, response.url());
@@ -44,7 +44,7 @@ impl Call<'_> {
         &mut self,
         found: Option<Response>,
         attempt: Box<FailedAttempt>,
-        target: Target<'_>,
+        target: RequestFacts<'_>,
     ) -> Ending {
         let Some(mut response) = found else {
             return Err(self.ended(Stop::Permanent, Applied::Yes, attempt, target));
@@ -58,7 +58,12 @@ impl Call<'_> {
     }
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
-    pub(crate) async fn fail(&mut self, stop: Stop, mut attempt: Box<FailedAttempt>, target: Target<'_>) -> Ending {
+    pub(crate) async fn fail(
+        &mut self,
+        stop: Stop,
+        mut attempt: Box<FailedAttempt>,
+        target: RequestFacts<'_>,
+    ) -> Ending {
         let effect = self.operation().effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.asked_after == Some(self.history.attempts());
@@ -80,12 +85,12 @@ impl Call<'_> {
         stop: Stop,
         applied: Applied,
         attempt: Box<FailedAttempt>,
-        target: Target<'_>,
+        target: RequestFacts<'_>,
     ) -> reqwest_middleware::Error {
         reqwest_middleware::Error::middleware(self.end(stop, applied, attempt, target))
     }
 
-    fn end(&mut self, stop: Stop, applied: Applied, attempt: Box<FailedAttempt>, target: Target<'_>) -> Error {
+    fn end(&mut self, stop: Stop, applied: Applied, attempt: Box<FailedAttempt>, target: RequestFacts<'_>) -> Error {
         self.error(attempt.kind, stop, applied, attempt.shown, target)
     }
 
@@ -95,7 +100,7 @@ impl Call<'_> {
         stop: Stop,
         applied: Applied,
         failed: Failed,
-        target: Target<'_>,
+        target: RequestFacts<'_>,
     ) -> Error {
         let key = self.current_key(target);
         self.attempts.finish(self.started.elapsed());

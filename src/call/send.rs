@@ -22,9 +22,9 @@ use crate::{
     gates::Scope,
     idempotency::Meaning,
     outcome::{Answer, Failure, Outcome, Redirected},
-    outgoing::{Outgoing, Target},
+    outgoing::Outgoing,
     route::Effect,
-    service::FinalStatus,
+    service::{FinalStatus, RequestFacts},
     size::Ended,
     telemetry, time,
 };
@@ -63,7 +63,7 @@ impl FailedAttempt {
 
 impl Call<'_> {
     /// Tells the window how the attempt ended, and whose limit it has met.
-    fn leave(&mut self, sent: &Arrived, target: Target<'_>) -> Option<Scope> {
+    fn leave(&mut self, sent: &Arrived, target: RequestFacts<'_>) -> Option<Scope> {
         let places = mem::take(&mut self.places);
         let gates = self.service().gates()?;
         let Some(Ok(response)) = sent else {
@@ -108,7 +108,7 @@ impl Call<'_> {
     }
 
     /// What an attempt has come to, as far as its head tells: the call's end, or what it has missed.
-    pub(crate) fn learn(&mut self, arrived: Arrived, target: Target<'_>) -> ControlFlow<Ending, Missed> {
+    pub(crate) fn learn(&mut self, arrived: Arrived, target: RequestFacts<'_>) -> ControlFlow<Ending, Missed> {
         self.now = time::now();
         let scope = self.leave(&arrived, target);
         let failed = match arrived {
@@ -126,7 +126,7 @@ impl Call<'_> {
     }
 
     /// Whether another layer below has ended this very request: repeats of its repeats would multiply.
-    fn is_own_error(&self, error: &reqwest_middleware::Error, target: Target<'_>) -> bool {
+    fn is_own_error(&self, error: &reqwest_middleware::Error, target: RequestFacts<'_>) -> bool {
         let reqwest_middleware::Error::Middleware(error) = error else { return false };
         error.downcast_ref::<Error>().is_some_and(|error| {
             error.service() == self.service().name()
@@ -135,14 +135,14 @@ impl Call<'_> {
         })
     }
 
-    fn attempt_span(&self, target: Target<'_>) -> telemetry::Span {
+    fn attempt_span(&self, target: RequestFacts<'_>) -> telemetry::Span {
         let sending = (target.method, target.url);
         let which = (self.history.attempts(), self.key_generation);
         self.telemetry.attempt(sending, which, || self.current_key(target))
     }
 
     /// An error's body is read here, once.
-    pub(crate) async fn read(&mut self, missed: Missed, target: Target<'_>) -> Box<FailedAttempt> {
+    pub(crate) async fn read(&mut self, missed: Missed, target: RequestFacts<'_>) -> Box<FailedAttempt> {
         let (mut response, refused) = match missed {
             Missed::Refused(response, scope) => (response, scope),
             Missed::Failed(failed) => return failed,

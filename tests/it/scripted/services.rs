@@ -197,21 +197,22 @@ async fn vendors_bodies_are_read_as_their_own_types() {
     assert_eq!(problem.extensions["more"], json!([1]));
 }
 
+/// A service whose writes are guarded by something that one which broke halfway may lack.
+fn half_done_guarded(keys: Idempotency) -> Service {
+    let guarded = Route::new(Method::POST, "/v1/invoices", Effect::Write);
+    Service::builder("billing")
+        .base_url("https://billing.internal")
+        .idempotency(keys)
+        .routes([guarded.deduplicated_unless_half_done_by("/uniqueness_key")])
+        .build()
+        .unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_guard_that_a_half_done_write_lacks_counts_until_an_internal_error_was_met() {
-    let service = || {
-        let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll);
-        let guarded = Route::new(Method::POST, "/v1/edits", Effect::Write);
-        Service::builder("billing")
-            .base_url("https://billing.internal")
-            .idempotency(keys.conflict_saying(409, "lost lock", Meaning::RotateAtOnce))
-            .routes([guarded.deduplicated_unless_half_done_by("/uniqueness_key")])
-            .build()
-            .unwrap()
-    };
-    let edit = |transport: &Transport| {
-        transport.client(service()).post("https://billing.internal/v1/edits").body(r#"{"uniqueness_key":"u"}"#)
-    };
+    let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll);
+    let service = half_done_guarded(keys.conflict_saying(409, "lost lock", Meaning::RotateAtOnce));
+    let edit = |transport: &Transport| transport.client(service.clone()).post(URL).body(r#"{"uniqueness_key":"u"}"#);
     let lost_lock = || reply(409, &[], r#"{"message":"lost lock"}"#);
     // What the gateway lost was whole or nothing: a repeat under a new key is refused where it took effect.
     let transport = Transport::new([status(504), lost_lock(), status(200)]);
@@ -227,17 +228,9 @@ async fn a_guard_that_a_half_done_write_lacks_counts_until_an_internal_error_was
 
 #[tokio::test(start_paused = true)]
 async fn a_guard_that_a_half_done_write_lacks_does_not_hold_after_the_error_itself() {
-    let service = || {
-        let guarded = Route::new(Method::POST, "/v1/invoices", Effect::Write);
-        Service::builder("billing")
-            .base_url("https://billing.internal")
-            .idempotency(Idempotency::header("Idempotency-Key", KeyKind::Poisoned))
-            .routes([guarded.deduplicated_unless_half_done_by("/uniqueness_key")])
-            .build()
-            .unwrap()
-    };
+    let service = half_done_guarded(Idempotency::header("Idempotency-Key", KeyKind::Poisoned));
     let transport = Transport::new([status(500)]);
-    failure!(transport.client(service()).post(URL).body(r#"{"uniqueness_key":"u"}"#), |error| {
+    failure!(transport.client(service).post(URL).body(r#"{"uniqueness_key":"u"}"#), |error| {
         assert_eq!(facts(error), (ErrorKind::Server, Stop::Unverified, Applied::Unknown));
     });
 }

@@ -183,8 +183,8 @@ fn a_verdict_counts_only_for_keys_that_are_settled() {
 fn an_error_that_is_known_to_be_stored_settles_a_key_unless_an_attempt_under_it_is_unanswered() {
     let policy = RetryPolicy::new();
     let climb = |script: &[Met]| {
-        let write = (Effect::Write, KeyPlace::Header, KeyKind::ReplayAll);
-        let mut situation = Situation::new(write.0, write.1, write.2, &policy, script[0].outcome());
+        let mut situation =
+            Situation::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy, script[0].outcome());
         (situation.probe, situation.verifier, situation.history) = (Probe::Never, true, History::default());
         for met in script {
             situation.outcome = met.outcome();
@@ -203,8 +203,8 @@ fn a_key_that_was_taken_to_another_origin_is_never_rotated() {
     let first = |redirected| {
         let mut answer = Answer::new(StatusCode::INTERNAL_SERVER_ERROR);
         answer.redirected = redirected;
-        let write = (Effect::Write, KeyPlace::Header, KeyKind::Poisoned);
-        let mut situation = Situation::new(write.0, write.1, write.2, &policy, Outcome::Answer(answer));
+        let met = Outcome::Answer(answer);
+        let mut situation = Situation::new(Effect::Write, KeyPlace::Header, KeyKind::Poisoned, &policy, met);
         situation.verifier = true;
         situation
     };
