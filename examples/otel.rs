@@ -1,22 +1,20 @@
-//! What OpenTelemetry sees of calls that recover, rotate their key, or end in doubt:
+//! The OpenTelemetry spans of calls that recover, rotate their key, or end in doubt:
 //!
 //! ```text
 //! cargo run --example otel
 //! ```
 //!
-//! The simulator fails as told; the spans go to an OpenTelemetry SDK, from whose memory they are printed as a tree. An
-//! application has an exporter of its own in that place.
+//! The simulator injects the faults. The spans go to an in-memory exporter and are printed as a tree; an application uses
+//! an exporter of its own.
 #![allow(clippy::print_stdout)]
 
 use std::{error::Error, time::Duration};
 
+use metronome_simulator::{Fault, Metronome, Moment};
 use opentelemetry::{SpanId, trace::TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_safe_retry::{
-    Backoff, Doubt, RetryPolicy, SafeRetry, Service, Verdict,
-    simulator::{Fault, Metronome, Moment},
-};
+use reqwest_safe_retry::{Backoff, Doubt, RetryPolicy, SafeRetry, Service, Verdict};
 use reqwest_tracing::TracingMiddleware;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 

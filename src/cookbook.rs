@@ -6,12 +6,13 @@
 //! - [`config_file`]: described in a file
 //! - [`axum_handler`]: in a web service
 //! - [`tracing`]: a span for each attempt
-//! - [`testing`]: in tests, with the simulator
+//! - [`testing`]: in tests, with a simulated service
 //! - [`migrating`]: from reqwest-retry
 
 #[doc = include_str!("../doc/cookbook/axum_handler.md")]
 pub mod axum_handler {}
-#[doc = include_str!("../doc/cookbook/config_file.md")]
+#[cfg_attr(feature = "serde", doc = include_str!("../doc/cookbook/config_file.md"))]
+#[cfg_attr(not(feature = "serde"), doc = "Services from a file, with the feature `serde`.")]
 pub mod config_file {}
 #[doc = include_str!("../doc/cookbook/metronome.md")]
 pub mod metronome {}

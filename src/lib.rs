@@ -53,7 +53,6 @@
 //! - `serde`: `ServicesConfig`, the services of a layer from a file of TOML, JSON or YAML
 //! - `schema`: the JSON schema of that file
 //! - `metrics`: counts and times, listed in [`telemetry`], through the `metrics` facade
-//! - `simulator`: [`simulator`], a Metronome on loopback that fails as told, for tests
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
@@ -87,8 +86,6 @@ mod route;
 mod service;
 mod services;
 mod signal;
-#[cfg(feature = "simulator")]
-pub mod simulator;
 mod size;
 mod source;
 pub mod telemetry;
@@ -139,7 +136,7 @@ pub mod stripe {
     pub use crate::services::stripe::{ErrorBody, ErrorObject};
 }
 
-/// The README's examples, compiled.
-#[cfg(doctest)]
+/// Compiles the examples in the README. One of them reads services from a file.
+#[cfg(all(doctest, feature = "serde"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

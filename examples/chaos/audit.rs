@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use reqwest_safe_retry::{Applied, Stop, simulator::Ledger};
+use metronome_simulator::Ledger;
+use reqwest_safe_retry::{Applied, Stop};
 use serde_json::{Value, json};
 
 use crate::{

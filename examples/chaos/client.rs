@@ -12,17 +12,18 @@ use http::{
     Extensions, HeaderMap, HeaderValue, StatusCode,
     header::{AUTHORIZATION, HeaderName},
 };
+use metronome_simulator::Metronome;
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use reqwest_safe_retry::{
-    Applied, Attempts, Backoff, Error, Jitter, RetryPolicy, SafeRetry, Service, Stop, async_trait, simulator::Metronome,
+    Applied, Attempts, Backoff, Error, Jitter, RetryPolicy, SafeRetry, Service, Stop, async_trait,
 };
 
 use crate::{
+    fault_mix::{DEADLINE, IDENTITY, SPARED, TIMEOUT, WAITS},
     load::{Message, Number},
     verifier::LookUp,
-    weather::{DEADLINE, IDENTITY, SPARED, TIMEOUT, WAITS},
 };
 
 pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -77,7 +78,7 @@ impl Kind {
 }
 
 impl Endpoint {
-    /// With a header of its own where the weather is to spare it.
+    /// With a header on every request, if given: for example the one that turns faults off.
     fn new(simulator: &Metronome, timeout: Duration, header: Option<&'static str>) -> Result<Self, Failed> {
         let bearer = HeaderValue::from_str(&format!("Bearer {}", simulator.token()))?;
         let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
@@ -86,7 +87,7 @@ impl Endpoint {
         Ok(Self { base_url: simulator.base_url().to_owned(), http })
     }
 
-    /// One that meets no faults, and has time.
+    /// Without faults and with a longer timeout.
     pub(crate) fn spared(simulator: &Metronome) -> Result<Self, Failed> {
         Self::new(simulator, Duration::from_secs(2), Some(SPARED))
     }

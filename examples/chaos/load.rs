@@ -26,7 +26,7 @@ pub(crate) struct Message {
     pub(crate) body: Option<Value>,
 }
 
-/// A customer with a contract, there before the weather sets in.
+/// A customer with a contract, created before the faults start.
 pub(crate) struct Account {
     pub(crate) customer: String,
     pub(crate) contract: String,
@@ -39,8 +39,8 @@ pub(crate) struct Load {
     pub(crate) reads: usize,
 }
 
-/// A call's place among those of its kind. As text it is the same in every attempt and with every client: the weather is
-/// drawn from it.
+/// The number of a call among those of its kind. Its text is the identity that the faults are drawn by: the same in every
+/// attempt and for every client.
 #[derive(Clone, Copy)]
 pub(crate) enum Number {
     Write(usize),

@@ -9,10 +9,10 @@
 
 mod audit;
 mod client;
+mod fault_mix;
 mod load;
 mod run;
 mod verifier;
-mod weather;
 
 use std::{
     io::{self, Write},
@@ -38,7 +38,7 @@ Usage: cargo run --release --example chaos -- [OPTIONS]
 Options:
       --writes <N>     Writes to carry: customers, seat deltas, balance entries and batches of events [default: 20000]
       --reads <N>      Reads to carry [default: 20000]
-      --seed <N>       What the faults are drawn from; the same seed is the same weather [default: 42]
+      --seed <N>       Seed of the faults; the same seed gives the same faults [default: 42]
       --fault-pct <N>  How many of a hundred attempts meet a fault, 0 to 100 [default: 26]
       --json           Print one object for each client and line
   -h, --help           Print this help
@@ -144,7 +144,7 @@ fn progress_bar(length: usize) -> Result<ProgressBar, Failed> {
     Ok(progress)
 }
 
-/// What the layer promises, and what it is expected to reach in the weather that is the default.
+/// The layer's promises for every rate of faults, and its targets for the default rate or less.
 fn complaints_about(report: &Report, options: &Options) -> Vec<String> {
     let name = report.kind.name();
     let is_layer = matches!(report.kind, Kind::SafeRetry | Kind::SafeRetryNoVerifier);

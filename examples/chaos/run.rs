@@ -4,20 +4,20 @@ use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
-use reqwest_safe_retry::simulator::Metronome;
+use metronome_simulator::Metronome;
 use serde_json::{Value, json};
 
 use crate::{
     audit::{Record, Report},
     client::{Client, Endpoint, Failed, Kind},
+    fault_mix::{FaultMix, KEY_RETENTION, RESTARTS},
     load::{Account, CREATE_CONTRACT, CUSTOMERS, Load, Message},
-    weather::{KEY_RETENTION, RESTARTS, weather},
 };
 
 /// How many calls are under way at once.
 const AT_ONCE: usize = 64;
 
-/// How many customers there are before the weather sets in.
+/// The number of customers, created before the faults start.
 const ACCOUNTS: usize = 16;
 
 /// Carries the whole load, waits for what still executes, and looks at what truly took effect.
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let simulator = Metronome::start().await?;
     let accounts = accounts(&simulator).await?;
     simulator.retain_keys_for(KEY_RETENTION);
-    simulator.inject(weather(seed, percent));
+    simulator.inject(FaultMix { seed, percent }.faults());
 
     let client = Client::new(kind, &simulator)?;
     let calls = load.numbers().map(|number| {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use console::style;
-use reqwest_safe_retry::{Applied, simulator::Ledger};
+use metronome_simulator::Ledger;
+use reqwest_safe_retry::Applied;
 use serde_json::Value;
 
 use crate::{

@@ -20,7 +20,8 @@ use std::{env, process::ExitCode, time::Duration};
 
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest_safe_retry::{Applied, RetryPolicy, simulator::Metronome};
+use metronome_simulator::Metronome;
+use reqwest_safe_retry::{Applied, RetryPolicy};
 
 use crate::{
     audit::{Record, Row},
@@ -168,7 +169,7 @@ async fn compare() -> Result<bool, Failed> {
         progress.set_message(step.label);
         let (with, without) = tokio::try_join!(layer.play(step), naive.play(step))?;
         progress.suspend(|| {
-            println!("{}: {}", style(step.label).bold(), step.weather);
+            println!("{}: {}", style(step.label).bold(), step.scenario);
             layer.show("layer", step, &with);
             naive.show("naive", step, &without);
         });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use reqwest_safe_retry::simulator::{
+use metronome_simulator::{
     Close, Fault,
     Moment::{After, Before},
     RateLimit,
@@ -23,8 +23,8 @@ pub(crate) const INGEST: &str = "/v1/ingest";
 /// One call of the story.
 pub(crate) struct Step {
     pub(crate) label: &'static str,
-    /// What the simulator makes of the call's attempts, in words and as a script.
-    pub(crate) weather: &'static str,
+    /// What happens to the attempts of the call, in words; `faults` has the same as a script.
+    pub(crate) scenario: &'static str,
     pub(crate) faults: Vec<Fault>,
     pub(crate) message: fn(&Ids) -> Message,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Write {
 /// The story with every kind of fault. Either client makes an attempt for each fault of a call, so that none is left
 /// over for the next call.
 pub(crate) fn story() -> Vec<Step> {
-    let step = |label, message, weather, faults: &[Fault]| Step { label, message, weather, faults: faults.to_vec() };
+    let step = |label, message, scenario, faults: &[Fault]| Step { label, message, scenario, faults: faults.to_vec() };
     let (broken_before, broken_after) = (Fault::stored_500(Before), Fault::stored_500(After));
     let (closed, reset) = (Fault::dropped(Close::Orderly, After), Fault::dropped(Close::Reset, After));
     let late = Fault::late(TIMEOUT + Duration::from_millis(450), Before);

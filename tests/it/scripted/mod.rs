@@ -8,6 +8,7 @@ mod deadline;
 mod errors;
 mod keys;
 mod layer;
+#[cfg(feature = "metrics")]
 mod metrics;
 mod model;
 mod order;

@@ -548,6 +548,7 @@ fn verifiers_and_functions_are_given_by_name() {
 }
 
 /// Written anew with `UPDATE_SCHEMA=1 cargo test --test it the_schema`.
+#[cfg(feature = "schema")]
 #[test]
 fn the_schema_is_what_the_file_may_have() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/services.schema.json");
@@ -560,6 +561,7 @@ fn the_schema_is_what_the_file_may_have() {
     assert!(found == schema, "schema/services.schema.json has drifted: run the test with UPDATE_SCHEMA=1");
 }
 
+#[cfg(feature = "schema")]
 #[test]
 fn the_schema_asks_for_what_the_reader_asks_for() {
     let schema = ServicesConfig::json_schema();

@@ -1,5 +1,6 @@
 //! Tables over the pure core: no clock, no transport, only data.
 
+#[cfg(feature = "serde")]
 mod config;
 mod decide;
 mod explain;

@@ -11,12 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metronome_simulator::{Close, Fault, Faults, Metronome, Moment, RateLimit};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_safe_retry::{
-    Attempts, Backoff, Doubt, Error, RetryPolicy, SafeRetry, Service, Verdict,
-    simulator::{Close, Fault, Faults, Metronome, Moment, RateLimit},
-};
+use reqwest_safe_retry::{Attempts, Backoff, Doubt, Error, RetryPolicy, SafeRetry, Service, Verdict};
 use serde_json::json;
 use tokio::{runtime::Handle, task::JoinSet};
 

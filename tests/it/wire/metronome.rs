@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use metronome_simulator::{Close, Fault, Metronome, Moment, RateLimit};
 use reqwest::Client;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_safe_retry::{
     Applied, Attempts, Backoff, Doubt, Error, ErrorKind, IdempotencyKey, Jitter, RetryPolicy, SafeRetry, Service,
     ServiceBuilder, Stop, Verdict,
-    simulator::{Close, Fault, Metronome, Moment, RateLimit},
 };
 use serde_json::{Value, json};
 

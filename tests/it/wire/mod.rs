@@ -5,7 +5,6 @@ mod bodies;
 mod endurance;
 mod metronome;
 mod redirects;
-mod simulator;
 mod transport;
 
 use reqwest_safe_retry::Error;

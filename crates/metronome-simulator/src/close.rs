@@ -1,0 +1,30 @@
+//! How a connection is closed without a response.
+
+/// How a connection is closed without a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Close {
+    /// A FIN in both directions. The client sees an incomplete message.
+    Orderly,
+    /// A FIN in the response direction only. The server keeps reading until the client closes the connection.
+    Half,
+    /// A RST. The client sees a connection error.
+    Reset,
+    /// A RST after the status line of a 200.
+    ///
+    /// The status line is sent both before and after the effect, so it says nothing about the write: a client has no
+    /// response until it has read the whole head.
+    Midway,
+}
+
+impl Close {
+    /// A description for reports.
+    pub(crate) const fn describe(self) -> &'static str {
+        match self {
+            Self::Orderly => "connection closed",
+            Self::Half => "connection half-closed",
+            Self::Reset => "connection reset",
+            Self::Midway => "connection reset after the status line",
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The gateway in front of the application: chooses the fault of each request and the response to the client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use tokio::task::JoinHandle;
+
+use crate::application::Application;
+use crate::close::Close;
+use crate::reply::Reply;
+use crate::request::IncomingRequest;
+use crate::runtime::sleep;
+use crate::scenario::{Delivery, Execution, Replacement, Scenario};
+use crate::schedule::Schedule;
+
+/// The bearer token that the simulator accepts.
+pub(crate) const TOKEN: &str = "metronome-simulator-token";
+
+#[derive(Debug, Default)]
+pub(crate) struct Gateway {
+    schedule: Mutex<Schedule>,
+    application: Arc<Application>,
+}
+
+/// The state of a call behind the gateway.
+enum Progress {
+    Rejected(Reply),
+    Running(JoinHandle<Option<Reply>>),
+}
+
+impl Gateway {
+    /// Serves a request.
+    ///
+    /// # Errors
+    /// How to close the connection, if there is no response.
+    pub(crate) async fn serve(&self, request: Request<Body>) -> Result<Response, Close> {
+        let request = IncomingRequest::read(request).await.ok_or(Close::Orderly)?;
+        let fault = self.with_schedule(|schedule| schedule.next_fault(&request));
+        let scenario = fault.map_or(Scenario::NORMAL, |fault| fault.scenario);
+        self.run(scenario, &request).await
+    }
+
+    pub(crate) fn application(&self) -> &Application {
+        &self.application
+    }
+
+    pub(crate) fn with_schedule<T>(&self, act: impl FnOnce(&mut Schedule) -> T) -> T {
+        act(&mut self.schedule.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn run(&self, scenario: Scenario, request: &IncomingRequest) -> Result<Response, Close> {
+        match scenario {
+            Scenario::Answered { execution, delivery } => self.answer(request, execution, delivery).await,
+            Scenario::Replaced { execution, replacement } => {
+                if let Some(execution) = execution {
+                    self.execute_hidden(request, execution).await;
+                }
+                replace(replacement).await.map(Response::from)
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: &IncomingRequest,
+        execution: Execution,
+        delivery: Delivery,
+    ) -> Result<Response, Close> {
+        let execution = match delivery {
+            Delivery::Duplicated => {
+                self.execute_hidden(request, execution).await;
+                Execution::IMMEDIATE
+            }
+            Delivery::Normal | Delivery::Delayed(_) | Delivery::Truncated => execution,
+        };
+        // A restart closes the connections of the executions it kills.
+        let reply = self.start(request, execution).reply().await.ok_or(Close::Reset)?;
+        match delivery {
+            Delivery::Normal | Delivery::Duplicated => Ok(reply.into()),
+            Delivery::Truncated => Ok(reply.into_truncated()),
+            Delivery::Delayed(by) => {
+                sleep(by).await;
+                Ok(reply.into())
+            }
+        }
+    }
+
+    /// Executes a request whose response the client does not get.
+    ///
+    /// Waits for an immediate effect, so that it has taken place when the client sees the fault. A slow one continues
+    /// in the background.
+    async fn execute_hidden(&self, request: &IncomingRequest, execution: Execution) {
+        let progress = self.start(request, execution);
+        if execution.is_immediate() {
+            progress.reply().await;
+        }
+    }
+
+    fn start(&self, request: &IncomingRequest, execution: Execution) -> Progress {
+        match request.admit(TOKEN) {
+            Ok(call) => Progress::Running(self.application.start(call, execution)),
+            Err(rejection) => Progress::Rejected(rejection),
+        }
+    }
+}
+
+/// The response that replaces the application's, or how to close the connection.
+async fn replace(replacement: Replacement) -> Result<Reply, Close> {
+    match replacement {
+        Replacement::Gateway(status) => Ok(Reply::gateway(status)),
+        Replacement::RateLimited(limit, retry_after) => Ok(Reply::rate_limited(limit, retry_after)),
+        Replacement::Closed(close) => Err(close),
+        // Dropped with the connection when the client closes it.
+        Replacement::Stalled => std::future::pending().await,
+    }
+}
+
+impl Progress {
+    /// `None` if a restart has killed the execution.
+    async fn reply(self) -> Option<Reply> {
+        match self {
+            Self::Rejected(reply) => Some(reply),
+            Self::Running(task) => task.await.unwrap_or(None),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A simulated [Metronome](https://docs.metronome.com) billing API on loopback, for tests of API clients.
+//!
+//! [`Metronome`] is a real HTTP server. It keeps idempotency keys, uniqueness keys and ingest aliases as Metronome
+//! documents them, and it injects [faults](Fault): request by request with [`Metronome::script`], or at random from a
+//! seed with [`Metronome::inject`]. Its [`Ledger`] lists the writes that took effect, whatever response the client saw.
+//!
+//! ```
+//! use metronome_simulator::{Fault, Metronome, Moment};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let metronome = Metronome::start().await?;
+//! metronome.script([Some(Fault::gateway(504, Moment::After))]);
+//!
+//! let response = reqwest::Client::new()
+//!     .post(format!("{}/v1/customers", metronome.base_url()))
+//!     .bearer_auth(metronome.token())
+//!     .body(r#"{"name":"Acme"}"#)
+//!     .send()
+//!     .await?;
+//!
+//! assert_eq!(response.status(), 504);
+//! assert_eq!(metronome.ledger().on("/v1/customers").count(), 1);
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+//! ```
+//!
+//! # Limitations
+//!
+//! - Reads and validation cover what a client of the writes needs.
+//! - A write without an implementation of its own is recorded and returns a new id.
+//! - Stored results never expire, unless [`Metronome::retain_keys_for`] or [`Metronome::prune_keys`] is called.
+//! - Ids are counted, not random: two runs of a test get the same ids.
+#![forbid(unsafe_code)]
+
+mod application;
+mod close;
+mod describe;
+mod fault;
+mod faults;
+mod gateway;
+mod keys;
+mod ledger;
+mod metronome;
+mod operation;
+mod rate_limit;
+mod received;
+mod reply;
+mod request;
+mod runtime;
+mod scenario;
+mod schedule;
+mod server;
+mod state;
+mod truncated;
+mod validation;
+mod writes;
+
+pub use close::Close;
+pub use fault::{Fault, Moment};
+pub use faults::Faults;
+pub use ledger::{Entry, Ledger};
+pub use metronome::Metronome;
+pub use rate_limit::RateLimit;
+pub use received::Received;
+
+/// Compiles and runs the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,105 @@
+//! The simulator's responses.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use serde_json::{Value, json};
+
+use crate::rate_limit::RateLimit;
+use crate::truncated::truncated;
+
+const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("x-metronome-rate-limit-type");
+
+/// A response that can be stored under a key and replayed: a status, headers and an optional JSON body.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    /// Without `Content-Type`.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<Value>,
+}
+
+impl Reply {
+    /// 200 with this body.
+    pub(crate) fn ok(body: Value) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// 200 with the body wrapped in `data`, as in most of Metronome's responses.
+    pub(crate) fn data(data: Value) -> Self {
+        Self::ok(json!({ "data": data }))
+    }
+
+    /// 200 without a body.
+    pub(crate) fn empty() -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body: None }
+    }
+
+    /// An error of the application. Version 2 of the API adds a code to the message.
+    pub(crate) fn rejection(path: &str, status: StatusCode, message: &str) -> Self {
+        if path.starts_with("/v2/") {
+            let code = status.canonical_reason().unwrap_or_default().replace(' ', "");
+            Self::json(status, json!({ "code": code, "message": message }))
+        } else {
+            Self::message(status, message)
+        }
+    }
+
+    /// A response with a message only, as the gateway sends.
+    pub(crate) fn message(status: StatusCode, message: &str) -> Self {
+        Self::json(status, json!({ "message": message }))
+    }
+
+    /// The 500 of a failed execution.
+    pub(crate) fn internal_error() -> Self {
+        Self::message(StatusCode::INTERNAL_SERVER_ERROR, "Unexpected internal error")
+    }
+
+    /// A 5xx of the gateway.
+    pub(crate) fn gateway(status: StatusCode) -> Self {
+        let message = match status {
+            StatusCode::GATEWAY_TIMEOUT => "Endpoint request timed out",
+            _ => "Internal server error",
+        };
+        Self::message(status, message)
+    }
+
+    /// A 429, with `Retry-After` in seconds if given.
+    pub(crate) fn rate_limited(limit: RateLimit, retry_after: Option<u64>) -> Self {
+        let mut reply = Self::message(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded");
+        let limit = HeaderValue::from_static(limit.as_str());
+        reply.headers.push((RATE_LIMIT_TYPE, limit));
+        if let Some(seconds) = retry_after {
+            reply.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        reply
+    }
+
+    /// The response without the second half of its body.
+    pub(crate) fn into_truncated(self) -> Response {
+        match self.body.as_ref().map(|body| body.to_string().into()) {
+            Some(body) => truncated(self.into(), &body),
+            None => self.into(),
+        }
+    }
+
+    fn json(status: StatusCode, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body: Some(body) }
+    }
+}
+
+impl From<Reply> for Response {
+    fn from(reply: Reply) -> Self {
+        let mut response = reply.body.as_ref().map_or_else(Self::default, json_response);
+        *response.status_mut() = reply.status;
+        response.headers_mut().extend(reply.headers);
+        response
+    }
+}
+
+fn json_response(body: &Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,12 @@
+//! The state of the account: the ledger, and the views that requests read from it.
+
+mod balances;
+mod contracts;
+mod customers;
+mod data;
+mod events;
+mod execute;
+mod others;
+mod parts;
+
+pub(crate) use data::State;

@@ -1,0 +1,78 @@
+//! Contracts and customers: uniqueness keys and aliases.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{CONTRACTS, CUSTOMERS, EDIT, Setup, id, message};
+
+#[tokio::test]
+async fn used_uniqueness_key_rejects_contract() {
+    let setup = Setup::new().await;
+    let customer = setup.customer().await;
+    let body = json!({ "customer_id": customer, "starting_at": "2026-01-01T00:00:00Z", "uniqueness_key": "u", "net_payment_terms_days": 30 });
+    setup.ok(CONTRACTS, body.clone()).await;
+    for _ in 0..2 {
+        let again = setup.keyed(CONTRACTS, "k", body.clone()).send().await.unwrap();
+        assert_eq!(message(again).await, (StatusCode::CONFLICT, "This uniqueness key has already been used.".into()));
+    }
+    let ledger = setup.metronome.ledger();
+    assert_eq!(ledger.count(|entry| entry.uniqueness_key.as_deref() == Some("u")), 1);
+    assert!(ledger.applied(|entry| entry.body == body));
+}
+
+#[tokio::test]
+async fn edits_add_up_and_reject_used_uniqueness_key() {
+    let setup = Setup::new().await;
+    let customer = setup.customer().await;
+    let contract = setup.contract(&customer).await;
+    let seats = json!([{ "subscription_id": "s", "quantity_updates": [{ "quantity_delta": 137 }] }]);
+    let edit = |key: Value| json!({ "customer_id": customer, "contract_id": contract, "update_subscriptions": seats, "uniqueness_key": key });
+    let which = json!({ "customer_id": customer, "contract_id": contract });
+    setup.ok(EDIT, edit("e1".into())).await;
+    let again = setup.post(EDIT, edit("e1".into())).send().await.unwrap();
+    assert_eq!(again.status(), 422);
+    let body: Value = again.json().await.unwrap();
+    assert_eq!(body["message"], "Uniqueness key already exists: e1");
+    assert!(body["code"].is_string());
+    let document = setup.ok("/v2/contracts/get", which.clone()).await;
+    assert_eq!((&document["data"]["id"], &document["data"]["seats"]), (&json!(contract), &json!(137)));
+    setup.ok(EDIT, edit("e2".into())).await;
+    let listed = setup.ok("/v2/contracts/list", json!({ "customer_id": customer })).await;
+    assert_eq!(listed["data"][0]["seats"], 274);
+    let history = setup.ok("/v2/contracts/getEditHistory", which).await;
+    let keys: Vec<_> = history["data"].as_array().unwrap().iter().map(|edit| &edit["uniqueness_key"]).collect();
+    assert_eq!(keys, ["e1", "e2"]);
+}
+
+#[tokio::test]
+async fn edits_without_uniqueness_key_stack() {
+    let setup = Setup::new().await;
+    let customer = setup.customer().await;
+    let contract = setup.contract(&customer).await;
+    for _ in 0..2 {
+        setup.ok(EDIT, json!({ "customer_id": customer, "contract_id": contract })).await;
+    }
+    assert_eq!(setup.effects(EDIT), 2);
+    let unknown = setup.post(EDIT, json!({ "customer_id": customer, "contract_id": "none" })).send().await.unwrap();
+    assert_eq!(message(unknown).await, (StatusCode::BAD_REQUEST, "Contract not found".into()));
+}
+
+#[tokio::test]
+async fn ingest_alias_belongs_to_one_customer() {
+    let setup = Setup::new().await;
+    let with_alias = json!({ "name": "Acme", "ingest_aliases": ["a&b", "c"] });
+    let created = setup.ok(CUSTOMERS, with_alias).await;
+    let again = setup.post(CUSTOMERS, json!({ "name": "Other", "ingest_aliases": ["c"] })).send().await.unwrap();
+    assert_eq!(message(again).await.0, 409);
+    setup.customer().await;
+    for (query, found) in [("", 2), ("?ingest_alias=a%26b", 1), ("?ingest_alias=z", 0)] {
+        let list = setup.request(Method::GET, &format!("{CUSTOMERS}{query}")).send().await.unwrap();
+        let list: Value = list.json().await.unwrap();
+        assert_eq!(list["data"].as_array().unwrap().len(), found, "{query}");
+        assert!(list["next_page"].is_null());
+    }
+    let one = setup.request(Method::GET, &format!("{CUSTOMERS}/{}", id(&created))).send().await.unwrap();
+    assert_eq!(one.json::<Value>().await.unwrap(), created);
+    let none = setup.request(Method::GET, "/v1/customers/none").send().await.unwrap();
+    assert_eq!(message(none).await, (StatusCode::NOT_FOUND, "Customer not found".into()));
+}

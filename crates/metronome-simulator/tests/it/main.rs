@@ -1,0 +1,12 @@
+//! The simulator over real sockets and in real time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod api;
+mod connections;
+mod contracts;
+mod failures;
+mod gateway;
+mod keys;
+mod schedule;
+mod support;
+mod timing;
