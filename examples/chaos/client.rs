@@ -1,17 +1,11 @@
 //! The five clients, and what a caller is told by them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use http::{
-    Extensions, HeaderMap, HeaderValue, StatusCode,
-    header::{AUTHORIZATION, HeaderName},
-};
+use http::{Extensions, StatusCode};
 use metronome_simulator::Metronome;
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
@@ -21,12 +15,11 @@ use reqwest_safe_retry::{
 };
 
 use crate::{
-    fault_mix::{DEADLINE, IDENTITY, SPARED, TIMEOUT, WAITS},
+    endpoint::{BoxError, Endpoint, sleep},
+    fault_mix::{DEADLINE, IDENTITY, TIMEOUT, WAITS},
     load::{Message, Number},
     verifier::LookUp,
 };
-
-pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Which client.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,13 +29,6 @@ pub(crate) enum Kind {
     ReqwestRetry,
     VendorSdkRules,
     NoRetry,
-}
-
-/// The simulator's address, and a plain client that bears its token.
-#[derive(Clone)]
-pub(crate) struct Endpoint {
-    base_url: String,
-    pub(crate) http: reqwest::Client,
 }
 
 /// A client, and how often it has sent something.
@@ -77,28 +63,8 @@ impl Kind {
     }
 }
 
-impl Endpoint {
-    /// With a header on every request, if given: for example the one that turns faults off.
-    fn new(simulator: &Metronome, timeout: Duration, header: Option<&'static str>) -> Result<Self, Failed> {
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", simulator.token()))?;
-        let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-        headers.extend(header.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("yes"))));
-        let http = reqwest::Client::builder().default_headers(headers).timeout(timeout).build()?;
-        Ok(Self { base_url: simulator.base_url().to_owned(), http })
-    }
-
-    /// Without faults and with a longer timeout.
-    pub(crate) fn spared(simulator: &Metronome) -> Result<Self, Failed> {
-        Self::new(simulator, Duration::from_secs(2), Some(SPARED))
-    }
-
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base_url)
-    }
-}
-
 impl Client {
-    pub(crate) fn new(kind: Kind, simulator: &Metronome) -> Result<Self, Failed> {
+    pub(crate) fn new(kind: Kind, simulator: &Metronome) -> Result<Self, BoxError> {
         let endpoint = Endpoint::new(simulator, TIMEOUT, None)?;
         let sent = Arc::<AtomicU64>::default();
         let builder = ClientBuilder::new(endpoint.http.clone());
@@ -189,7 +155,7 @@ impl Middleware for VendorSdkRules {
             let Some(again) = request.try_clone() else { break };
             match next.clone().run(again, extensions).await {
                 Ok(response) if !is_retried(response.status()) => return Ok(response),
-                _ => pause(wait).await,
+                _ => sleep(wait).await,
             }
             wait = (wait * 2).min(WAITS.1);
         }
@@ -215,10 +181,4 @@ impl Middleware for Counting {
         self.0.fetch_add(1, Relaxed);
         next.run(request, extensions).await
     }
-}
-
-// The crate itself sleeps in one file only; a program may sleep where it likes.
-#[allow(clippy::disallowed_methods)]
-pub(crate) async fn pause(wait: Duration) {
-    tokio::time::sleep(wait).await;
 }

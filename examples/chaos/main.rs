@@ -9,6 +9,7 @@
 
 mod audit;
 mod client;
+mod endpoint;
 mod fault_mix;
 mod load;
 mod run;
@@ -25,7 +26,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     audit::{Report, milliseconds},
-    client::{Failed, Kind},
+    client::Kind,
+    endpoint::BoxError,
     load::Load,
     run::run,
 };
@@ -92,7 +94,7 @@ async fn main() -> ExitCode {
 }
 
 /// None where help is asked for.
-fn options() -> Result<Option<Options>, Failed> {
+fn options() -> Result<Option<Options>, BoxError> {
     use lexopt::prelude::*;
 
     let load = Load { writes: 20_000, reads: 20_000 };
@@ -119,7 +121,7 @@ fn options() -> Result<Option<Options>, Failed> {
 }
 
 /// Every client in turn; what there is to complain about.
-async fn compare(options: &Options) -> Result<Vec<String>, Failed> {
+async fn compare(options: &Options) -> Result<Vec<String>, BoxError> {
     let calls = options.load.writes + options.load.reads;
     let progress = progress_bar(calls * Kind::ALL.len())?;
     let mut complaints = Vec::new();
@@ -137,7 +139,7 @@ async fn compare(options: &Options) -> Result<Vec<String>, Failed> {
 }
 
 /// Drawn on a terminal only.
-fn progress_bar(length: usize) -> Result<ProgressBar, Failed> {
+fn progress_bar(length: usize) -> Result<ProgressBar, BoxError> {
     let style = ProgressStyle::with_template("{spinner:.cyan} {wide_bar} {percent:>3}% {msg:<22} {eta}")?;
     let progress = ProgressBar::new(length as u64).with_style(style);
     progress.enable_steady_tick(Duration::from_millis(200));

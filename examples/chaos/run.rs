@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::{
     audit::{Record, Report},
-    client::{Client, Endpoint, Failed, Kind},
+    client::{Client, Kind},
+    endpoint::{BoxError, Endpoint},
     fault_mix::{FaultMix, KEY_RETENTION, RESTARTS},
     load::{Account, CREATE_CONTRACT, CUSTOMERS, Load, Message},
 };
@@ -27,7 +28,7 @@ pub(crate) async fn run(
     seed: u64,
     percent: u8,
     progress: &ProgressBar,
-) -> Result<Report, Failed> {
+) -> Result<Report, BoxError> {
     let simulator = Metronome::start().await?;
     let accounts = accounts(&simulator).await?;
     simulator.retain_keys_for(KEY_RETENTION);
@@ -58,7 +59,7 @@ pub(crate) async fn run(
     Ok(Report::new(kind, load, &records, client.sent(), &simulator.ledger()))
 }
 
-async fn accounts(simulator: &Metronome) -> Result<Vec<Account>, Failed> {
+async fn accounts(simulator: &Metronome) -> Result<Vec<Account>, BoxError> {
     let endpoint = Endpoint::spared(simulator)?;
     let mut accounts = Vec::with_capacity(ACCOUNTS);
     for number in 0..ACCOUNTS {
@@ -70,7 +71,7 @@ async fn accounts(simulator: &Metronome) -> Result<Vec<Account>, Failed> {
     Ok(accounts)
 }
 
-async fn create(endpoint: &Endpoint, path: &str, body: Value) -> Result<String, Failed> {
+async fn create(endpoint: &Endpoint, path: &str, body: Value) -> Result<String, BoxError> {
     let answer = endpoint.http.post(endpoint.url(path)).json(&body).send().await?.error_for_status()?;
     let answer: Value = answer.json().await?;
     answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| format!("{path} answered without an id").into())

@@ -6,7 +6,7 @@ use reqwest_safe_retry::{Doubt, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Endpoint, Failed, pause},
+    endpoint::{BoxError, Endpoint, sleep},
     load::{ADD_ENTRY, CUSTOMERS, EDIT, INGEST, LIST_BALANCES, SUBSCRIPTION},
 };
 
@@ -26,7 +26,7 @@ impl Verifier for LookUp {
 }
 
 impl LookUp {
-    async fn look(&self, doubt: &Doubt<'_>) -> Result<Verdict, Failed> {
+    async fn look(&self, doubt: &Doubt<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
         let customer = &write["customer_id"];
         match doubt.url().path() {
@@ -60,7 +60,7 @@ impl LookUp {
         }
     }
 
-    async fn ask(&self, path: &str, body: Option<Value>) -> Result<Value, Failed> {
+    async fn ask(&self, path: &str, body: Option<Value>) -> Result<Value, BoxError> {
         let mut asked = 1;
         loop {
             let request = match &body {
@@ -70,7 +70,7 @@ impl LookUp {
             match request.send().await.and_then(reqwest::Response::error_for_status) {
                 Ok(answer) => return Ok(answer.json().await?),
                 Err(error) if asked == QUESTIONS => return Err(error.into()),
-                Err(_) => pause(Duration::from_millis(20)).await,
+                Err(_) => sleep(Duration::from_millis(20)).await,
             }
             asked += 1;
         }

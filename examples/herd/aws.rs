@@ -17,8 +17,8 @@ use reqwest_safe_retry::async_trait;
 use tokio::sync::Notify;
 
 use crate::{
-    clock::{self, Clock, Dice, locked},
-    policies::{ATTEMPTS, Budget},
+    clock::{self, Clock, SeededRng, locked},
+    limits::{ATTEMPTS, Budget},
 };
 
 /// `ExponentialBackoff._MAX_BACKOFF` of `standard.py`, in seconds.
@@ -28,7 +28,7 @@ const MAX_BACKOFF: f64 = 20.0;
 #[derive(Debug)]
 pub(crate) struct Adaptive {
     clock: Clock,
-    dice: Dice,
+    rng: SeededRng,
     limiter: Mutex<RateLimiter>,
     rate_changed: Notify,
     queue: tokio::sync::Mutex<()>,
@@ -36,10 +36,10 @@ pub(crate) struct Adaptive {
 }
 
 impl Adaptive {
-    pub(crate) fn new(quota: Budget, clock: Clock, dice: Dice) -> Self {
+    pub(crate) fn new(quota: Budget, clock: Clock, rng: SeededRng) -> Self {
         Self {
             clock,
-            dice,
+            rng,
             limiter: Mutex::default(),
             rate_changed: Notify::new(),
             queue: tokio::sync::Mutex::default(),
@@ -73,7 +73,7 @@ impl Adaptive {
 
     /// `ExponentialBackoff.delay_amount`: `rand(0, 1) * min(2 ** (attempt - 1), 20)`.
     fn delay(&self, attempt: u32) -> Duration {
-        Duration::from_secs_f64(self.dice.chance() * f64::from(attempt - 1).exp2().min(MAX_BACKOFF))
+        Duration::from_secs_f64(self.rng.sample() * f64::from(attempt - 1).exp2().min(MAX_BACKOFF))
     }
 }
 

@@ -1,9 +1,8 @@
-//! Simulated time and seeded dice: the one file that touches them.
+//! The simulated clock and the seeded random numbers.
 //!
-//! A run has a runtime of its own whose clock is paused: it stands still while anything can go on, and jumps to the
-//! next timer when nothing can. A minute of simulated time costs what the code in it costs, and nothing depends on
-//! how fast the machine is.
-// The crate itself has its clock in one file; so has this program, and this is it.
+//! Each run has its own runtime with a paused clock. The clock stands still while a task can run, and jumps to the next
+//! timer when none can: nothing depends on the speed of the machine.
+// The only file of this example with a clock and random numbers.
 #![allow(clippy::disallowed_methods)]
 
 use std::{
@@ -46,28 +45,28 @@ pub(crate) async fn within(limit: Duration, event: impl Future<Output = ()>) {
     let _ = tokio::time::timeout(limit, event).await;
 }
 
-/// The dice of a run, shared by all its calls: the same seed, the same run.
+/// The random numbers of a run, shared by all its calls. The same seed gives the same run.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(Arc<Mutex<fastrand::Rng>>);
+pub(crate) struct SeededRng(Arc<Mutex<fastrand::Rng>>);
 
-impl Dice {
+impl SeededRng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))))
     }
 
-    /// From 0 to 1.
-    pub(crate) fn chance(&self) -> f64 {
+    /// A number from 0.0 to 1.0.
+    pub(crate) fn sample(&self) -> f64 {
         locked(&self.0).f64()
     }
 }
 
-impl reqwest_safe_retry::Clock for Dice {
+impl reqwest_safe_retry::Clock for SeededRng {
     fn jitter(&self) -> f64 {
-        self.chance()
+        self.sample()
     }
 }
 
-/// A run has one thread, so a lock is never waited for.
+/// Locks. A run has one thread, so the lock is always free.
 pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,8 +9,8 @@ use plotters::{
 };
 
 use crate::{
-    Failed,
-    measure::{Course, Scenario},
+    error::BoxError,
+    measure::{Run, Scenario},
     policies::Policy,
     report::{share, thousands},
     service::LIMIT,
@@ -36,7 +36,7 @@ struct Curve {
 }
 
 /// Runs the scenario with both policies and writes the figure as SVG.
-pub(crate) fn draw(path: &Path, scenario: Scenario) -> Result<(), Failed> {
+pub(crate) fn draw(path: &Path, scenario: Scenario) -> Result<(), BoxError> {
     let curves: Vec<Curve> =
         CURVES.into_iter().map(|(policy, colour)| Curve::new(scenario, policy, colour)).collect::<Result<_, _>>()?;
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
@@ -84,25 +84,25 @@ pub(crate) fn draw(path: &Path, scenario: Scenario) -> Result<(), Failed> {
 }
 
 impl Curve {
-    fn new(scenario: Scenario, policy: Policy, colour: RGBColor) -> Result<Self, Failed> {
-        let course = scenario.run(policy)?;
-        let figures = scenario.figures(&course);
+    fn new(scenario: Scenario, policy: Policy, colour: RGBColor) -> Result<Self, BoxError> {
+        let run = scenario.run(policy)?;
+        let figures = scenario.figures(&run);
         let name = match policy {
             Policy::SafeRetry(..) => "reqwest-safe-retry",
             _ => "reqwest-retry, 20 attempts",
         };
-        let mut label = format!("{name}: done after {:.1} s", course.finished().as_secs_f64());
+        let mut label = format!("{name}: done after {:.1} s", run.finished().as_secs_f64());
         if let Some(requests) = figures.requests_per_success {
             label.push_str(&format!(", {requests:.2} requests for each success"));
         }
         if figures.failed_pct > 0.0 {
             label.push_str(&format!(", {} failed", share(figures.failed_pct)));
         }
-        let (per_second, finished) = (per_second(&course), course.finished().as_secs_f64());
+        let (per_second, finished) = (per_second(&run), run.finished().as_secs_f64());
         Ok(Self { colour, label, per_second, finished })
     }
 
-    fn draw(&self, chart: &mut Chart<'_>) -> Result<(), Failed> {
+    fn draw(&self, chart: &mut Chart<'_>) -> Result<(), BoxError> {
         let line = self.colour.stroke_width(3);
         chart
             .draw_series(LineSeries::new(self.steps(), line))?
@@ -121,7 +121,7 @@ impl Curve {
     }
 }
 
-fn draw_limit(chart: &mut Chart<'_>, end: f64) -> Result<(), Failed> {
+fn draw_limit(chart: &mut Chart<'_>, end: f64) -> Result<(), BoxError> {
     let line = INK.stroke_width(2);
     let limit = LIMIT as f64;
     chart.draw_series(DashedLineSeries::new([(0.0, limit), (end, limit)], 7, 5, line))?.label("the limit").legend(
@@ -134,9 +134,9 @@ fn draw_limit(chart: &mut Chart<'_>, end: f64) -> Result<(), Failed> {
 }
 
 /// How many requests reached the service in each second, to the end of the last call.
-fn per_second(course: &Course) -> Vec<usize> {
-    let mut seconds = vec![0; course.finished().as_secs() as usize + 1];
-    for arrival in &course.arrivals {
+fn per_second(run: &Run) -> Vec<usize> {
+    let mut seconds = vec![0; run.finished().as_secs() as usize + 1];
+    for arrival in &run.arrivals {
         seconds[arrival.as_secs() as usize] += 1;
     }
     seconds

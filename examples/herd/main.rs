@@ -12,7 +12,9 @@
 
 mod aws;
 mod clock;
+mod error;
 mod figure;
+mod limits;
 mod measure;
 mod peer;
 mod policies;
@@ -21,9 +23,7 @@ mod service;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use crate::{measure::Scenario, policies::Policy, service::Model};
-
-pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
+use crate::{error::BoxError, measure::Scenario, policies::Policy, service::Model};
 
 const ROUND_TRIPS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
 
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Options, Failed> {
+fn options() -> Result<Options, BoxError> {
     use lexopt::prelude::*;
 
     let mut options = Options { calls: 10_000, seed: 1, output: Output::Tables };
@@ -109,7 +109,7 @@ fn scenarios(options: &Options) -> impl Iterator<Item = Scenario> {
     Model::ALL.into_iter().flat_map(move |model| ROUND_TRIPS.map(|round_trip| scenario(options, model, round_trip)))
 }
 
-fn tables(options: &Options) -> Result<(), Failed> {
+fn tables(options: &Options) -> Result<(), BoxError> {
     println!("{}", report::INTRODUCTION);
     for scenario in scenarios(options) {
         report::print_heading(&scenario);
@@ -120,7 +120,7 @@ fn tables(options: &Options) -> Result<(), Failed> {
     Ok(())
 }
 
-fn lines(options: &Options) -> Result<(), Failed> {
+fn lines(options: &Options) -> Result<(), BoxError> {
     for scenario in scenarios(options) {
         for policy in Policy::ALL {
             report::print_json(&scenario, policy, &scenario.figures(&scenario.run(policy)?))?;

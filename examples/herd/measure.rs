@@ -1,4 +1,4 @@
-//! One run, and what it comes to.
+//! Runs a scenario and computes its figures.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use reqwest_safe_retry::ConfigError;
 use tokio::sync::mpsc;
 
 use crate::{
-    Failed,
-    clock::{self, Clock, Dice},
+    clock::{self, Clock, SeededRng},
+    error::BoxError,
     policies::Policy,
     service::{Model, Service},
 };
 
-/// The interval in which the largest burst is looked for.
+/// The interval of the largest burst.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Who calls whom, over which distance.
+/// The calls of a run and the service that they are sent to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
     pub(crate) model: Model,
@@ -24,9 +24,9 @@ pub(crate) struct Scenario {
     pub(crate) seed: u64,
 }
 
-/// What happened: when requests reached the service, in their order, and how the calls ended.
+/// The times at which requests reached the service, in order, and how the calls ended.
 #[derive(Debug)]
-pub(crate) struct Course {
+pub(crate) struct Run {
     pub(crate) arrivals: Vec<Duration>,
     endings: Vec<Ending>,
 }
@@ -38,7 +38,7 @@ struct Ending {
     succeeded: bool,
 }
 
-/// What a run comes to. A number that does not exist, since no call succeeded, is `None`.
+/// The figures of a run. A figure is `None` if no call succeeded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     /// All requests that reached the service, over the calls that succeeded.
@@ -53,7 +53,7 @@ pub(crate) struct Figures {
     pub(crate) fairness: Option<f64>,
 }
 
-impl Course {
+impl Run {
     /// When the last call ended.
     pub(crate) fn finished(&self) -> Duration {
         self.endings.iter().map(|call| call.ended).max().unwrap_or_default()
@@ -62,13 +62,13 @@ impl Course {
 
 impl Scenario {
     /// The whole crowd with one policy, from the first call to the end of the last one.
-    pub(crate) fn run(self, policy: Policy) -> Result<Course, Failed> {
+    pub(crate) fn run(self, policy: Policy) -> Result<Run, BoxError> {
         Ok(clock::simulated(|clock| self.crowd(policy, clock))??)
     }
 
-    async fn crowd(self, policy: Policy, clock: Clock) -> Result<Course, ConfigError> {
+    async fn crowd(self, policy: Policy, clock: Clock) -> Result<Run, ConfigError> {
         let service = Service::new(self.model, self.round_trip, clock);
-        let client = policy.client(service.clone(), clock, Dice::new(self.seed))?;
+        let client = policy.client(service.clone(), clock, SeededRng::new(self.seed))?;
         let (ended, mut endings) = mpsc::unbounded_channel();
         for call in 0..self.model.calls(self.calls) {
             let comes = self.model.comes(call);
@@ -90,20 +90,20 @@ impl Scenario {
         while let Some(ending) = endings.recv().await {
             all.push(ending);
         }
-        Ok(Course { arrivals: service.arrivals(), endings: all })
+        Ok(Run { arrivals: service.arrivals(), endings: all })
     }
 
-    pub(crate) fn figures(self, course: &Course) -> Figures {
+    pub(crate) fn figures(self, run: &Run) -> Figures {
         let mut waits: Vec<Duration> =
-            course.endings.iter().filter(|call| call.succeeded).map(|call| call.ended - call.came).collect();
+            run.endings.iter().filter(|call| call.succeeded).map(|call| call.ended - call.came).collect();
         waits.sort_unstable();
-        let (calls, successes) = (course.endings.len(), waits.len());
+        let (calls, successes) = (run.endings.len(), waits.len());
         let floor = self.model.floor(calls as u64, successes as u64, self.round_trip);
         Figures {
-            requests_per_success: (successes > 0).then(|| course.arrivals.len() as f64 / successes as f64),
-            time_ratio: floor.map(|floor| course.finished().as_secs_f64() / floor.as_secs_f64()),
+            requests_per_success: (successes > 0).then(|| run.arrivals.len() as f64 / successes as f64),
+            time_ratio: floor.map(|floor| run.finished().as_secs_f64() / floor.as_secs_f64()),
             failed_pct: 100.0 * (calls - successes) as f64 / calls as f64,
-            peak_100ms: largest_burst(&course.arrivals),
+            peak_100ms: largest_burst(&run.arrivals),
             fairness: quantile(&waits, 0.99)
                 .zip(quantile(&waits, 0.5))
                 .map(|(late, middle)| late.as_secs_f64() / middle.as_secs_f64()),

@@ -2,9 +2,9 @@
 //!
 //! It waits from 1 s, doubling, with full jitter, after a 429 as after a 5xx, and does not read `Retry-After`.
 //!
-//! The crate takes its wall clock and its dice from the system, which would make every run another one. So it is told
-//! to go on at once, and the wait that it would have made is made by the next middleware of the chain: the crate's own
-//! limits, growth and full jitter, with this run's dice and clock.
+//! The crate uses the system's clock and random numbers, so no two runs would be the same. Here its policy retries
+//! immediately, and the next middleware of the chain sleeps instead: with the crate's own limits, growth and full jitter,
+//! and with the clock and random numbers of the run.
 
 use std::{
     cell::Cell,
@@ -17,31 +17,31 @@ use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_retry::{RetryDecision, RetryPolicy, RetryTransientMiddleware, policies::ExponentialBackoff};
 use reqwest_safe_retry::async_trait;
 
-use crate::clock::{self, Dice};
+use crate::clock::{self, SeededRng};
 
 tokio::task_local! {
-    /// What the call that runs in this task has to wait before it is sent.
+    /// The wait of this task's call before its next attempt.
     static WAIT: Cell<Duration>;
 }
 
-/// Adds the peer's layers to a client.
-pub(crate) fn reqwest_retry(client: ClientBuilder, retries: u32, dice: Dice) -> ClientBuilder {
+/// Adds the layers of reqwest-retry to a client.
+pub(crate) fn reqwest_retry(client: ClientBuilder, retries: u32, rng: SeededRng) -> ClientBuilder {
     let backoff = ExponentialBackoff::builder().build_with_max_retries(retries);
-    client.with(Scope).with(RetryTransientMiddleware::new_with_policy(Seeded { backoff, dice })).with(Waiting)
+    client.with(Scope).with(RetryTransientMiddleware::new_with_policy(Seeded { backoff, rng })).with(Waiting)
 }
 
-/// The crate's own policy with the dice of this run.
+/// The crate's own policy with the random numbers of the run.
 struct Seeded {
     backoff: ExponentialBackoff,
-    dice: Dice,
+    rng: SeededRng,
 }
 
 impl Seeded {
-    /// The crate's own growth with its own full jitter: anything from nothing to the whole wait.
+    /// The crate's own growth and full jitter: from zero to the whole wait.
     fn wait(&self, retries: u32) -> Duration {
         let ExponentialBackoff { base, min_retry_interval, max_retry_interval, .. } = self.backoff;
         let growth = base.checked_pow(retries).unwrap_or(u32::MAX);
-        min_retry_interval.saturating_mul(growth).min(max_retry_interval).mul_f64(self.dice.chance())
+        min_retry_interval.saturating_mul(growth).min(max_retry_interval).mul_f64(self.rng.sample())
     }
 }
 

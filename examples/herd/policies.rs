@@ -9,13 +9,12 @@ use reqwest_safe_retry::{ConfigError, RetryPolicy, SafeRetry, async_trait};
 
 use crate::{
     aws::Adaptive,
-    clock::{Clock, Dice, locked},
+    clock::{Clock, SeededRng, locked},
+    limits::{ATTEMPTS, Budget},
     peer,
     service::{LIMIT, Service},
 };
 
-/// How often every policy that can be told sends a call at most.
-pub(crate) const ATTEMPTS: u32 = 20;
 /// Long enough that time is not what fails a call.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -35,14 +34,6 @@ pub(crate) enum Policy {
 /// Whether the layer limits how many attempts are in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Window {
-    Default,
-    Off,
-}
-
-/// Whether the repeats of all calls together are bounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Budget {
-    /// As it comes: 500 tokens, here and in the AWS SDKs.
     Default,
     Off,
 }
@@ -82,13 +73,13 @@ impl Policy {
         self,
         service: Service,
         clock: Clock,
-        dice: Dice,
+        rng: SeededRng,
     ) -> Result<ClientWithMiddleware, ConfigError> {
         let client = ClientBuilder::new(reqwest::Client::new());
         let client = match self {
-            Self::SafeRetry(window, budget) => client.with(layer(window, budget, dice)?),
-            Self::ReqwestRetry { retries } => peer::reqwest_retry(client, retries, dice),
-            Self::AwsAdaptive(quota) => client.with(Adaptive::new(quota, clock, dice)),
+            Self::SafeRetry(window, budget) => client.with(layer(window, budget, rng)?),
+            Self::ReqwestRetry { retries } => peer::reqwest_retry(client, retries, rng),
+            Self::AwsAdaptive(quota) => client.with(Adaptive::new(quota, clock, rng)),
             Self::Oracle => client.with(Oracle { clock, next: Mutex::default() }),
         };
         Ok(client.with(service).build())
@@ -96,7 +87,7 @@ impl Policy {
 }
 
 /// This crate's layer as it comes, but for attempts and deadline.
-fn layer(window: Window, budget: Budget, dice: Dice) -> Result<SafeRetry, ConfigError> {
+fn layer(window: Window, budget: Budget, rng: SeededRng) -> Result<SafeRetry, ConfigError> {
     let policy = RetryPolicy::new().max_attempts(ATTEMPTS).deadline(DEADLINE);
     let window = match window {
         Window::Default => reqwest_safe_retry::Window::default(),
@@ -108,7 +99,7 @@ fn layer(window: Window, budget: Budget, dice: Dice) -> Result<SafeRetry, Config
     };
     let service =
         reqwest_safe_retry::Service::builder("service").base_url(Service::URL).retry(policy).window(window).build()?;
-    Ok(SafeRetry::try_new([service])?.clock(dice))
+    Ok(SafeRetry::try_new([service])?.clock(rng))
 }
 
 /// Sends in the order of asking, one request in each thousandth of a second; who is refused asks again at once.

@@ -6,7 +6,7 @@ use console::style;
 use serde::Serialize;
 
 use crate::{
-    Failed,
+    error::BoxError,
     measure::{Figures, Scenario},
     policies::Policy,
     service::Model,
@@ -58,7 +58,7 @@ pub(crate) fn print_row(policy: Policy, figures: &Figures) {
 }
 
 /// The same for programs: a line of JSON.
-pub(crate) fn print_json(scenario: &Scenario, policy: Policy, figures: &Figures) -> Result<(), Failed> {
+pub(crate) fn print_json(scenario: &Scenario, policy: Policy, figures: &Figures) -> Result<(), BoxError> {
     #[derive(Serialize)]
     struct Line {
         model: String,

@@ -1,29 +1,24 @@
-//! The client with the layer, and what it has in common with the one without.
+//! The client with the layer, and what both clients share.
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_safe_retry::{Applied, Attempts, Backoff, Error, Jitter, RetryPolicy, SafeRetry, Service};
 use serde_json::Value;
 
-use crate::{story::Message, timeline::Timeline, verifier::LookUp};
-
-pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
+use crate::{
+    endpoint::{BoxError, Endpoint},
+    story::Message,
+    timeline::Timeline,
+    verifier::LookUp,
+};
 
 /// The first wait; the next is twice as long.
 pub(crate) const WAIT: Duration = Duration::from_millis(250);
 
-/// An account: its URL, and a plain client that bears its token.
-#[derive(Clone)]
-pub(crate) struct Endpoint {
-    base_url: String,
-    http: reqwest::Client,
-}
-
-/// Something that carries a message to an end.
+/// Sends a message until the call ends.
 pub(crate) trait Client {
-    async fn carry(&self, message: &Message) -> Result<Ending, Failed>;
+    async fn carry(&self, message: &Message) -> Result<Ending, BoxError>;
 }
 
 /// How a call ended, as its caller sees it.
@@ -40,25 +35,6 @@ pub(crate) struct Layered {
     client: ClientWithMiddleware,
 }
 
-impl Endpoint {
-    pub(crate) fn new(base_url: &str, token: &str, timeout: Duration) -> Result<Self, Failed> {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| "the token has characters that no header can hold")?;
-        bearer.set_sensitive(true);
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer)]);
-        let http = reqwest::Client::builder().default_headers(headers).timeout(timeout).build()?;
-        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), http })
-    }
-
-    pub(crate) fn request(&self, message: &Message) -> reqwest::RequestBuilder {
-        let request = self.http.request(message.method.clone(), format!("{}{}", self.base_url, message.path));
-        match &message.body {
-            Some(body) => request.json(body),
-            None => request,
-        }
-    }
-}
-
 /// The defaults but for the waits, which are short and without jitter: a run is quick, and two runs read alike.
 pub(crate) fn quick_policy() -> RetryPolicy {
     let waits = Backoff::new(WAIT, Duration::from_secs(2)).jitter(Jitter::None);
@@ -66,7 +42,7 @@ pub(crate) fn quick_policy() -> RetryPolicy {
 }
 
 impl Layered {
-    pub(crate) fn new(endpoint: Endpoint, policy: RetryPolicy) -> Result<Self, Failed> {
+    pub(crate) fn new(endpoint: Endpoint, policy: RetryPolicy) -> Result<Self, BoxError> {
         let metronome = Service::metronome()
             .into_builder()
             .base_url(endpoint.base_url.clone())
@@ -79,7 +55,7 @@ impl Layered {
 }
 
 impl Client for Layered {
-    async fn carry(&self, message: &Message) -> Result<Ending, Failed> {
+    async fn carry(&self, message: &Message) -> Result<Ending, BoxError> {
         match self.client.execute(self.endpoint.request(message).build()?).await {
             Ok(response) => {
                 let timeline = response.extensions().get::<Attempts>().map(Timeline::from).unwrap_or_default();

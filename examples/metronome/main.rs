@@ -11,6 +11,7 @@
 
 mod audit;
 mod client;
+mod endpoint;
 mod naive;
 mod story;
 mod timeline;
@@ -25,7 +26,8 @@ use reqwest_safe_retry::{Applied, RetryPolicy};
 
 use crate::{
     audit::{Record, Row},
-    client::{Client, Ending, Endpoint, Failed, Layered, quick_policy},
+    client::{Client, Ending, Layered, quick_policy},
+    endpoint::{BoxError, Endpoint},
     naive::Naive,
     story::{CREATE_CONTRACT, Ids, Message, Step, TIMEOUT, story},
 };
@@ -80,7 +82,7 @@ async fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Options, Failed> {
+fn options() -> Result<Options, BoxError> {
     use lexopt::prelude::*;
 
     let (mut base_url, mut write) = (None, false);
@@ -113,13 +115,13 @@ struct Player<C> {
 }
 
 impl<C: Client> Player<C> {
-    async fn new(client: impl FnOnce(Endpoint) -> Result<C, Failed>) -> Result<Self, Failed> {
+    async fn new(client: impl FnOnce(Endpoint) -> Result<C, BoxError>) -> Result<Self, BoxError> {
         let simulator = Metronome::start().await?;
         let client = client(Endpoint::new(simulator.base_url(), simulator.token(), TIMEOUT)?)?;
         Ok(Self { simulator, client, ids: Ids::of_run("demo"), records: Vec::new() })
     }
 
-    async fn play(&mut self, step: &Step) -> Result<Ending, Failed> {
+    async fn play(&mut self, step: &Step) -> Result<Ending, BoxError> {
         self.simulator.script(step.faults.iter().copied().map(Some));
         let message = (step.message)(&self.ids);
         let mut ending = self.client.carry(&message).await?;
@@ -158,7 +160,7 @@ Neither sends a uniqueness_key with the seat edits. Attempts time out after 0.7 
 0.25 s, doubling. The layer's defaults: 0.5 s to 8 s, and 1 s to 20 s after a 429, with jitter.";
 
 /// The story with both clients at once; whether the layer's audit is clean.
-async fn compare() -> Result<bool, Failed> {
+async fn compare() -> Result<bool, BoxError> {
     let mut layer = Player::new(|endpoint| Layered::new(endpoint, quick_policy())).await?;
     let mut naive = Player::new(|endpoint| Ok(Naive { endpoint })).await?;
     println!("{INTRODUCTION}\n");
@@ -188,7 +190,7 @@ async fn compare() -> Result<bool, Failed> {
 }
 
 /// Drawn on a terminal only.
-fn progress_bar(length: usize) -> Result<ProgressBar, Failed> {
+fn progress_bar(length: usize) -> Result<ProgressBar, BoxError> {
     let style = ProgressStyle::with_template("{spinner:.cyan} {pos}/{len} {msg}")?;
     let progress = ProgressBar::new(length as u64).with_style(style);
     progress.enable_steady_tick(Duration::from_millis(100));
@@ -198,7 +200,7 @@ fn progress_bar(length: usize) -> Result<ProgressBar, Failed> {
 type Call = (&'static str, fn(&Ids) -> Message);
 
 /// Calls to a real account; whether they went as they should.
-async fn visit(base_url: &str, token: &str, write: bool) -> Result<bool, Failed> {
+async fn visit(base_url: &str, token: &str, write: bool) -> Result<bool, BoxError> {
     // The gateway answers after 29 s at the latest.
     let endpoint = Endpoint::new(base_url, token, Duration::from_secs(40))?;
     let layer = Layered::new(endpoint, RetryPolicy::new())?;
@@ -225,7 +227,7 @@ async fn visit(base_url: &str, token: &str, write: bool) -> Result<bool, Failed>
     Ok(missing.answer.is_none() && missing.applied == Applied::No)
 }
 
-async fn show_call(layer: &Layered, label: &str, message: &Message) -> Result<Ending, Failed> {
+async fn show_call(layer: &Layered, label: &str, message: &Message) -> Result<Ending, BoxError> {
     let ending = layer.carry(message).await?;
     println!("{}: {}", style(label).bold(), ending.timeline);
     Ok(ending)

@@ -7,7 +7,8 @@ use reqwest::Response;
 use reqwest_safe_retry::Applied;
 
 use crate::{
-    client::{Client, Ending, Endpoint, Failed, WAIT, json},
+    client::{Client, Ending, WAIT, json},
+    endpoint::{BoxError, Endpoint},
     story::Message,
     timeline::Timeline,
 };
@@ -40,7 +41,7 @@ impl Naive {
 
 impl Client for Naive {
     /// The job around the SDK runs once more when its call has failed: it cannot know that this is not safe.
-    async fn carry(&self, message: &Message) -> Result<Ending, Failed> {
+    async fn carry(&self, message: &Message) -> Result<Ending, BoxError> {
         let mut timeline = Timeline::default();
         let mut sent = self.send(message, &mut timeline).await;
         if sent.as_ref().map_or(true, |response| response.status().is_server_error()) {

@@ -3,7 +3,7 @@
 use reqwest_safe_retry::{Doubt, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
-use crate::client::{Endpoint, Failed};
+use crate::endpoint::{BoxError, Endpoint};
 use crate::story::{ADD_ENTRY, CREATE_CONTRACT, CUSTOMERS, EDIT, LIST_CONTRACTS, Message};
 
 /// Where an edit says how many seats it adds.
@@ -33,7 +33,7 @@ impl Verifier for LookUp {
 }
 
 impl LookUp {
-    async fn look(&self, doubt: &Doubt<'_>) -> Result<Verdict, Failed> {
+    async fn look(&self, doubt: &Doubt<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
         let (customer, contract) = (&write["customer_id"], &write["contract_id"]);
         let (list, likeness, question): (_, fn(&Value, &Value) -> Likeness, _) = match doubt.url().path() {
