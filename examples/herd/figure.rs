@@ -53,31 +53,12 @@ pub(crate) fn draw(path: &Path, scenario: Scenario) -> Result<(), BoxError> {
         .x_label_area_size(52)
         .y_label_area_size(82)
         .build_cartesian_2d(0.0..(seconds / 5.0).ceil() * 5.0, (BOTTOM..most * 4.5).log_scale())?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(BLACK.mix(0.1))
-        .axis_style(INK)
-        .x_desc("seconds since the calls came")
-        .y_desc("requests in each second (logarithmic)")
-        .x_label_formatter(&|second| format!("{second:.0}"))
-        .y_label_formatter(&|requests| thousands(*requests as u64))
-        .axis_desc_style((FONT, 19).into_font().color(&INK))
-        .label_style((FONT, 17).into_font().color(&INK))
-        .draw()?;
+    draw_axes(&mut chart)?;
     for curve in &curves {
         curve.draw(&mut chart)?;
     }
     draw_limit(&mut chart, (seconds / 5.0).ceil() * 5.0)?;
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .background_style(WHITE)
-        .margin(2)
-        .legend_area_size(34)
-        .label_font((FONT, 18).into_font().color(&INK))
-        .draw()?;
+    draw_legend(&mut chart)?;
     drop(chart);
     root.present()?;
     Ok(())
@@ -119,6 +100,35 @@ impl Curve {
         });
         levels.chain([(self.finished, BOTTOM)])
     }
+}
+
+fn draw_axes(chart: &mut Chart<'_>) -> Result<(), BoxError> {
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.1))
+        .axis_style(INK)
+        .x_desc("seconds since the calls came")
+        .y_desc("requests in each second (logarithmic)")
+        .x_label_formatter(&|second| format!("{second:.0}"))
+        .y_label_formatter(&|requests| thousands(*requests as u64))
+        .axis_desc_style((FONT, 19).into_font().color(&INK))
+        .label_style((FONT, 17).into_font().color(&INK))
+        .draw()?;
+    Ok(())
+}
+
+fn draw_legend(chart: &mut Chart<'_>) -> Result<(), BoxError> {
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE)
+        .margin(2)
+        .legend_area_size(34)
+        .label_font((FONT, 18).into_font().color(&INK))
+        .draw()?;
+    Ok(())
 }
 
 fn draw_limit(chart: &mut Chart<'_>, end: f64) -> Result<(), BoxError> {

@@ -34,7 +34,7 @@ Usage: cargo run --release --example herd -- [OPTIONS]
 
 Options:
       --calls <N>   How many calls come at once; 10000 unless given. An overload has 12 times as many.
-      --seed <N>    The dice; 1 unless given.
+      --seed <N>    Seed of the random numbers; 1 unless given.
       --json        Print a line of JSON for each run in place of the tables.
       --svg <PATH>  Draw the requests of safe-retry and reqwest-retry, second by second, and print nothing.
   -h, --help        Print this help.

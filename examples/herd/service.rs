@@ -92,11 +92,11 @@ pub(crate) struct Service {
     clock: Clock,
     round_trip: Duration,
     back_at: Duration,
-    books: Arc<Mutex<Books>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
-struct Books {
+struct State {
     limiter: Limiter,
     arrivals: Vec<Duration>,
 }
@@ -117,22 +117,22 @@ impl Service {
             Model::Bucket => Limiter::Bucket { tokens: DEPTH, at: 0 },
             Model::Window | Model::Outage(_) | Model::Overload => Limiter::Window { second: 0, admitted: 0 },
         };
-        let books = Arc::new(Mutex::new(Books { limiter, arrivals: Vec::new() }));
-        Self { clock, round_trip, back_at: model.outage(), books }
+        let state = Arc::new(Mutex::new(State { limiter, arrivals: Vec::new() }));
+        Self { clock, round_trip, back_at: model.outage(), state }
     }
 
     /// When requests arrived, in their order.
     pub(crate) fn arrivals(&self) -> Vec<Duration> {
-        std::mem::take(&mut locked(&self.books).arrivals)
+        std::mem::take(&mut locked(&self.state).arrivals)
     }
 
     fn receive(&self) -> StatusCode {
         let now = self.clock.now();
-        let mut books = locked(&self.books);
-        books.arrivals.push(now);
+        let mut state = locked(&self.state);
+        state.arrivals.push(now);
         if now < self.back_at {
             StatusCode::SERVICE_UNAVAILABLE
-        } else if books.limiter.admits(now) {
+        } else if state.limiter.admits(now) {
             StatusCode::OK
         } else {
             StatusCode::TOO_MANY_REQUESTS
