@@ -14,7 +14,7 @@ use metronome_simulator::{Fault, Metronome, Moment};
 use opentelemetry::{SpanId, trace::TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_safe_retry::{Backoff, Doubt, RetryPolicy, SafeRetry, Service, Verdict};
+use reqwest_safe_retry::{Backoff, RetryPolicy, SafeRetry, Service, Verdict};
 use reqwest_tracing::TracingMiddleware;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -55,9 +55,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn client(metronome: &Metronome, was_not_applied: bool) -> Result<ClientWithMiddleware, Box<dyn Error>> {
     let short = Backoff::new(Duration::from_millis(20), Duration::from_millis(80));
     let service = Service::metronome().into_builder().base_url(metronome.base_url().to_owned());
-    let service = service.retry(RetryPolicy::new().transient(short)).verifier(move |_: &Doubt<'_>| async move {
-        if was_not_applied { Verdict::NotApplied } else { Verdict::Unknown }
-    });
+    let service = service
+        .retry_policy(RetryPolicy::new().transient(short))
+        .verifier_fn(move |_| async move { if was_not_applied { Verdict::NotApplied } else { Verdict::Unknown } });
     let layer = SafeRetry::new([service.build()?]);
     Ok(ClientBuilder::new(reqwest::Client::new()).with(layer).with(TracingMiddleware::default()).build())
 }

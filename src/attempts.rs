@@ -1,25 +1,25 @@
-//! The account of a call: what each attempt met and what was done about it.
+//! The attempts of a call: the outcome of each, and what followed.
 
 use std::{fmt, time::Duration};
 
 use http::StatusCode;
 use smallvec::SmallVec;
 
-use crate::{
-    decide::KeyAction,
-    outcome::{Answer, Failure, Outcome, Redirected},
+use crate::decide::{
+    key::KeyAction,
+    outcome::{Failure, Redirect, ResponseFacts},
 };
 
-/// The attempts of one call, in order; carried by every response and every error of the layer.
+/// The attempts of one call, in order; in every response and every error of the layer.
 ///
-/// A response has it among its extensions:
+/// A response has them among its extensions:
 ///
 /// ```no_run
 /// # async fn example(response: reqwest::Response) {
 /// use reqwest_safe_retry::Attempts;
 ///
 /// if let Some(attempts) = response.extensions().get::<Attempts>() {
-///     println!("{attempts}"); // for example: 504 > waited 400ms > 200, in 1.2s
+///     println!("{attempts}"); // for example: 504 > waited 400ms > 200, in 1200ms
 /// }
 /// # }
 /// ```
@@ -28,13 +28,13 @@ pub struct Attempts {
     /// Most calls have one, few have more than two.
     list: SmallVec<[Attempt; 2]>,
     elapsed: Duration,
-    reconciled: bool,
+    verified_applied: bool,
 }
 
-/// One sending of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One attempt: its outcome, and what followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    met: Met,
+    outcome: AttemptOutcome,
     key: u32,
     replayed: bool,
     redirected: bool,
@@ -43,17 +43,25 @@ pub struct Attempt {
     action: KeyAction,
 }
 
-/// What an attempt met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The outcome of an attempt.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{AttemptOutcome, Failure};
+///
+/// assert_eq!(AttemptOutcome::Status(StatusCode::BAD_GATEWAY).to_string(), "502");
+/// assert_eq!(AttemptOutcome::Failure(Failure::Ambiguous).to_string(), "no response");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Met {
-    /// An answer with this status.
+pub enum AttemptOutcome {
+    /// A response with this status.
     Status(StatusCode),
-    /// No answer.
+    /// No response.
     Failure(Failure),
 }
 
-/// What the verifier said, without the response that came with it.
+/// What the verifier found out, without the response that came with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerdictKind {
@@ -63,6 +71,17 @@ pub enum VerdictKind {
     NotApplied,
     /// The verifier cannot tell, failed, or took too long.
     Unknown,
+}
+
+impl VerdictKind {
+    /// The word for it in logs and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::NotApplied => "not_applied",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl Attempts {
@@ -81,20 +100,18 @@ impl Attempts {
         self.elapsed
     }
 
-    /// Whether the response is the verifier's: the write had taken effect, and its own answer was lost.
-    pub fn is_reconciled(&self) -> bool {
-        self.reconciled
+    /// Whether the response is the verifier's: the write had taken effect, and its own response was lost.
+    pub fn is_verified_applied(&self) -> bool {
+        self.verified_applied
     }
 
-    pub(crate) fn push(&mut self, outcome: Outcome, key: u32) {
-        let (met, replayed, redirected) = match outcome {
-            Outcome::Answer(Answer { status, replayed, redirected, .. }) => {
-                (Met::Status(status), replayed, redirected == Redirected::OtherOrigin)
-            }
-            Outcome::Failure(failure) => (Met::Failure(failure), false, false),
-        };
-        let (verdict, wait, action) = (None, None, KeyAction::Preserve);
-        self.list.push(Attempt { met, key, replayed, redirected, verdict, wait, action });
+    pub(crate) fn push_response(&mut self, response: &ResponseFacts, key: u32) {
+        let (replayed, redirected) = (response.replayed, response.redirect == Redirect::OtherOrigin);
+        self.list.push(Attempt { replayed, redirected, ..Attempt::new(AttemptOutcome::Status(response.status), key) });
+    }
+
+    pub(crate) fn push_failure(&mut self, failure: Failure, key: u32) {
+        self.list.push(Attempt::new(AttemptOutcome::Failure(failure), key));
     }
 
     pub(crate) fn waited(&mut self, wait: Duration, action: KeyAction) {
@@ -113,8 +130,8 @@ impl Attempts {
         self.elapsed = elapsed;
     }
 
-    pub(crate) fn reconcile(&mut self) {
-        self.reconciled = true;
+    pub(crate) fn verified_applied(&mut self) {
+        self.verified_applied = true;
     }
 }
 
@@ -128,16 +145,21 @@ impl<'a> IntoIterator for &'a Attempts {
 }
 
 impl Attempt {
-    /// What the attempt met.
-    pub fn met(&self) -> Met {
-        self.met
+    fn new(outcome: AttemptOutcome, key: u32) -> Self {
+        let action = KeyAction::Preserve;
+        Self { outcome, key, replayed: false, redirected: false, verdict: None, wait: None, action }
     }
 
-    /// The status of its answer, if there was one.
+    /// The outcome of the attempt.
+    pub fn outcome(&self) -> &AttemptOutcome {
+        &self.outcome
+    }
+
+    /// The status of the response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
-        match self.met {
-            Met::Status(status) => Some(status),
-            Met::Failure(_) => None,
+        match self.outcome {
+            AttemptOutcome::Status(status) => Some(status),
+            AttemptOutcome::Failure(_) => None,
         }
     }
 
@@ -146,7 +168,7 @@ impl Attempt {
         self.key
     }
 
-    /// Whether the answer was marked as a stored one, repeated.
+    /// Whether the response was marked as a stored one.
     pub fn is_replayed(&self) -> bool {
         self.replayed
     }
@@ -156,7 +178,7 @@ impl Attempt {
         self.redirected
     }
 
-    /// What the verifier said after this attempt, if it was asked.
+    /// What the verifier found out after this attempt, if it was asked.
     pub fn verdict(&self) -> Option<VerdictKind> {
         self.verdict
     }
@@ -166,17 +188,17 @@ impl Attempt {
         self.wait
     }
 
-    /// What was to become of the key after the wait.
+    /// What became of the key after the wait.
     pub fn key_action(&self) -> KeyAction {
         self.action
     }
 }
 
-impl fmt::Display for Met {
+impl fmt::Display for AttemptOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => f.write_str(status.as_str()),
-            Self::Failure(failure) => f.write_str(failure.name()),
+            Self::Failure(failure) => failure.fmt(f),
         }
     }
 }
@@ -202,7 +224,7 @@ impl fmt::Display for Attempts {
                 f.write_str("new key > ")?;
                 key = attempt.key;
             }
-            write!(f, "{}", attempt.met)?;
+            write!(f, "{}", attempt.outcome)?;
             if attempt.replayed {
                 f.write_str(" (replayed)")?;
             }
@@ -215,9 +237,6 @@ impl fmt::Display for Attempts {
             if let Some(verdict) = attempt.verdict {
                 write!(f, " > {verdict}")?;
             }
-        }
-        if self.reconciled {
-            f.write_str(" > reconciled")?;
         }
         write!(f, ", in {}ms", self.elapsed.as_millis())
     }

@@ -1,18 +1,18 @@
-//! Pages to copy from; each is compiled, and run where it needs no account.
+//! Pages to copy from. Each is compiled, and run if it needs no credentials.
 //!
 //! - [`metronome`]: from an empty `main` to a write that survives a stored error
-//! - [`stripe`]: another service, its typed error bodies
+//! - [`stripe`]: keys of your own, typed error bodies
 //! - [`own_service`]: a description of your own
-//! - [`config_file`]: described in a file
+//! - [`config_file`]: services from a file
 //! - [`axum_handler`]: in a web service
 //! - [`tracing`]: a span for each attempt
-//! - [`testing`]: in tests, with a simulated service
+//! - [`testing`]: tests with a simulated service
 //! - [`migrating`]: from reqwest-retry
 
 #[doc = include_str!("../doc/cookbook/axum_handler.md")]
 pub mod axum_handler {}
-#[cfg_attr(feature = "serde", doc = include_str!("../doc/cookbook/config_file.md"))]
-#[cfg_attr(not(feature = "serde"), doc = "Services from a file, with the feature `serde`.")]
+#[cfg_attr(feature = "config", doc = include_str!("../doc/cookbook/config_file.md"))]
+#[cfg_attr(not(feature = "config"), doc = "Services from a file, with the feature `config`.")]
 pub mod config_file {}
 #[doc = include_str!("../doc/cookbook/metronome.md")]
 pub mod metronome {}

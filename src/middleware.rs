@@ -1,46 +1,50 @@
-//! The layer and its loop: the only code that knows that there are several attempts.
+//! The layer and its retry loop: the only code that knows that there are several attempts.
 
 use std::{
-    future::{Future, ready},
-    ops::ControlFlow::{self, Break, Continue},
+    future::Future,
+    ops::ControlFlow::{Break, Continue},
     pin::Pin,
     sync::Arc,
 };
 
 use http::Extensions;
 use reqwest::{Request, Response};
-use reqwest_middleware::{Middleware, Next};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 
 use crate::{
-    call::{Begun, Call, Ending, FailedAttempt, Repeat, Step},
-    config_error::ConfigError,
-    decide::{KeyAction, Stop},
-    outgoing::Outgoing,
-    request::Overrides,
-    service::{Service, Services},
-    telemetry,
-    time::{self, Clock, SystemClock},
-    verify::Verdict,
+    call::{
+        call::{Call, Redirects},
+        carried::{self, Carried, SpareMarks},
+        finish::Ending,
+        plan::Plan,
+    },
+    service::{config_error::ConfigError, registry::Registry, service::Service},
+    telemetry::spans::{self, Target},
+    time::{Clock, SystemClock},
 };
 
-/// The layer: a [`Middleware`] that carries calls to the services it knows to an answer or to a typed error.
-///
-/// Requests to anything else pass through as they are. Put it outside (before) authentication, signing and tracing, so
-/// that each attempt is authenticated, signed and traced; and do not combine it with another layer that retries. Where two
-/// of these layers know the same service, the inner one carries the call, and the outer hands on how it has ended.
+/// The layer: a [`Middleware`] that carries calls to the services it knows to a response or a typed error.
 ///
 /// ```
-/// use reqwest_middleware::ClientBuilder;
 /// use reqwest_safe_retry::{SafeRetry, Service};
 ///
-/// let client = ClientBuilder::new(reqwest::Client::new()).with(SafeRetry::new([Service::metronome()])).build();
+/// let client = SafeRetry::new([Service::metronome()]).client(reqwest::Client::builder())?;
+/// # let _: reqwest_middleware::ClientWithMiddleware = client;
+/// # Ok::<_, reqwest::Error>(())
 /// ```
 ///
-/// Clones share their services and so the budgets.
+/// Requests to other hosts pass through as they are. Put the layer outside (before) authentication, signing and tracing, so
+/// that each attempt is authenticated, signed and traced; and do not combine it with another layer that retries. If a
+/// request passes through two of these layers that both know its service, the outer one carries it and the inner one
+/// passes it through.
+///
+/// Clones share their services, and so the retry budgets and concurrency limits.
 #[derive(Clone, Debug)]
 pub struct SafeRetry {
-    services: Services,
+    services: Registry,
     clock: Arc<dyn Clock>,
+    redirects: Redirects,
+    spare_marks: Arc<SpareMarks>,
 }
 
 impl SafeRetry {
@@ -63,26 +67,66 @@ impl SafeRetry {
     ///
     /// If two services have the same base URL.
     pub fn try_new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
-        Ok(Self { services: Services::new(services)?, clock: Arc::new(SystemClock) })
+        let services = Registry::new(services)?;
+        let (clock, spare_marks) = (Arc::new(SystemClock), Arc::default());
+        Ok(Self { services, clock, redirects: Redirects::MayBeFollowed, spare_marks })
+    }
+
+    /// The services of the layer, in the order in which they were given.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{SafeRetry, Service};
+    ///
+    /// let layer = SafeRetry::new([Service::metronome()]);
+    /// assert_eq!(layer.services()[0].health().in_flight, 0);
+    /// ```
+    pub fn services(&self) -> &[Service] {
+        self.services.services()
     }
 
     /// Takes wall clock and jitter from here; for tests.
+    #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
+
+    /// A client with this layer around it, built the safe way: it follows no redirects and does not use reqwest's own
+    /// protocol retries.
+    ///
+    /// A followed redirect to another origin would take the key and the body along, reqwest does not tell which hop failed,
+    /// and a redirect back to the same URL cannot be seen at all. A 3xx is returned as a response instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`reqwest::ClientBuilder::build`].
+    pub fn client(self, builder: reqwest::ClientBuilder) -> reqwest::Result<ClientWithMiddleware> {
+        Ok(self.client_builder(builder)?.build())
+    }
+
+    /// As [`client`](Self::client), for a client with more middleware below this layer: authentication, signing, tracing.
+    ///
+    /// # Errors
+    ///
+    /// As [`reqwest::ClientBuilder::build`].
+    pub fn client_builder(mut self, builder: reqwest::ClientBuilder) -> reqwest::Result<ClientBuilder> {
+        let http = builder.redirect(reqwest::redirect::Policy::none()).retry(reqwest::retry::never()).build()?;
+        // A URL that a middleware below has changed is then not a redirect.
+        self.redirects = Redirects::NotFollowed;
+        Ok(ClientBuilder::new(http).with(self))
+    }
 }
 
-type Answered<'a> = Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>> + Send + 'a>>;
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Middleware for SafeRetry {
-    // Written by hand where `async_trait` would do: a request that passes through costs no future of its own.
+    // Written by hand instead of with `async_trait`: a request that passes through needs no future of its own.
     fn handle<'layer, 'extensions, 'next, 'call>(
         &'layer self,
         request: Request,
         extensions: &'extensions mut Extensions,
         next: Next<'next>,
-    ) -> Answered<'call>
+    ) -> BoxFuture<'call, reqwest_middleware::Result<Response>>
     where
         'layer: 'call,
         'extensions: 'call,
@@ -92,86 +136,49 @@ impl Middleware for SafeRetry {
         let Some((service, path)) = self.services.find(request.url()) else {
             return next.run(request, extensions);
         };
-        let operation = service.operation_at(request.method(), path);
-        let overrides = match Overrides::of(extensions, service, &operation) {
-            Ok(overrides) => overrides,
-            Err(mistake) => return Box::pin(ready(Err(reqwest_middleware::Error::middleware(mistake)))),
-        };
-        let operation = overrides.claim(operation, request.method(), service);
-        let span = telemetry::call(service, &operation, request.method(), request.url());
-        let begun = Begun { service, operation, overrides, clock: &*self.clock, span: span.clone() };
-        telemetry::within(&span, Box::pin(carry(begun, Outgoing::Whole(request), extensions, next)))
+        if carried::is_carried(extensions) {
+            return next.run(request, extensions);
+        }
+        let plan = Plan::resolve(service, request.method(), path, extensions);
+        let (method, url) = (request.method(), request.url());
+        let target = Target { method, url, template: || service.template(method, url) };
+        let span = spans::call(service.name(), plan.effect, &target);
+        let call = Call::new(plan, request, span.clone(), &*self.clock, self.redirects);
+        spans::within(span.as_ref(), Box::pin(retry_loop(call, extensions, &self.spare_marks, next)))
     }
 }
 
-/// The loop: send, learn, and where the attempt has failed, read and [`recover`]; until there is an answer, or no further
-/// attempt. Every step is a method of [`Call`]. What few calls come to is in a box, so that the others need no room for it.
+/// Sends, reads the response, and if the attempt has failed recovers; until there is a response, or no further attempt.
+/// Every step is a method of [`Call`]. Steps that few calls take are in a box, so that the others need no room for them.
+#[inline(always)]
 #[allow(clippy::manual_async_fn)] // An `async fn` would have room for each of its arguments twice.
-fn carry<'a>(
-    begun: Begun<'a>,
-    mut outgoing: Outgoing,
+fn retry_loop<'a>(
+    mut call: Call<'a>,
     extensions: &'a mut Extensions,
+    spare_marks: &'a SpareMarks,
     next: Next<'a>,
 ) -> impl Future<Output = Ending> + Send + 'a {
     async move {
-        let mut call = Call::begin(&begun, outgoing.target());
-        if let Some(request) = outgoing.whole() {
-            call.choose_key(request, extensions)?;
+        if call.needs_preparation() {
+            Box::pin(call.prepare()).await?;
         }
-        if call.may_buffer() {
-            Box::pin(call.buffer(&mut outgoing)).await?;
-        }
-        let given = extensions.clone();
-        let mut repeat = None;
+        call.choose_key(extensions)?;
+        let mut extensions = Carried::begin(extensions, spare_marks);
         loop {
-            if !call.try_enter() {
-                if let Break(ended) = Box::pin(call.queue(outgoing.target())).await {
-                    return ended;
+            if !call.try_admit() {
+                if let Break(ending) = Box::pin(call.wait_for_permit()).await {
+                    return ending;
                 }
             }
-            if let Some(repeat) = repeat.take() {
-                call.begin_repeat(repeat);
-                // An attempt must not see what the one before has left.
-                extensions.clone_from(&given);
-            }
-            let arrived = call.send(&mut outgoing, extensions, next.clone()).await;
-            let missed = match call.learn(arrived, outgoing.target()) {
-                Break(ended) => return ended,
-                Continue(missed) => missed,
+            call.begin_attempt(&mut extensions);
+            let arrived = call.send(&mut extensions, next.clone()).await;
+            let failed = match call.read_head(arrived) {
+                Break(ending) => return ending,
+                Continue(failed) => failed,
             };
-            let failed = Box::pin(call.read(missed, outgoing.target())).await;
-            match Box::pin(recover(&mut call, failed, &outgoing)).await {
-                Break(ended) => return ended,
-                Continue(decided) => repeat = Some(decided),
+            if let Break(ending) = Box::pin(call.recover(failed)).await {
+                return ending;
             }
         }
     }
-}
-
-/// What follows an attempt that did not succeed: decide, wait, verify.
-async fn recover<'a>(
-    call: &mut Call<'a>,
-    failed: Box<FailedAttempt>,
-    outgoing: &Outgoing,
-) -> ControlFlow<Ending, Repeat<'a>> {
-    let target = outgoing.target();
-    let repeat = match call.decide(&failed, target) {
-        Step::Retry(_) if !outgoing.can_depart() => {
-            return Break(Box::pin(call.fail(Stop::BodyNotReplayable, failed, target)).await);
-        }
-        Step::Retry(repeat) => repeat,
-        Step::Fail(stop) => return Break(Box::pin(call.fail(stop, failed, target)).await),
-    };
-    // Only a question to the verifier can still end the call with what is known now.
-    let in_doubt = (repeat.key == KeyAction::VerifyThenRotate).then_some(failed);
-    time::sleep(repeat.delay).await;
-    call.woken();
-    if let Some(failed) = in_doubt {
-        match call.verify(target).await {
-            Verdict::NotApplied => {}
-            Verdict::Applied(response) => return Break(call.reconcile(response, failed, target)),
-            Verdict::Unknown => return Break(Box::pin(call.fail(Stop::Unverified, failed, target)).await),
-        }
-    }
-    Continue(repeat)
 }

@@ -2,30 +2,26 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{Extensions, Method};
 use reqwest_middleware::RequestBuilder;
 
 use crate::{
-    config_error::{ConfigError, Mistakes},
+    decide::{effect::Effect, policy::RetryPolicy},
     key::IdempotencyKey,
-    policy::RetryPolicy,
-    route::Effect,
-    service::{Operation, Service},
-    verify::Verifier,
+    verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
 };
 
 /// What a single request may change, as methods of its builder.
 ///
 /// | | request | route | service | default |
 /// |---|---|---|---|---|
-/// | key | [`idempotency_key`](Self::idempotency_key), or the header itself | | | a UUIDv4 where the service keys it |
-/// | policy | [`retry_policy`](Self::retry_policy) | [`Route::retry`](crate::Route::retry) | [`retry`](crate::ServiceBuilder::retry) | [`RetryPolicy::new`] |
+/// | key | [`idempotency_key`](Self::idempotency_key), or the header itself | | | a UUIDv4 if the service keys the request |
+/// | policy | [`retry_policy`](Self::retry_policy) | [`Route::retry_policy`](crate::Route::retry_policy) | [`retry_policy`](crate::ServiceBuilder::retry_policy) | [`RetryPolicy`] |
 /// | deadline | [`deadline`](Self::deadline) | its policy's | its policy's | 120 s |
 /// | effect | [`effect`](Self::effect) | [`Route::new`](crate::Route::new) | | by the method |
 /// | verifier | [`verifier`](Self::verifier) | | [`verifier`](crate::Service::verifier) | none |
 ///
-/// The leftmost that is given counts. A request can never switch the rotation of keys on without a verifier: an effect
-/// that it claims allows repeats under the same key only.
+/// The leftmost that is given counts; a policy changes the settings that it makes and no others. A request can never switch
+/// the rotation of keys on without a verifier: an effect that it claims allows repeats with the same key only.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,26 +38,48 @@ use crate::{
 /// # }
 /// ```
 ///
-/// A policy or deadline that makes no sense, or that is longer than the service keeps its keys, ends the call with a
-/// [`ConfigError`] before anything is sent.
+/// A policy that contradicts itself, or a deadline that is longer than the service keeps its keys, ends the call with
+/// [`ErrorKind::InvalidPolicy`](crate::ErrorKind::InvalidPolicy) before anything is sent; a deadline of zero with
+/// [`StopReason::DeadlineExceeded`](crate::StopReason::DeadlineExceeded).
 ///
-/// Each is an extension of the request, which a request that is executed without a builder can be given as such:
-/// [`IdempotencyKey`], [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
-pub trait RequestBuilderExt: Sized {
+/// Each is an extension of the request, which a request without a builder can be given as such: [`IdempotencyKey`],
+/// [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
+pub trait RequestBuilderExt: sealed::Sealed + Sized {
     /// Sends this key, in the service's header and format.
+    #[must_use]
     fn idempotency_key(self, key: impl Into<Arc<str>>) -> Self;
-    /// Follows this policy, in place of the service's. Its budget is the service's all the same.
+    /// Changes the settings that this policy makes.
+    #[must_use]
     fn retry_policy(self, policy: RetryPolicy) -> Self;
     /// Sends the request once; its error is typed all the same.
+    #[must_use]
     fn no_retries(self) -> Self {
         self.retry_policy(RetryPolicy::never())
     }
     /// Takes no longer than this, attempts and waits together.
+    #[must_use]
     fn deadline(self, deadline: Duration) -> Self;
-    /// Says what sending this request again does, where the service's description does not know it.
+    /// Says what sending this request again does, if the service's description does not know it.
+    #[must_use]
     fn effect(self, effect: Effect) -> Self;
     /// Asks this verifier about this request.
+    #[must_use]
     fn verifier(self, verifier: impl Verifier) -> Self;
+    /// Asks this async closure about this request, see [`VerifierFn`].
+    #[must_use]
+    fn verifier_fn<F, Fut>(self, verify: F) -> Self
+    where
+        F: Fn(&InDoubtWrite<'_>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Into<Verdict>> + Send + 'static,
+    {
+        self.verifier(VerifierFn::new(verify))
+    }
+}
+
+mod sealed {
+    #[allow(unnameable_types)] // Unnameable is what keeps others from implementing it.
+    pub trait Sealed {}
+    impl Sealed for reqwest_middleware::RequestBuilder {}
 }
 
 impl RequestBuilderExt for RequestBuilder {
@@ -92,7 +110,7 @@ pub struct Deadline(pub Duration);
 
 /// The verifier of one call, as an extension of its request.
 #[derive(Clone)]
-pub struct RequestVerifier(Arc<dyn Verifier>);
+pub struct RequestVerifier(pub(crate) Arc<dyn Verifier>);
 
 impl RequestVerifier {
     /// Asks `verifier` about the request.
@@ -104,73 +122,5 @@ impl RequestVerifier {
 impl fmt::Debug for RequestVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestVerifier").finish_non_exhaustive()
-    }
-}
-
-/// What a request has changed. In a box, since few requests change anything and every call has this.
-#[derive(Default)]
-pub(crate) struct Overrides(Option<Box<Given>>);
-
-struct Given {
-    policy: Option<RetryPolicy>,
-    effect: Option<Effect>,
-    verifier: Option<RequestVerifier>,
-}
-
-/// Whether a repeat under a new key is known to do nothing more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// By the service's description.
-    Described,
-    /// By the request alone.
-    Claimed,
-}
-
-impl Overrides {
-    /// # Errors
-    ///
-    /// If the policy or the deadline that the request gives makes no sense.
-    pub(crate) fn of(
-        extensions: &Extensions,
-        service: &Service,
-        operation: &Operation<'_>,
-    ) -> Result<Self, ConfigError> {
-        if extensions.is_empty() {
-            return Ok(Self::default());
-        }
-        let mut policy = extensions.get::<RetryPolicy>().cloned();
-        if let Some(Deadline(deadline)) = extensions.get() {
-            let base = policy.unwrap_or_else(|| operation.policy(service).clone());
-            policy = Some(base.deadline(*deadline));
-        }
-        let mut mistakes = Mistakes::default();
-        if let Some(policy) = &policy {
-            policy.check("request.retry", &mut mistakes);
-            service.idempotency().check_deadline(policy.deadline, "idempotency.retention", &mut mistakes);
-        }
-        let (effect, verifier) = (extensions.get().copied(), extensions.get().cloned());
-        if policy.is_none() && effect.is_none() && verifier.is_none() {
-            // The extensions are others'.
-            return Ok(Self::default());
-        }
-        mistakes.finish(Some(Self(Some(Box::new(Given { policy, effect, verifier })))))
-    }
-
-    pub(crate) fn policy<'a>(&'a self, service: &'a Service, operation: &Operation<'a>) -> &'a RetryPolicy {
-        let given = self.0.as_ref().and_then(|given| given.policy.as_ref());
-        given.unwrap_or_else(|| operation.policy(service))
-    }
-
-    pub(crate) fn verifier<'a>(&'a self, service: &'a Service) -> Option<&'a dyn Verifier> {
-        let given = self.0.as_ref().and_then(|given| given.verifier.as_ref());
-        given.map(|verifier| &*verifier.0).or_else(|| service.the_verifier())
-    }
-
-    /// The operation with the effect that its request claims, if it claims one.
-    pub(crate) fn claim<'a>(&self, operation: Operation<'a>, method: &Method, service: &Service) -> Operation<'a> {
-        match self.0.as_ref().and_then(|given| given.effect) {
-            Some(effect) => operation.claimed(effect, method, service),
-            None => operation,
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The verifier: the user's hook that finds out whether a write took effect.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use http::Method;
@@ -9,67 +9,113 @@ use reqwest::{Response, Url};
 use crate::{
     attempts::{Attempts, VerdictKind},
     key::IdempotencyKey,
+    wire::json,
 };
 
 /// Finds out whether a write took effect, by looking for it where it would be.
 ///
 /// It is asked before a write is sent with a new key, and before a call ends in doubt. Setting a verifier is what
-/// switches the rotation of keys on: without one a write is never sent under a second key (except where the answer
-/// itself proves that it had no effect).
+/// switches the rotation of keys on: without one a write is never sent with a second key (unless the response itself
+/// proves that it had no effect).
 ///
 /// **A wrong [`Verdict::NotApplied`] doubles the write.** Look the write up by something that it alone has, such as
-/// its `uniqueness_key`, in a place that is consistent right after a write; say [`Verdict::Unknown`] in every other
-/// case. The layer asks late, after its wait, and lets a verdict count only when the key's one execution is known
-/// to be over.
-///
-/// An async closure works too; it takes what it needs from the [`Doubt`] before its first await. It may answer a
-/// verdict or a `Result`, whose error counts as [`Verdict::Unknown`]:
+/// its `uniqueness_key`, in a place that is consistent right after a write, to the last page; say [`Verdict::Unknown`] in
+/// every other case, and whenever the field you look for is missing. The layer asks late, after its wait, and lets a
+/// verdict count only if the key's one execution is known to be over.
 ///
 /// ```
-/// use reqwest_safe_retry::{Doubt, Service, Verdict};
+/// use reqwest_safe_retry::{InDoubtWrite, Service, Verdict, Verifier, async_trait};
+///
+/// struct ByUniquenessKey(/* your database or client */);
+///
+/// #[async_trait]
+/// impl Verifier for ByUniquenessKey {
+///     async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
+///         let Some(_wanted) = write.json("/uniqueness_key") else { return Verdict::Unknown };
+///         Verdict::Unknown // look it up here
+///     }
+/// }
+///
+/// let service = Service::metronome().verifier(ByUniquenessKey());
+/// # assert_eq!(service.name(), "metronome");
+/// ```
+///
+/// An async closure works too, see [`VerifierFn`]. What was found as JSON becomes a response with
+/// `http::Response::new(json.to_string()).into()`.
+///
+/// A request that the verifier sends through the same client is its own call, with its own attempts.
+#[async_trait]
+pub trait Verifier: Send + Sync + 'static {
+    /// Whether the write in doubt took effect. The call is dropped when
+    /// [`verify_timeout`](crate::RetryPolicy::verify_timeout) or the deadline passes.
+    async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict;
+}
+
+#[async_trait]
+impl<V: Verifier + ?Sized> Verifier for Arc<V> {
+    async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
+        V::verify(self, write).await
+    }
+}
+
+/// A verifier that is an async closure.
+///
+/// The closure takes what it needs from the [`InDoubtWrite`] before its first await. It may return a [`Verdict`] or a
+/// `Result`, whose error counts as [`Verdict::Unknown`]:
+///
+/// ```
+/// use reqwest_safe_retry::{Service, Verdict};
 ///
 /// # async fn exists(_: &str) -> Result<bool, std::io::Error> { Ok(false) }
-/// let service = Service::metronome().verifier(|doubt: &Doubt<'_>| {
-///     let wanted = doubt.json("/uniqueness_key");
+/// let service = Service::metronome().verifier_fn(|write| {
+///     let wanted = write.json("/uniqueness_key");
 ///     async move {
 ///         let Some(wanted) = wanted else { return Ok(Verdict::Unknown) };
 ///         let found = exists(&wanted).await?;
 ///         Ok::<_, std::io::Error>(if found { Verdict::Applied(None) } else { Verdict::NotApplied })
 ///     }
 /// });
+/// # assert_eq!(service.name(), "metronome");
 /// ```
-///
-/// A type of your own implements the trait with the attribute [`async_trait`](crate::async_trait). What was found as JSON
-/// becomes a response with `http::Response::new(json.to_string()).into()`.
-///
-/// A request that the verifier sends through the same client is a call of its own, with its own attempts.
-#[async_trait]
-pub trait Verifier: Send + Sync + 'static {
-    /// Whether the write in doubt took effect. The question is dropped when
-    /// [`verify_timeout`](crate::RetryPolicy::verify_timeout) or the call's deadline passes.
-    async fn verify(&self, doubt: &Doubt<'_>) -> Verdict;
+pub struct VerifierFn(Box<VerifyFn>);
+
+type VerifyFn = dyn Fn(&InDoubtWrite<'_>) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync;
+
+impl VerifierFn {
+    /// A verifier that calls this closure.
+    pub fn new<F, Fut>(verify: F) -> Self
+    where
+        F: Fn(&InDoubtWrite<'_>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Into<Verdict>> + Send + 'static,
+    {
+        Self(Box::new(move |write| {
+            let verdict = verify(write);
+            Box::pin(async move { verdict.await.into() })
+        }))
+    }
 }
 
 #[async_trait]
-impl<F, Fut> Verifier for F
-where
-    F: Fn(&Doubt<'_>) -> Fut + Send + Sync + 'static,
-    Fut: Future + Send,
-    Fut::Output: Into<Verdict>,
-{
-    async fn verify(&self, doubt: &Doubt<'_>) -> Verdict {
-        self(doubt).await.into()
+impl Verifier for VerifierFn {
+    async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
+        (self.0)(write).await
+    }
+}
+
+impl fmt::Debug for VerifierFn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifierFn").finish_non_exhaustive()
     }
 }
 
 /// What the verifier found out.
 #[derive(Debug)]
 pub enum Verdict {
-    /// The write took effect. A response that shows it is handed to the caller as the call's success.
+    /// The write took effect. A response that shows it is returned to the caller as the call's success.
     Applied(Option<Response>),
-    /// The write did not take effect, and nothing that was sent so far will still make it.
+    /// The write did not take effect, and nothing that was sent so far can still make it.
     NotApplied,
-    /// It cannot be told.
+    /// Unknown.
     Unknown,
 }
 
@@ -83,16 +129,15 @@ impl Verdict {
     }
 }
 
-/// A question that failed has no answer.
+/// A verifier that failed does not know.
 impl<E> From<Result<Verdict, E>> for Verdict {
     fn from(result: Result<Verdict, E>) -> Self {
         result.unwrap_or(Self::Unknown)
     }
 }
 
-/// A write of which nobody knows whether it took effect: the facts for the verifier.
-#[derive(Clone, Copy)]
-pub struct Doubt<'a> {
+/// A write that no response settles: the facts for the verifier.
+pub struct InDoubtWrite<'a> {
     pub(crate) service: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) url: &'a Url,
@@ -101,7 +146,7 @@ pub struct Doubt<'a> {
     pub(crate) attempts: &'a Attempts,
 }
 
-impl<'a> Doubt<'a> {
+impl<'a> InDoubtWrite<'a> {
     /// The name of the service.
     pub fn service(&self) -> &'a str {
         self.service
@@ -117,30 +162,30 @@ impl<'a> Doubt<'a> {
         self.url
     }
 
-    /// The body of the request, where it was in memory; a request without one has an empty body.
+    /// The body of the request, if it was in memory; a request without one has an empty body.
     pub fn body(&self) -> Option<&'a [u8]> {
         self.body
     }
 
     /// Text or number at a pointer (RFC 6901) into the request's JSON body.
     pub fn json(&self, pointer: &str) -> Option<String> {
-        crate::json::member(self.body?, pointer)?.into_text()
+        json::member(self.body?, pointer)?.into_text()
     }
 
-    /// The key under which the write may have taken effect.
+    /// The key with which the write may have taken effect.
     pub fn key(&self) -> Option<&'a IdempotencyKey> {
         self.key
     }
 
-    /// What each attempt met.
+    /// The attempts so far.
     pub fn attempts(&self) -> &'a Attempts {
         self.attempts
     }
 }
 
-impl fmt::Debug for Doubt<'_> {
+impl fmt::Debug for InDoubtWrite<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Doubt")
+        f.debug_struct("InDoubtWrite")
             .field("service", &self.service)
             .field("method", self.method)
             .field("path", &self.url.path())

@@ -68,7 +68,7 @@ pub(crate) fn client(chain: Chain, case: Case) -> ClientWithMiddleware {
 
 fn services(case: Case, waits: Waits) -> Vec<Service> {
     let host = if case == Case::UnknownHost { "https://elsewhere.example" } else { HOST };
-    let metronome = Service::metronome().into_builder().base_url(host).retry(waits.policy());
+    let metronome = Service::metronome().into_builder().base_url(host).retry_policy(waits.policy());
     let metronome = metronome.build().expect("a service");
     let mut services = vec![metronome];
     if case == Case::OkTwentyServices {
@@ -84,8 +84,7 @@ fn services(case: Case, waits: Waits) -> Vec<Service> {
 }
 
 fn other_service(number: usize, routes: usize) -> Service {
-    let service =
-        Service::builder(format!("service-{number}")).base_url(format!("https://api-{number}.example.com/v1"));
+    let service = Service::builder(format!("service-{number}"), format!("https://api-{number}.example.com/v1"));
     let service = (0..routes)
         .fold(service, |service, route| service.route(Method::POST, format!("/things-{route}/search"), Effect::Read));
     service.build().expect("a service")

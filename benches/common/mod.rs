@@ -111,7 +111,7 @@ impl Waits {
     pub(crate) fn policy(self) -> RetryPolicy {
         let each = self.each.max(Duration::from_millis(1));
         let wait = Backoff::new(each, each);
-        RetryPolicy::new().max_attempts(self.retries + 1).transient(wait).throttled(wait)
+        RetryPolicy::new().max_attempts(self.retries + 1).transient(wait.clone()).throttled(wait)
     }
 }
 

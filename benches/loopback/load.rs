@@ -44,7 +44,7 @@ pub(crate) fn runtime() -> Runtime {
 
 pub(crate) fn client(chain: Chain, base_url: &str) -> ClientWithMiddleware {
     let waits = Waits { retries: 2, each: Duration::from_millis(500) };
-    let service = Service::metronome().into_builder().base_url(base_url.to_owned()).retry(waits.policy());
+    let service = Service::metronome().into_builder().base_url(base_url.to_owned()).retry_policy(waits.policy());
     let services = vec![service.build().expect("a service")];
     layered(ClientBuilder::new(Client::new()), chain, services, waits).build()
 }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use http::Extensions;
 use reqwest::{Client, Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
-use reqwest_safe_retry::{Backoff, Jitter, Service, Window};
+use reqwest_safe_retry::{Backoff, ConcurrencyLimit, Jitter, Service};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::task::JoinSet;
 
@@ -66,9 +66,10 @@ fn calls() -> usize {
 async fn of(chain: Chain, base_url: &str, calls: usize) -> usize {
     let waits = Waits { retries: 1, each: Duration::from_secs(3000) };
     let wait = Backoff::new(waits.each, waits.each).jitter(Jitter::None);
-    let policy = waits.policy().transient(wait).deadline(Duration::from_secs(3600)).budget(u32::MAX);
-    let service = Service::metronome().into_builder().base_url(base_url.to_owned()).retry(policy);
-    let service = service.window(Window::Off).build().expect("a service");
+    let policy = waits.policy().transient(wait).deadline(Duration::from_secs(3600));
+    let service =
+        Service::metronome().into_builder().base_url(base_url.to_owned()).retry_policy(policy).retry_budget(u32::MAX);
+    let service = service.concurrency_limit(ConcurrencyLimit::Off).build().expect("a service");
     let answered = Arc::<AtomicUsize>::default();
     let client = layered(ClientBuilder::new(Client::new()), chain, vec![service], waits);
     let client = client.with(Answered(answered.clone())).build();

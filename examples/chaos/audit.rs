@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use metronome_simulator::Ledger;
-use reqwest_safe_retry::{Applied, Stop};
+use reqwest_safe_retry::{Applied, StopReason};
 use serde_json::{Value, json};
 
 use crate::{
@@ -94,7 +94,8 @@ impl Report {
             let line = format!("write {number} {what}, its caller was told {:?}: {}", ending.told, ending.account);
             self.failures.push(line);
         }
-        let is_explained = matches!(ending.stop, Some(Stop::Unverified | Stop::Attempts | Stop::Permanent));
+        let is_explained =
+            matches!(ending.stop, Some(StopReason::Unverified | StopReason::AttemptsExhausted | StopReason::Permanent));
         if ending.told == Applied::Unknown && !is_explained {
             self.unexplained.push(format!("write {number} left in doubt: {}", ending.account));
         }

@@ -11,7 +11,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use reqwest_safe_retry::{
-    Applied, Attempts, Backoff, Error, Jitter, RetryPolicy, SafeRetry, Service, Stop, async_trait,
+    Applied, Attempts, Backoff, Error, Jitter, RetryPolicy, SafeRetry, Service, StopReason, async_trait,
 };
 
 use crate::{
@@ -43,7 +43,7 @@ pub(crate) struct Ending {
     pub(crate) succeeded: bool,
     pub(crate) told: Applied,
     /// Why there was no further attempt, where the layer says so.
-    pub(crate) stop: Option<Stop>,
+    pub(crate) stop: Option<StopReason>,
     /// What the attempts met, where the layer says so.
     pub(crate) account: String,
 }
@@ -135,8 +135,8 @@ impl Ending {
 /// The layer as it is documented but for times and numbers.
 fn metronome(endpoint: &Endpoint) -> reqwest_safe_retry::ServiceBuilder {
     let waits = Backoff::new(WAITS.0, WAITS.1).jitter(Jitter::None);
-    let policy = RetryPolicy::new().max_attempts(5).budget(2_000).transient(waits).throttled(waits).deadline(DEADLINE);
-    Service::metronome().into_builder().base_url(endpoint.base_url.clone()).retry(policy)
+    let policy = RetryPolicy::new().max_attempts(5).transient(waits.clone()).throttled(waits).deadline(DEADLINE);
+    Service::metronome().into_builder().base_url(endpoint.base_url.clone()).retry_policy(policy).retry_budget(2_000)
 }
 
 /// Two retries after any failure of the transport, 408, 409, 429 and 5xx, without a key.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest_safe_retry::{Doubt, Verdict, Verifier, async_trait};
+use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,13 +20,13 @@ pub(crate) struct LookUp {
 
 #[async_trait]
 impl Verifier for LookUp {
-    async fn verify(&self, doubt: &Doubt<'_>) -> Verdict {
+    async fn verify(&self, doubt: &InDoubtWrite<'_>) -> Verdict {
         self.look(doubt).await.unwrap_or(Verdict::Unknown)
     }
 }
 
 impl LookUp {
-    async fn look(&self, doubt: &Doubt<'_>) -> Result<Verdict, BoxError> {
+    async fn look(&self, doubt: &InDoubtWrite<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
         let customer = &write["customer_id"];
         match doubt.url().path() {

@@ -5,7 +5,7 @@ use std::{sync::Mutex, time::Duration};
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
-use reqwest_safe_retry::{ConfigError, RetryPolicy, SafeRetry, async_trait};
+use reqwest_safe_retry::{ConcurrencyLimit, ConfigError, RetryPolicy, SafeRetry, async_trait};
 
 use crate::{
     aws::Adaptive,
@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// This crate's layer.
-    SafeRetry(Window, Budget),
+    SafeRetry(Limit, Budget),
     /// `reqwest-retry`, with so many retries.
     ReqwestRetry { retries: u32 },
     /// The AWS SDKs' mode "adaptive".
@@ -33,20 +33,20 @@ pub(crate) enum Policy {
 
 /// Whether the layer limits how many attempts are in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Window {
+pub(crate) enum Limit {
     Default,
     Off,
 }
 
 impl Policy {
-    pub(crate) const SAFE_RETRY: Self = Self::SafeRetry(Window::Default, Budget::Default);
+    pub(crate) const SAFE_RETRY: Self = Self::SafeRetry(Limit::Default, Budget::Default);
     pub(crate) const REQWEST_RETRY_UNLIMITED: Self = Self::ReqwestRetry { retries: ATTEMPTS - 1 };
 
     pub(crate) const ALL: [Self; 9] = [
         Self::SAFE_RETRY,
-        Self::SafeRetry(Window::Default, Budget::Off),
-        Self::SafeRetry(Window::Off, Budget::Default),
-        Self::SafeRetry(Window::Off, Budget::Off),
+        Self::SafeRetry(Limit::Default, Budget::Off),
+        Self::SafeRetry(Limit::Off, Budget::Default),
+        Self::SafeRetry(Limit::Off, Budget::Off),
         Self::ReqwestRetry { retries: 3 },
         Self::REQWEST_RETRY_UNLIMITED,
         Self::AwsAdaptive(Budget::Default),
@@ -56,10 +56,10 @@ impl Policy {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::SafeRetry(Window::Default, Budget::Default) => "safe-retry",
-            Self::SafeRetry(Window::Default, Budget::Off) => "safe-retry-no-budget",
-            Self::SafeRetry(Window::Off, Budget::Default) => "safe-retry-no-window",
-            Self::SafeRetry(Window::Off, Budget::Off) => "safe-retry-no-window-no-budget",
+            Self::SafeRetry(Limit::Default, Budget::Default) => "safe-retry",
+            Self::SafeRetry(Limit::Default, Budget::Off) => "safe-retry-no-budget",
+            Self::SafeRetry(Limit::Off, Budget::Default) => "safe-retry-no-limit",
+            Self::SafeRetry(Limit::Off, Budget::Off) => "safe-retry-no-limit-no-budget",
             Self::ReqwestRetry { retries: 3 } => "reqwest-retry",
             Self::ReqwestRetry { .. } => "reqwest-retry-unlimited",
             Self::AwsAdaptive(Budget::Default) => "aws-adaptive",
@@ -77,7 +77,7 @@ impl Policy {
     ) -> Result<ClientWithMiddleware, ConfigError> {
         let client = ClientBuilder::new(reqwest::Client::new());
         let client = match self {
-            Self::SafeRetry(window, budget) => client.with(layer(window, budget, rng)?),
+            Self::SafeRetry(limit, budget) => client.with(layer(limit, budget, rng)?),
             Self::ReqwestRetry { retries } => peer::reqwest_retry(client, retries, rng),
             Self::AwsAdaptive(quota) => client.with(Adaptive::new(quota, clock, rng)),
             Self::Oracle => client.with(Oracle { clock, next: Mutex::default() }),
@@ -86,23 +86,23 @@ impl Policy {
     }
 }
 
-/// This crate's layer as it comes, but for attempts and deadline.
-fn layer(window: Window, budget: Budget, rng: SeededRng) -> Result<SafeRetry, ConfigError> {
+/// This crate's layer with its defaults, except for attempts and deadline.
+fn layer(limit: Limit, budget: Budget, rng: SeededRng) -> Result<SafeRetry, ConfigError> {
     let policy = RetryPolicy::new().max_attempts(ATTEMPTS).deadline(DEADLINE);
-    let window = match window {
-        Window::Default => reqwest_safe_retry::Window::default(),
-        Window::Off => reqwest_safe_retry::Window::Off,
+    let limit = match limit {
+        Limit::Default => ConcurrencyLimit::Adaptive,
+        Limit::Off => ConcurrencyLimit::Off,
     };
-    let policy = match budget {
-        Budget::Default => policy,
-        Budget::Off => policy.retry_costs(0, 0),
+    let builder = reqwest_safe_retry::Service::builder("service", Service::URL);
+    let builder = match budget {
+        Budget::Default => builder,
+        Budget::Off => builder.retry_costs(0, 0),
     };
-    let service =
-        reqwest_safe_retry::Service::builder("service").base_url(Service::URL).retry(policy).window(window).build()?;
+    let service = builder.retry_policy(policy).concurrency_limit(limit).build()?;
     Ok(SafeRetry::try_new([service])?.clock(rng))
 }
 
-/// Sends in the order of asking, one request in each thousandth of a second; who is refused asks again at once.
+/// Sends in the order of asking, one request per millisecond; a refused call asks again at once.
 #[derive(Debug)]
 struct Oracle {
     clock: Clock,

@@ -38,7 +38,7 @@ pub(crate) struct Layered {
 /// The defaults but for the waits, which are short and without jitter: a run is quick, and two runs read alike.
 pub(crate) fn quick_policy() -> RetryPolicy {
     let waits = Backoff::new(WAIT, Duration::from_secs(2)).jitter(Jitter::None);
-    RetryPolicy::new().transient(waits).throttled(waits)
+    RetryPolicy::new().transient(waits.clone()).throttled(waits)
 }
 
 impl Layered {
@@ -46,7 +46,7 @@ impl Layered {
         let metronome = Service::metronome()
             .into_builder()
             .base_url(endpoint.base_url.clone())
-            .retry(policy)
+            .retry_policy(policy)
             .verifier(LookUp { endpoint: endpoint.clone() })
             .build()?;
         let client = ClientBuilder::new(endpoint.http.clone()).with(SafeRetry::try_new([metronome])?).build();

@@ -14,7 +14,7 @@ impl From<&Attempts> for Timeline {
         let mut line = Self::default();
         let mut following = attempts.iter().skip(1);
         for attempt in attempts {
-            line.met(attempt.met(), attempt.status());
+            line.met(attempt.outcome(), attempt.status());
             let verdict = attempt.verdict().map(|verdict| format!(", {verdict}")).unwrap_or_default();
             let key = following.next().map_or("", |next| key_note(attempt, next));
             match attempt.wait() {
@@ -22,7 +22,7 @@ impl From<&Attempts> for Timeline {
                 None => line.push(verdict.replace(',', " →")),
             }
         }
-        if attempts.is_reconciled() {
+        if attempts.is_verified_applied() {
             line.end("reconciled");
         }
         line

@@ -1,6 +1,6 @@
 //! A verifier: looks a write up where it would be, and says "unknown" whenever it is not sure.
 
-use reqwest_safe_retry::{Doubt, Verdict, Verifier, async_trait};
+use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
 use crate::endpoint::{BoxError, Endpoint};
@@ -27,13 +27,13 @@ enum Likeness {
 
 #[async_trait]
 impl Verifier for LookUp {
-    async fn verify(&self, doubt: &Doubt<'_>) -> Verdict {
+    async fn verify(&self, doubt: &InDoubtWrite<'_>) -> Verdict {
         self.look(doubt).await.unwrap_or(Verdict::Unknown)
     }
 }
 
 impl LookUp {
-    async fn look(&self, doubt: &Doubt<'_>) -> Result<Verdict, BoxError> {
+    async fn look(&self, doubt: &InDoubtWrite<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
         let (customer, contract) = (&write["customer_id"], &write["contract_id"]);
         let (list, likeness, question): (_, fn(&Value, &Value) -> Likeness, _) = match doubt.url().path() {

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use http::Method;
 
-use self::Repeat::{
-    Deduped, DedupedByIngestAlias, DedupedByUniquenessKey, Duplicates, MayStack, Nothing, Rejected, Replaces,
-    SameEndState,
-};
+use self::Repeat::{Deduped, DedupedByUniquenessKey, Duplicates, MayStack, Nothing, Rejected, Replaces, SameEndState};
 use crate::{
-    hint::RateLimiting,
-    idempotency::{Idempotency, KeyKind, Meaning},
-    policy::StatusSet,
-    route::{Effect, Route},
-    service::{RequestFacts, Service},
-    source::{Evidence, Rule, Source},
+    decide::{
+        effect::Effect,
+        key::{KeyKind, Meaning},
+        status_set::StatusSet,
+    },
+    hooks::RequestFacts,
+    service::{
+        idempotency::Idempotency,
+        rate_limiting::RateLimiting,
+        route::Route,
+        service::Service,
+        source::{Evidence, Rule, Source},
+    },
 };
 
 const IDEMPOTENCY: &str = "https://docs.metronome.com/api-reference/idempotency";
@@ -22,58 +26,62 @@ const STATUS_CODES: &str = "https://docs.metronome.com/api-reference/status-code
 const INGEST: &str = "https://docs.metronome.com/api-reference/usage/ingest-events";
 const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 
+/// [Metronome](https://docs.metronome.com), at `https://api.metronome.com`.
+///
+/// | rule | page |
+/// |---|---|
+/// | `Idempotency-Key` on all POST endpoints; kept for at least 24 hours | [idempotency] |
+/// | the first result is stored once execution has begun, a 500 included: [`KeyKind::ReplayAll`] | [idempotency] |
+/// | after a 5xx: verify that nothing was partly created, then a different key | [status codes] |
+/// | every 5xx may be retried (501 and 505, which name a lasting inability, are left out) | [status codes] |
+/// | a 429 names the limit's scope in `X-Metronome-Rate-Limit-Type`: `client` or `customer` | [status codes] |
+/// | a `uniqueness_key` in use is answered 409 ("This uniqueness key has already been used.") | [idempotency] |
+/// | on `/v2/contracts/edit` it is answered 422 ("Uniqueness key already exists: ...") | observed, not documented |
+/// | `/v1/ingest` recognises repeats by `transaction_id` for 34 days, and needs no key | [ingest] |
+///
+/// The effects of the 151 operations are in this file's table. An unknown POST path counts as a write.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyKind, services};
+///
+/// let metronome = services::metronome();
+/// assert_eq!(metronome.idempotency().kind, KeyKind::ReplayAll);
+/// assert_eq!(metronome.base_url(), "https://api.metronome.com/");
+/// ```
+///
+/// The pages were read in copies of 2026-07-13.
+///
+/// [idempotency]: https://docs.metronome.com/api-reference/idempotency
+/// [status codes]: https://docs.metronome.com/api-reference/status-codes
+/// [ingest]: https://docs.metronome.com/api-reference/usage/ingest-events
+pub fn metronome() -> Service {
+    const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    Service::builder("metronome", "https://api.metronome.com")
+        .idempotency(
+            Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
+                .methods([Method::POST])
+                .retention(A_DAY)
+                .response_matching(409, "uniqueness key", Meaning::AlreadyExists)
+                .response_matching(422, "uniqueness key already exists", Meaning::AlreadyExists),
+        )
+        .retryable(StatusSet::of(&[408, 425, 429]).with(500..=599).without(&[501, 505]))
+        .rate_limiting(RateLimiting::new().scope_header("x-metronome-rate-limit-type", ["customer"]))
+        .limit_key(customer)
+        .sources([
+            Source::new(IDEMPOTENCY, "2026-07-13", [Rule::Key, Rule::Stored, Rule::Retention, Rule::Responses]),
+            Source::new(STATUS_CODES, "2026-07-13", [Rule::Retryable, Rule::RateLimits, Rule::Errors]),
+            Source::new(INGEST, "2026-07-13", [Rule::Routes]),
+            // The 422 on `/v2/contracts/edit`, and most of what a repeat does.
+            Source::new(INCIDENT, "2026", [Rule::Responses, Rule::Routes]).evidence(Evidence::Observed),
+        ])
+        .routes(OPERATIONS.iter().map(|(method, path, repeat)| repeat.route(method.clone(), path)))
+        .shipped()
+}
+
 impl Service {
-    /// [Metronome](https://docs.metronome.com), at `https://api.metronome.com`.
-    ///
-    /// | rule | page |
-    /// |---|---|
-    /// | `Idempotency-Key` on all POST endpoints; kept for at least 24 hours | [idempotency] |
-    /// | the first result is stored once execution has begun, a 500 included: [`KeyKind::ReplayAll`] | [idempotency] |
-    /// | after a 5xx: verify that nothing was partly created, then a different key | [status codes] |
-    /// | every 5xx may be retried (501 and 505, which name a lasting inability, are left out) | [status codes] |
-    /// | a 429 names the limit's scope in `X-Metronome-Rate-Limit-Type`: `client` or `customer` | [status codes] |
-    /// | a `uniqueness_key` in use is answered 409 ("This uniqueness key has already been used.") | [idempotency] |
-    /// | on `/v2/contracts/edit` it is answered 422 ("Uniqueness key already exists: ...") | observed, not documented |
-    /// | `/v1/ingest` recognises repeats by `transaction_id` for 34 days, and needs no key | [ingest] |
-    ///
-    /// The effects of the 151 operations are in this file's table. An unknown POST path counts as a write.
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{KeyKind, Service};
-    ///
-    /// let metronome = Service::metronome();
-    /// assert_eq!(metronome.idempotency().kind(), KeyKind::ReplayAll);
-    /// assert_eq!(metronome.base_url(), "https://api.metronome.com/");
-    /// ```
-    ///
-    /// The pages were read in copies of 2026-07-13.
-    ///
-    /// [idempotency]: https://docs.metronome.com/api-reference/idempotency
-    /// [status codes]: https://docs.metronome.com/api-reference/status-codes
-    /// [ingest]: https://docs.metronome.com/api-reference/usage/ingest-events
+    /// Short for [`services::metronome`](crate::services::metronome()).
     pub fn metronome() -> Self {
-        const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self::builder("metronome")
-            .base_url("https://api.metronome.com")
-            .idempotency(
-                Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
-                    .keyed([Method::POST])
-                    .retention(A_DAY)
-                    .conflict_saying(409, "uniqueness key", Meaning::AlreadyExists)
-                    .conflict_saying(422, "uniqueness key already exists", Meaning::AlreadyExists),
-            )
-            .retryable(StatusSet::of(&[408, 425, 429]).with(500..=599).without(&[501, 505]))
-            .rate_limiting(RateLimiting::new().scope_header("x-metronome-rate-limit-type"))
-            .customer(customer)
-            .sources([
-                Source::new(IDEMPOTENCY, "2026-07-13", [Rule::Key, Rule::Stored, Rule::Retention, Rule::Conflicts]),
-                Source::new(STATUS_CODES, "2026-07-13", [Rule::Retryable, Rule::RateLimits, Rule::Errors]),
-                Source::new(INGEST, "2026-07-13", [Rule::Routes]),
-                // The 422 on `/v2/contracts/edit`, and most of what a repeat does.
-                Source::new(INCIDENT, "2026", [Rule::Conflicts, Rule::Routes]).evidenced(Evidence::Observed),
-            ])
-            .routes(OPERATIONS.iter().map(|(method, path, repeat)| repeat.route(method.clone(), path)))
-            .shipped()
+        metronome()
     }
 }
 
@@ -91,7 +99,6 @@ enum Repeat {
     Replaces,
     Deduped,
     DedupedByUniquenessKey,
-    DedupedByIngestAlias,
     Rejected,
     MayStack,
     Duplicates,
@@ -105,18 +112,15 @@ impl Repeat {
             // It answers a repeat like the first time, so that a key would add nothing.
             Deduped => Route::new(method, path, Effect::Deduplicated).unkeyed(),
             DedupedByUniquenessKey => Route::new(method, path, Effect::Write).deduplicated_by("/uniqueness_key"),
-            // A customer may have been created without its aliases: then they do not keep a second one from being created.
-            DedupedByIngestAlias => {
-                Route::new(method, path, Effect::Write).deduplicated_unless_half_done_by("/ingest_aliases")
-            }
             Rejected | MayStack | Duplicates => Route::new(method, path, Effect::Write),
         }
     }
 }
 
 /// The 151 operations of the published specification. What a repeat does is documented for few of them; for the others
-/// it is judged by what the operation does, and against repeating where that is open. The composite operation nests its
-/// `uniqueness_key` and aliases, and nothing says that they guard all of its parts: it counts as a plain write.
+/// it follows from what the operation does, and if that is open the operation is not repeated. The composite operation nests its
+/// `uniqueness_key`, and nothing says that it covers all of its parts: it counts as a plain write; and so does creating a
+/// customer, whose `ingest_aliases` may be missing after an internal error.
 const OPERATIONS: &[(Method, &str, Repeat)] = &[
     (Method::POST, "/v1/alerts/archive", Rejected),
     (Method::POST, "/v1/alerts/create", DedupedByUniquenessKey),
@@ -196,7 +200,7 @@ const OPERATIONS: &[(Method, &str, Repeat)] = &[
     (Method::POST, "/v1/customer-alerts/list", Nothing),
     (Method::POST, "/v1/customer-alerts/reset", SameEndState),
     (Method::GET, "/v1/customers", Nothing),
-    (Method::POST, "/v1/customers", DedupedByIngestAlias),
+    (Method::POST, "/v1/customers", Duplicates),
     (Method::POST, "/v1/customers/archive", Rejected),
     (Method::POST, "/v1/customers/getNamedSchedule", Nothing),
     (Method::POST, "/v1/customers/setBillableStatus", SameEndState),
@@ -274,31 +278,29 @@ const OPERATIONS: &[(Method, &str, Repeat)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::plan::Plan;
 
     #[test]
-    fn the_table_holds_every_operation_once() {
+    fn table_has_every_operation_once() {
         assert_eq!(OPERATIONS.len(), 151);
-        let metronome = Service::metronome();
+        let metronome = metronome();
         for (method, path, _) in OPERATIONS {
-            let url = format!("https://api.metronome.com{}", path.replace(['{', '}'], "")).parse().unwrap();
-            let documented = metronome.operation(method, &url);
-            let unknown = metronome.operation(&Method::from_bytes(b"UNKNOWN").unwrap(), &url);
-            assert!(unknown.guard.is_none());
-            if *method == Method::POST {
-                assert_eq!(documented.keyed, documented.effect != Effect::Read && *path != "/v1/ingest", "{path}");
-            } else {
-                assert!(!documented.keyed, "{method} {path}");
-            }
+            let path = path.replace(['{', '}'], "");
+            let documented = Plan::of_service(&metronome, method, &path);
+            assert!(metronome.route_table().find(method, &path).is_some(), "{method} {path}");
+            assert!(metronome.route_table().find(&Method::TRACE, &path).is_none(), "{path}");
+            let is_write = documented.effect != Effect::Read && path != "/v1/ingest";
+            assert_eq!(documented.keyed, *method == Method::POST && is_write, "{method} {path}");
         }
     }
 
     #[test]
     fn effects_follow_what_a_repeat_does() {
-        let metronome = Service::metronome();
-        for (method, path, effect, guard, keyed) in [
+        let metronome = metronome();
+        for (method, path, effect, deduplicated_by, keyed) in [
             (Method::POST, "/v1/contracts/list", Effect::Read, None, false),
             (Method::GET, "/v1/customers", Effect::Read, None, false),
-            (Method::POST, "/v1/customers", Effect::Write, Some("/ingest_aliases"), true),
+            (Method::POST, "/v1/customers", Effect::Write, None, true),
             (Method::POST, "/v1/contracts/create", Effect::Write, Some("/uniqueness_key"), true),
             (Method::POST, "/v2/contracts/edit", Effect::Write, Some("/uniqueness_key"), true),
             (Method::POST, "/v1/contracts/addManualBalanceLedgerEntry", Effect::Write, None, true),
@@ -310,10 +312,9 @@ mod tests {
             (Method::POST, "/", Effect::Write, None, true),
             (Method::PUT, "/v1/unknown", Effect::Idempotent, None, false),
         ] {
-            let url = format!("https://api.metronome.com{path}?q=1").parse().unwrap();
-            let operation = metronome.operation(&method, &url);
-            let pointer = operation.guard.map(|guard| guard.pointer.as_ref());
-            assert_eq!((operation.effect, pointer, operation.keyed), (effect, guard, keyed), "{method} {path}");
+            let plan = Plan::of_service(&metronome, &method, path);
+            let found = (plan.effect, plan.deduplicated_by(), plan.keyed);
+            assert_eq!(found, (effect, deduplicated_by, keyed), "{method} {path}");
         }
     }
 }

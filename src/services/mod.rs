@@ -1,19 +1,47 @@
-//! The descriptions that ship with the crate: data, each rule with the page it comes from.
+//! The shipped services: each a description by data, with the page that every rule comes from, and the vendor's error
+//! bodies beside it.
+//!
+//! ```
+//! use reqwest_safe_retry::{SafeRetry, services};
+//!
+//! let layer = SafeRetry::new([services::metronome(), services::stripe::v1(), services::stripe::v2()]);
+//! assert_eq!(layer.services()[1].name(), "stripe_v1");
+//! ```
+//!
+//! Base URLs and everything else can be changed with [`Service::at`](crate::Service::at) and
+//! [`Service::into_builder`](crate::Service::into_builder).
 
-pub(crate) mod adyen;
+pub mod adyen;
 mod checkout_com;
 mod draft;
 mod fireblocks;
 mod increase;
 mod lago;
+mod lenient;
 mod metronome;
 mod modern_treasury;
 mod openai;
 mod orb;
-pub(crate) mod paypal;
+pub mod paypal;
 mod plaid;
-pub(crate) mod problem;
+pub mod problem;
 mod solid;
 mod square;
-pub(crate) mod stripe;
+pub mod stripe;
 mod zuora;
+
+pub use adyen::adyen;
+pub use checkout_com::checkout_com;
+pub use draft::idempotency_key_draft;
+pub use fireblocks::fireblocks;
+pub use increase::increase;
+pub use lago::lago;
+pub use metronome::metronome;
+pub use modern_treasury::modern_treasury;
+pub use openai::openai;
+pub use orb::orb;
+pub use paypal::paypal;
+pub use plaid::plaid;
+pub use solid::solid;
+pub use square::square;
+pub use zuora::zuora;

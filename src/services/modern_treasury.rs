@@ -5,56 +5,53 @@ use std::time::Duration;
 use http::Method;
 
 use crate::{
-    error_format::ErrorFormat,
-    idempotency::{Idempotency, KeyKind, Meaning},
-    service::Service,
-    source::{Rule, Source},
+    decide::key::{KeyKind, Meaning},
+    service::{
+        error_format::ErrorFormat,
+        idempotency::Idempotency,
+        service::Service,
+        source::{Rule, Source},
+    },
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Service {
-    /// [Modern Treasury](https://docs.moderntreasury.com), at `https://app.moderntreasury.com/api`.
-    ///
-    /// | rule | page |
-    /// |---|---|
-    /// | `Idempotency-Key` on POST; kept for 24 hours; scoped to the API key and **independent of the route** | [idempotent requests] |
-    /// | only successes are stored: after an interruption or error the next request executes | [idempotent requests] |
-    /// | 429, 500, 502, 503 and 504 are to be repeated | [idempotent requests] |
-    /// | 409: the first request is still being stored | [idempotent requests] |
-    ///
-    /// The page was read in 2026.
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{KeyKind, Service};
-    ///
-    /// assert_eq!(Service::modern_treasury().idempotency().kind(), KeyKind::ReplaySuccess);
-    /// ```
-    ///
-    /// [idempotent requests]: https://docs.moderntreasury.com/platform/reference/idempotent-requests
-    pub fn modern_treasury() -> Self {
-        Self::builder("modern_treasury")
-            .base_url("https://app.moderntreasury.com/api")
-            .idempotency(
-                Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
-                    .keyed([Method::POST])
-                    .retention(DAY)
-                    .conflict(409, Meaning::InProgress),
-            )
-            .error_format(
-                ErrorFormat::new()
-                    .message(["/errors/message", "/message"])
-                    .code(["/errors/code"])
-                    .error_type(["/type"]),
-            )
-            .sources([
-                Source::new(
-                    "https://docs.moderntreasury.com/platform/reference/idempotent-requests",
-                    "2026",
-                    [Rule::Key, Rule::Stored, Rule::Retention, Rule::Conflicts, Rule::Retryable],
-                ),
-                Source::new("https://docs.moderntreasury.com/platform/reference/errors", "2026", [Rule::Errors]),
-            ])
-            .shipped()
-    }
+/// [Modern Treasury](https://docs.moderntreasury.com), at `https://app.moderntreasury.com/api`.
+///
+/// | rule | page |
+/// |---|---|
+/// | `Idempotency-Key` on POST; kept for 24 hours; scoped to the API key and **independent of the route** | [idempotent requests] |
+/// | only successes are stored: after an interruption or error the next request executes | [idempotent requests] |
+/// | 429, 500, 502, 503 and 504 are to be repeated | [idempotent requests] |
+/// | 409: the first request is still being stored | [idempotent requests] |
+///
+/// The page was read in 2026.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyKind, services};
+///
+/// assert_eq!(services::modern_treasury().idempotency().kind, KeyKind::ReplaySuccess);
+/// ```
+///
+/// [idempotent requests]: https://docs.moderntreasury.com/platform/reference/idempotent-requests
+pub fn modern_treasury() -> Service {
+    Service::builder("modern_treasury", "https://app.moderntreasury.com/api")
+        .idempotency(
+            Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
+                .methods([Method::POST])
+                .retention(DAY)
+                .response(409, Meaning::InProgress),
+        )
+        .error_format(
+            ErrorFormat::new().message(["/errors/message", "/message"]).code(["/errors/code"]).error_type(["/type"]),
+        )
+        .sources([
+            Source::new(
+                "https://docs.moderntreasury.com/platform/reference/idempotent-requests",
+                "2026",
+                [Rule::Key, Rule::Stored, Rule::Retention, Rule::Responses, Rule::Retryable],
+            ),
+            Source::new("https://docs.moderntreasury.com/platform/reference/errors", "2026", [Rule::Errors]),
+        ])
+        .shipped()
 }

@@ -1,45 +1,43 @@
 //! OpenAI's API, which has no keys.
 
-use crate::{
+use crate::service::{
     error_format::ErrorFormat,
-    hint::{HintHeader, RateLimiting},
     idempotency::Idempotency,
+    rate_limiting::{RateLimiting, RetryAfterHeader},
     service::Service,
     source::{Evidence, Rule, Source},
 };
 
-impl Service {
-    /// [OpenAI](https://platform.openai.com/docs), at `https://api.openai.com`.
-    ///
-    /// | rule | page |
-    /// |---|---|
-    /// | no idempotency keys are documented, and the SDK sends none: [`KeyKind::None`](crate::KeyKind::None) | openai-python |
-    /// | `x-should-retry` says whether to send the request again | openai-python |
-    /// | `retry-after-ms` is read before `retry-after` | openai-python |
-    ///
-    /// The SDK repeats a POST after a 5xx all the same; this layer does not, and its `x-should-retry` does not change that.
-    /// The source was read in 2026.
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{KeyKind, Service};
-    ///
-    /// assert_eq!(Service::openai().idempotency().kind(), KeyKind::None);
-    /// ```
-    pub fn openai() -> Self {
-        Self::builder("openai")
-            .base_url("https://api.openai.com")
-            .idempotency(Idempotency::none())
-            .retry_signal("x-should-retry")
-            .rate_limiting(RateLimiting::new().hints([HintHeader::millis("retry-after-ms"), HintHeader::retry_after()]))
-            .error_format(
-                ErrorFormat::new().message(["/error/message"]).code(["/error/code"]).error_type(["/error/type"]),
-            )
-            .sources([Source::new(
-                "https://github.com/openai/openai-python",
-                "2026",
-                [Rule::Key, Rule::Stored, Rule::Signals, Rule::RateLimits, Rule::Errors],
-            )
-            .evidenced(Evidence::SourceCode)])
-            .shipped()
-    }
+/// [OpenAI](https://platform.openai.com/docs), at `https://api.openai.com`.
+///
+/// | rule | page |
+/// |---|---|
+/// | no idempotency keys are documented, and the SDK sends none: [`KeyKind::Unsupported`](crate::KeyKind::Unsupported) | openai-python |
+/// | `x-should-retry` says whether to send the request again | openai-python |
+/// | `retry-after-ms` is read before `retry-after` | openai-python |
+///
+/// The SDK repeats a POST after a 5xx all the same; this layer does not, and its `x-should-retry` does not change that.
+/// The source was read in 2026.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyKind, services};
+///
+/// assert_eq!(services::openai().idempotency().kind, KeyKind::Unsupported);
+/// ```
+pub fn openai() -> Service {
+    Service::builder("openai", "https://api.openai.com")
+        .idempotency(Idempotency::none())
+        .retry_signal("x-should-retry")
+        .rate_limiting(
+            RateLimiting::new()
+                .retry_after_headers([RetryAfterHeader::millis("retry-after-ms"), RetryAfterHeader::retry_after()]),
+        )
+        .error_format(ErrorFormat::new().message(["/error/message"]).code(["/error/code"]).error_type(["/error/type"]))
+        .sources([Source::new(
+            "https://github.com/openai/openai-python",
+            "2026",
+            [Rule::Key, Rule::Stored, Rule::Signals, Rule::RateLimits, Rule::Errors],
+        )
+        .evidence(Evidence::SourceCode)])
+        .shipped()
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::lenient::lenient;
+use super::lenient::lenient;
 
 /// The body of an error of the type `application/problem+json`, for [`Error::detail`](crate::Error::detail).
 ///
@@ -11,7 +11,7 @@ use crate::lenient::lenient;
 /// not the one in the body.
 ///
 /// ```
-/// use reqwest_safe_retry::problem::ProblemDetails;
+/// use reqwest_safe_retry::services::problem::ProblemDetails;
 ///
 /// let body = r#"{"title":"Out of credit","status":"no number","balance":30}"#;
 /// let problem: ProblemDetails = serde_json::from_str(body)?;

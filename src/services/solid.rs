@@ -3,51 +3,51 @@
 use http::Method;
 
 use crate::{
-    error_format::ErrorFormat,
-    idempotency::{Idempotency, KeyKind, Meaning},
-    service::Service,
-    source::{Rule, Source},
+    decide::key::{KeyKind, Meaning},
+    service::{
+        error_format::ErrorFormat,
+        idempotency::Idempotency,
+        service::Service,
+        source::{Rule, Source},
+    },
 };
 
-impl Service {
-    /// [Solid](https://docs.solidfi.com), at `https://api.solidfi.com`.
-    ///
-    /// | rule | page |
-    /// |---|---|
-    /// | `idempotency-key` on POST and PATCH (in `/v1` named `sd-idempotency-key`) | [documentation] |
-    /// | every status except that of the rate limit is stored | [documentation] |
-    /// | 409 `EC_QLDB_OCC_ERROR_RETRY`: nothing happened, to be sent with a new key: [`KeyKind::Poisoned`](crate::KeyKind::Poisoned) | [documentation] |
-    ///
-    /// After a 500 the stored error would come back under the same key, so that only a verdict leads to a new one. The
-    /// pages were read in 2026.
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{KeyKind, Service};
-    ///
-    /// assert_eq!(Service::solid().idempotency().kind(), KeyKind::Poisoned);
-    /// ```
-    ///
-    /// [documentation]: https://docs.solidfi.com
-    pub fn solid() -> Self {
-        Self::builder("solid")
-            .base_url("https://api.solidfi.com")
-            .idempotency(
-                Idempotency::header("idempotency-key", KeyKind::Poisoned)
-                    .keyed([Method::POST, Method::PATCH])
-                    .conflict_saying(409, "EC_QLDB_OCC_ERROR_RETRY", Meaning::RotateAtOnce),
-            )
-            .error_format(
-                ErrorFormat::new()
-                    .message(["/errorMessage", "/sysMessage"])
-                    .code(["/errorCode"])
-                    .request_id_headers(["x-request-id"])
-                    .request_id(["/requestId"]),
-            )
-            .sources([Source::new(
-                "https://docs.solidfi.com",
-                "2026",
-                [Rule::Key, Rule::Stored, Rule::Conflicts, Rule::Errors],
-            )])
-            .shipped()
-    }
+/// [Solid](https://docs.solidfi.com), at `https://api.solidfi.com`.
+///
+/// | rule | page |
+/// |---|---|
+/// | `idempotency-key` on POST and PATCH (in `/v1` named `sd-idempotency-key`) | [documentation] |
+/// | every status except that of the rate limit is stored | [documentation] |
+/// | 409 `EC_QLDB_OCC_ERROR_RETRY`: nothing happened, to be sent with a new key: [`KeyKind::InvalidatedByError`](crate::KeyKind::InvalidatedByError) | [documentation] |
+///
+/// After a 500 the stored error would come back under the same key, so that only a verdict leads to a new one. The
+/// pages were read in 2026.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyKind, services};
+///
+/// assert_eq!(services::solid().idempotency().kind, KeyKind::InvalidatedByError);
+/// ```
+///
+/// [documentation]: https://docs.solidfi.com
+pub fn solid() -> Service {
+    Service::builder("solid", "https://api.solidfi.com")
+        .idempotency(
+            Idempotency::header("idempotency-key", KeyKind::InvalidatedByError)
+                .methods([Method::POST, Method::PATCH])
+                .response_matching(409, "EC_QLDB_OCC_ERROR_RETRY", Meaning::NotApplied),
+        )
+        .error_format(
+            ErrorFormat::new()
+                .message(["/errorMessage", "/sysMessage"])
+                .code(["/errorCode"])
+                .request_id_headers(["x-request-id"])
+                .request_id(["/requestId"]),
+        )
+        .sources([Source::new(
+            "https://docs.solidfi.com",
+            "2026",
+            [Rule::Key, Rule::Stored, Rule::Responses, Rule::Errors],
+        )])
+        .shipped()
 }

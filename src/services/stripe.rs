@@ -5,104 +5,101 @@ use std::time::Duration;
 use http::Method;
 use serde::Deserialize;
 
+use super::lenient::lenient;
 use crate::{
-    error_format::ErrorFormat,
-    idempotency::{Idempotency, KeyKind, Meaning},
-    lenient::lenient,
-    service::{Service, ServiceBuilder},
-    source::{Evidence, Rule, Source},
+    decide::key::{KeyKind, Meaning},
+    service::{
+        builder::ServiceBuilder,
+        error_format::ErrorFormat,
+        idempotency::Idempotency,
+        service::Service,
+        source::{Evidence, Rule, Source},
+    },
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Service {
-    /// [Stripe](https://docs.stripe.com/api), the paths under `/v1` at `https://api.stripe.com`.
-    ///
-    /// | rule | page |
-    /// |---|---|
-    /// | `Idempotency-Key` on POST, at most 255 characters; kept for at least 24 hours | [requests] |
-    /// | status and body of the first executed request are stored, a 500 included | [requests], [low-level] |
-    /// | a key with other parameters is answered 400 with the type `idempotency_error` | stripe-ruby, its tests |
-    /// | 409 `idempotency_key_in_use`: another request with the key is being executed | [low-level] |
-    /// | `Stripe-Should-Retry` says whether to send the request again | [low-level] |
-    /// | `Idempotent-Replayed: true` marks a stored answer | [low-level] |
-    ///
-    /// Stripe advises against a new key after a 500; without a verifier this layer never makes one. Error bodies are
-    /// [`stripe::ErrorBody`](crate::stripe::ErrorBody). The pages were read in 2026.
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{KeyKind, Service};
-    ///
-    /// assert_eq!(Service::stripe_v1().idempotency().kind(), KeyKind::ReplayAll);
-    /// ```
-    ///
-    /// [requests]: https://docs.stripe.com/api/idempotent_requests
-    /// [low-level]: https://docs.stripe.com/error-low-level
-    pub fn stripe_v1() -> Self {
-        stripe("stripe_v1", "https://api.stripe.com/v1")
-            .idempotency(
-                Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
-                    .keyed([Method::POST])
-                    .retention(DAY)
-                    .conflict_saying(400, "idempotency_error", Meaning::OtherParameters)
-                    .conflict(409, Meaning::InProgress)
-                    .replay_marker("idempotent-replayed"),
-            )
-            .sources([
-                Source::new(REQUESTS, "2026", [Rule::Key, Rule::Stored, Rule::Retention]),
-                Source::new(LOW_LEVEL, "2026", [Rule::Stored, Rule::Signals, Rule::Replay, Rule::Conflicts]),
-                Source::new("https://github.com/stripe/stripe-ruby", "2026", [Rule::Conflicts])
-                    .evidenced(Evidence::SourceCode),
-            ])
-            .shipped()
-    }
+/// [Stripe](https://docs.stripe.com/api), the paths under `/v1` at `https://api.stripe.com`.
+///
+/// | rule | page |
+/// |---|---|
+/// | `Idempotency-Key` on POST, at most 255 characters; kept for at least 24 hours | [requests] |
+/// | status and body of the first executed request are stored, a 500 included | [requests], [low-level] |
+/// | a key with other parameters is answered 400 with the type `idempotency_error` | stripe-ruby, its tests |
+/// | 409 `idempotency_key_in_use`: another request with the key is being executed | [low-level] |
+/// | `Stripe-Should-Retry` says whether to send the request again | [low-level] |
+/// | `Idempotent-Replayed: true` marks a stored answer | [low-level] |
+///
+/// Stripe advises against a new key after a 500; without a verifier this layer never makes one. Error bodies are
+/// [`ErrorBody`]. The pages were read in 2026.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyKind, services};
+///
+/// assert_eq!(services::stripe::v1().idempotency().kind, KeyKind::ReplayAll);
+/// ```
+///
+/// [requests]: https://docs.stripe.com/api/idempotent_requests
+/// [low-level]: https://docs.stripe.com/error-low-level
+pub fn v1() -> Service {
+    stripe("stripe_v1", "https://api.stripe.com/v1")
+        .idempotency(
+            Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
+                .methods([Method::POST])
+                .retention(DAY)
+                .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
+                .response(409, Meaning::InProgress)
+                .replay_header("idempotent-replayed"),
+        )
+        .sources([
+            Source::new(REQUESTS, "2026", [Rule::Key, Rule::Stored, Rule::Retention]),
+            Source::new(LOW_LEVEL, "2026", [Rule::Stored, Rule::Signals, Rule::Replay, Rule::Responses]),
+            Source::new("https://github.com/stripe/stripe-ruby", "2026", [Rule::Responses])
+                .evidence(Evidence::SourceCode),
+        ])
+        .shipped()
+}
 
-    /// [Stripe](https://docs.stripe.com/api), the paths under `/v2` at `https://api.stripe.com`.
-    ///
-    /// | rule | page |
-    /// |---|---|
-    /// | `Idempotency-Key` on POST and DELETE, a UUID advised; kept for 30 days | [requests] |
-    /// | successes are not repeated; what failed or was done in part is carried on under the same key | [requests] |
-    /// | `Stripe-Should-Retry` says whether to send the request again | stripe-node |
-    ///
-    /// The meaning of its conflicts is not documented; those of `/v1` are assumed, which only ever keep the key. The
-    /// page was read in its preview of 2026-09.
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{KeyKind, Service};
-    ///
-    /// assert_eq!(Service::stripe_v2().idempotency().kind(), KeyKind::ReplaySuccess);
-    /// ```
-    ///
-    /// [requests]: https://docs.stripe.com/api/idempotent_requests
-    pub fn stripe_v2() -> Self {
-        stripe("stripe_v2", "https://api.stripe.com/v2")
-            .idempotency(
-                Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
-                    .keyed([Method::POST, Method::DELETE])
-                    .retention(30 * DAY)
-                    .conflict_saying(400, "idempotency_error", Meaning::OtherParameters)
-                    .conflict(409, Meaning::InProgress),
-            )
-            .sources([
-                Source::new(REQUESTS, "2026-09", [Rule::Key, Rule::Stored, Rule::Retention]),
-                Source::new(
-                    "https://github.com/stripe/stripe-node",
-                    "2026",
-                    [Rule::Key, Rule::Signals, Rule::Conflicts],
-                )
-                .evidenced(Evidence::SourceCode),
-            ])
-            .shipped()
-    }
+/// [Stripe](https://docs.stripe.com/api), the paths under `/v2` at `https://api.stripe.com`.
+///
+/// | rule | page |
+/// |---|---|
+/// | `Idempotency-Key` on POST and DELETE, a UUID advised; kept for 30 days | [requests] |
+/// | successes are not repeated; what failed or was done in part is carried on under the same key | [requests] |
+/// | `Stripe-Should-Retry` says whether to send the request again | stripe-node |
+///
+/// The meaning of its conflicts is not documented; those of `/v1` are assumed, which only ever keep the key. The
+/// page was read in its preview of 2026-09.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyKind, services};
+///
+/// assert_eq!(services::stripe::v2().idempotency().kind, KeyKind::ReplaySuccess);
+/// ```
+///
+/// [requests]: https://docs.stripe.com/api/idempotent_requests
+pub fn v2() -> Service {
+    stripe("stripe_v2", "https://api.stripe.com/v2")
+        .idempotency(
+            Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
+                .methods([Method::POST, Method::DELETE])
+                .retention(30 * DAY)
+                .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
+                .response(409, Meaning::InProgress),
+        )
+        .sources([
+            Source::new(REQUESTS, "2026-09", [Rule::Key, Rule::Stored, Rule::Retention]),
+            Source::new("https://github.com/stripe/stripe-node", "2026", [Rule::Key, Rule::Signals, Rule::Responses])
+                .evidence(Evidence::SourceCode),
+        ])
+        .shipped()
 }
 
 const REQUESTS: &str = "https://docs.stripe.com/api/idempotent_requests";
 const LOW_LEVEL: &str = "https://docs.stripe.com/error-low-level";
 
 fn stripe(name: &'static str, base_url: &'static str) -> ServiceBuilder {
-    Service::builder(name)
-        .base_url(base_url)
+    Service::builder(name, base_url)
         .retry_signal("stripe-should-retry")
         .error_format(
             ErrorFormat::new()
@@ -117,7 +114,7 @@ fn stripe(name: &'static str, base_url: &'static str) -> ServiceBuilder {
 /// The body of Stripe's errors, for [`Error::detail`](crate::Error::detail).
 ///
 /// ```
-/// use reqwest_safe_retry::stripe::ErrorBody;
+/// use reqwest_safe_retry::services::stripe::ErrorBody;
 ///
 /// let body = r#"{"error":{"type":"card_error","code":"card_declined","decline_code":"a_new_one","param":7}}"#;
 /// let body: ErrorBody = serde_json::from_str(body)?;

@@ -1,4 +1,4 @@
-//! The one file that names `tracing`. Nothing is formatted or looked up unless somebody listens.
+//! The one file that names `tracing`. Nothing is formatted or looked up unless a subscriber is interested.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -8,20 +8,25 @@ pub(crate) use tracing::Span;
 use tracing::{
     Instrument, debug, debug_span,
     field::{Empty, display},
-    info, info_span, warn,
+    info, info_span,
+    level_filters::LevelFilter,
+    warn,
 };
 
 use super::names;
 use crate::{
-    attempts::{Attempts, Met, VerdictKind},
-    decide::{Applied, Decision, Situation},
-    error::Error,
+    attempts::{AttemptOutcome, Attempts, VerdictKind},
+    decide::{
+        decision::{Decision, Step},
+        effect::Effect,
+        outcome::Outcome,
+        stop::Applied,
+    },
+    error::error::Error,
     key::IdempotencyKey,
-    outcome::Outcome,
-    service::{Operation, Service},
 };
 
-/// Told apart by nothing but the crate's name, wherever in it they come from.
+/// All spans and events have the crate's name as their target, wherever in it they come from.
 macro_rules! target {
     () => {
         "reqwest_safe_retry"
@@ -29,61 +34,100 @@ macro_rules! target {
 }
 
 /// Where a request goes.
-pub(super) type Sending<'a> = (&'a Service, &'a Method, &'a Url);
+pub(crate) struct Target<'a, T> {
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    /// Finds the template of the path, if there is one.
+    pub(crate) template: T,
+}
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The path of a route with its service's base path before it.
-struct Template<'a>(&'a Service, &'a str);
+/// The path of a route below its service's base path.
+pub(crate) struct Template<'a> {
+    pub(crate) base: &'a str,
+    pub(crate) route: &'a str,
+}
 
 impl fmt::Display for Template<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.0.base_path(), self.1)
+        write!(f, "{}{}", self.base, self.route)
     }
 }
 
-/// Polls `work` within a span; where nobody listens it is `work` itself.
-pub(crate) fn within<'a, T: 'a>(span: &Span, work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
-    if span.is_disabled() { work } else { Box::pin(work.instrument(span.clone())) }
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Polls `work` within a span, if there is one.
+pub(crate) fn within<'a, T: 'a>(span: Option<&Span>, work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+    match span {
+        Some(span) => Box::pin(work.instrument(span.clone())),
+        None => work,
+    }
 }
 
-pub(super) fn none() -> Span {
-    Span::none()
+/// One look at a number before anything is prepared: without a subscriber no level is enabled.
+fn is_traced() -> bool {
+    LevelFilter::current() != LevelFilter::OFF
 }
 
-pub(crate) fn call(service: &Service, operation: &Operation<'_>, method: &Method, url: &Url) -> Span {
-    info_span!(
+/// `None` if no subscriber is interested.
+fn if_enabled(span: Span) -> Option<Span> {
+    (!span.is_disabled()).then_some(span)
+}
+
+/// Runs within the span, if there is one: for events that are emitted in any case.
+fn in_scope(span: Option<&Span>, emit: impl FnOnce()) {
+    match span {
+        Some(span) => span.in_scope(emit),
+        None => emit(),
+    }
+}
+
+pub(crate) fn call<'a>(
+    service: &str,
+    effect: Effect,
+    target: &Target<'a, impl Fn() -> Option<Template<'a>>>,
+) -> Option<Span> {
+    if !is_traced() {
+        return None;
+    }
+    if_enabled(info_span!(
         target: target!(),
         "safe_retry.call",
-        http.request.method = method.as_str(),
-        server.address = url.host_str(),
-        server.port = url.port_or_known_default(),
-        url.template = service.template(method, url).map(|path| display(Template(service, path))),
-        safe_retry.service = service.name(),
-        safe_retry.effect = names::effect(operation.effect),
+        http.request.method = names::method(target.method).0,
+        http.request.method_original = names::method(target.method).1,
+        server.address = target.url.host_str(),
+        server.port = target.url.port_or_known_default(),
+        url.template = (target.template)().map(display),
+        safe_retry.service = service,
+        safe_retry.effect = effect.as_str(),
         safe_retry.verdict = Empty,
         safe_retry.outcome = Empty,
         safe_retry.attempts = Empty,
-        safe_retry.stop = Empty,
+        safe_retry.stop_reason = Empty,
         safe_retry.applied = Empty,
         http.response.status_code = Empty,
         error.r#type = Empty,
         otel.status_code = Empty,
-    )
+    ))
 }
 
-pub(super) fn attempt(
-    (service, method, url): Sending<'_>,
-    (before, generation): (u32, u32),
+/// The span of the attempt that follows `before` others.
+pub(super) fn attempt<'a>(
+    target: &Target<'a, impl Fn() -> Option<Template<'a>>>,
+    before: u32,
+    generation: u32,
     key: impl FnOnce() -> Option<IdempotencyKey>,
-) -> Span {
-    let span = debug_span!(
+) -> Option<Span> {
+    if !is_traced() {
+        return None;
+    }
+    let span = if_enabled(debug_span!(
         target: target!(),
         "safe_retry.attempt",
-        http.request.method = method.as_str(),
-        server.address = url.host_str(),
-        server.port = url.port_or_known_default(),
-        url.template = service.template(method, url).map(|path| display(Template(service, path))),
+        http.request.method = names::method(target.method).0,
+        http.request.method_original = names::method(target.method).1,
+        server.address = target.url.host_str(),
+        server.port = target.url.port_or_known_default(),
+        url.template = (target.template)().map(display),
         http.request.resend_count = (before > 0).then_some(before),
         safe_retry.key = Empty,
         safe_retry.key_digest = Empty,
@@ -91,63 +135,52 @@ pub(super) fn attempt(
         error.r#type = Empty,
         otel.status_code = Empty,
         safe_retry.decision = Empty,
-        safe_retry.rule = Empty,
-        safe_retry.stop = Empty,
+        safe_retry.reason = Empty,
+        safe_retry.stop_reason = Empty,
         safe_retry.wait_ms = Empty,
         safe_retry.wait_source = Empty,
         safe_retry.replayed = Empty,
-    );
-    if !span.is_disabled() {
-        let key = key();
-        span.record("safe_retry.key", names::key(generation, key.is_some()));
-        span.record("safe_retry.key_digest", key.map(|key| display(key.digest())));
-    }
-    span
+    ))?;
+    let key = key();
+    span.record("safe_retry.key", names::key(generation, key.is_some(), before));
+    span.record("safe_retry.key_digest", key.map(|key| display(key.digest())));
+    Some(span)
 }
 
-pub(super) fn decided(attempt: &Span, situation: &Situation<'_>, decision: Decision) {
-    if attempt.is_disabled() {
-        return;
+pub(super) fn decided(attempt: &Span, outcome: &Outcome, step: &Step) {
+    match outcome {
+        Outcome::Response(response) => record_status(attempt, response.status),
+        Outcome::Failure(failure) => record_error_type(attempt, names::failure(*failure)),
     }
-    match situation.outcome {
-        Outcome::Answer(answer) => record_error(attempt, Met::Status(answer.status)),
-        Outcome::Failure(failure) => record_error(attempt, Met::Failure(failure)),
-    }
-    if matches!(situation.outcome, Outcome::Answer(answer) if answer.replayed) {
+    if outcome.response().is_some_and(|response| response.replayed) {
         attempt.record("safe_retry.replayed", true);
     }
-    attempt.record("safe_retry.rule", situation.rule());
-    match decision {
+    attempt.record("safe_retry.reason", step.class.as_str());
+    match &step.decision {
         Decision::Fail(stop) => {
             attempt.record("safe_retry.decision", "fail");
-            attempt.record("safe_retry.stop", names::stop(stop));
+            attempt.record("safe_retry.stop_reason", stop.as_str());
         }
-        Decision::Retry { delay, .. } => {
+        Decision::Retry { delay, source, .. } => {
             attempt.record("safe_retry.decision", "retry");
             attempt.record("safe_retry.wait_ms", u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-            attempt.record("safe_retry.wait_source", situation.wait_source(delay));
+            attempt.record("safe_retry.wait_source", source.as_str());
         }
     }
     attempt.in_scope(|| debug!(target: target!(), "attempt ended"));
 }
 
-fn record_error(span: &Span, met: Met) {
-    match met {
-        Met::Status(status) => {
-            span.record("http.response.status_code", status.as_u16());
-            span.record("error.type", status.as_str());
-        }
-        Met::Failure(failure) => {
-            span.record("error.type", names::failure(failure));
-        }
-    }
+fn record_status(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+    record_error_type(span, status.as_str());
+}
+
+fn record_error_type(span: &Span, error_type: &str) {
+    span.record("error.type", error_type);
     span.record("otel.status_code", "ERROR");
 }
 
 pub(super) fn returned(attempt: &Span, status: StatusCode, replayed: bool) {
-    if attempt.is_disabled() {
-        return;
-    }
     attempt.record("http.response.status_code", status.as_u16());
     attempt.record("safe_retry.decision", "return");
     if replayed {
@@ -156,29 +189,26 @@ pub(super) fn returned(attempt: &Span, status: StatusCode, replayed: bool) {
     attempt.in_scope(|| debug!(target: target!(), "attempt ended"));
 }
 
-pub(super) fn verified(call: &Span, verdict: VerdictKind) {
-    let verdict = names::verdict(verdict);
-    call.record("safe_retry.verdict", verdict);
-    call.in_scope(|| debug!(target: target!(), { safe_retry.verdict = verdict }, "verifier asked"));
+pub(super) fn verified(call: Option<&Span>, verdict: VerdictKind) {
+    if let Some(call) = call {
+        call.record("safe_retry.verdict", verdict.as_str());
+    }
+    in_scope(call, || debug!(target: target!(), { safe_retry.verdict = verdict.as_str() }, "verifier asked"));
 }
 
-pub(super) fn redirected(service: &Service) {
+pub(super) fn redirected(service: &str) {
     warn!(
         target: target!(),
-        { safe_retry.service = service.name() },
-        "a redirect took the idempotency key to another origin: set `redirect::Policy::none()` on the client"
+        { safe_retry.service = service },
+        "a redirect took the idempotency key to another origin: use `SafeRetry::client`, or set `redirect::Policy::none()`"
     );
 }
 
-pub(super) fn succeeded(call: &Span, service: &Service, attempts: &Attempts, outcome: &'static str) {
-    if outcome != "success" {
-        call.in_scope(
-            || info!(target: target!(), { safe_retry.service = service.name(), %attempts }, "call recovered"),
-        );
+pub(super) fn succeeded(call: Option<&Span>, service: &str, attempts: &Attempts, outcome: &'static str) {
+    if outcome != "ok" {
+        in_scope(call, || info!(target: target!(), { safe_retry.service = service, %attempts }, "call recovered"));
     }
-    if call.is_disabled() {
-        return;
-    }
+    let Some(call) = call else { return };
     if let Some(status) = attempts.iter().last().and_then(|attempt| attempt.status()) {
         call.record("http.response.status_code", status.as_u16());
     }
@@ -186,13 +216,13 @@ pub(super) fn succeeded(call: &Span, service: &Service, attempts: &Attempts, out
     call.record("safe_retry.attempts", attempts.count());
 }
 
-pub(super) fn failed(call: &Span, error: &Error) {
-    call.in_scope(|| {
+pub(super) fn failed(call: Option<&Span>, error: &Error) {
+    in_scope(call, || {
         if error.applied() == Applied::Unknown {
             warn!(
                 target: target!(),
                 %error,
-                safe_retry.stop = names::stop(error.stop()),
+                safe_retry.stop_reason = error.stop().as_str(),
                 safe_retry.key_digest = error.key().map(|key| display(key.digest())),
                 "call ended in doubt"
             );
@@ -200,23 +230,17 @@ pub(super) fn failed(call: &Span, error: &Error) {
             debug!(target: target!(), %error, "call failed");
         }
     });
-    if call.is_disabled() {
-        return;
+    let Some(call) = call else { return };
+    match error.attempts().iter().last().map(|attempt| attempt.outcome()) {
+        Some(AttemptOutcome::Status(status)) => record_status(call, *status),
+        Some(AttemptOutcome::Failure(failure)) => record_error_type(call, names::failure(*failure)),
+        // Nothing was sent: the key, the policy or the body was refused, or the queue took too long.
+        None => record_error_type(call, error.stop().as_str()),
     }
-    match error.attempts().iter().last() {
-        Some(attempt) => record_error(call, attempt.met()),
-        None => record_unsent(call, error),
-    }
-    call.record("safe_retry.outcome", names::ending(error));
+    call.record("safe_retry.outcome", names::call_outcome(error));
     call.record("safe_retry.attempts", error.attempts().count());
-    call.record("safe_retry.stop", names::stop(error.stop()));
-    call.record("safe_retry.applied", names::applied(error.applied()));
-}
-
-/// The key or the body was refused, or there was no place in the window in time.
-fn record_unsent(call: &Span, error: &Error) {
-    call.record("error.type", names::stop(error.stop()));
-    call.record("otel.status_code", "ERROR");
+    call.record("safe_retry.stop_reason", error.stop().as_str());
+    call.record("safe_retry.applied", error.applied().as_str());
 }
 
 pub(super) fn cancelled(call: &Span) {

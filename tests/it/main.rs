@@ -6,6 +6,7 @@
 
 mod conformance;
 mod scripted;
+mod structure;
 mod support;
 mod tables;
 mod wire;

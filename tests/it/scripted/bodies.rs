@@ -1,9 +1,9 @@
-//! Request bodies: which can be sent again, and what buffering does.
+//! Request bodies: which are sent again, and what buffering changes.
 
 use std::time::Duration;
 
 use reqwest::Body;
-use reqwest_safe_retry::{Applied, ErrorKind, RetryPolicy, Stop};
+use reqwest_safe_retry::{Applied, ErrorKind, RetryPolicy, StopReason};
 
 use super::{LEDGER, facts, failure, metronome};
 use crate::support::transport::{Transport, status};
@@ -12,12 +12,12 @@ fn stream(parts: impl IntoIterator<Item = Result<&'static str, std::io::Error>, 
     Body::wrap_stream(futures_util::stream::iter(parts))
 }
 
-fn buffering(most: usize) -> reqwest_safe_retry::Service {
-    metronome(RetryPolicy::new().buffer_bodies(most))
+fn buffering(max_bytes: usize) -> reqwest_safe_retry::Service {
+    metronome(RetryPolicy::new().buffer_bodies(max_bytes))
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_json_forms_and_nothing_are_sent_again() {
+async fn bodies_in_memory_are_sent_again() {
     let transport = Transport::new((0..8).map(|n| status(if n % 2 == 0 { 503 } else { 200 })));
     let client = transport.client(metronome(RetryPolicy::new()));
     client.post(LEDGER).body(vec![0, 159, 146, 150]).send().await.unwrap();
@@ -32,22 +32,22 @@ async fn bytes_json_forms_and_nothing_are_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_buffered_stream_of_known_length_is_sent_again() {
-    for (most, length, attempts, stop) in [
-        (0, Some("6"), 1, Stop::BodyNotReplayable),
-        (5, Some("6"), 1, Stop::BodyNotReplayable),
-        (6, Some("6"), 3, Stop::Attempts),
-        (1 << 20, Some("6"), 3, Stop::Attempts),
-        (1 << 20, None, 1, Stop::BodyNotReplayable),
-        (1 << 20, Some("six"), 1, Stop::BodyNotReplayable),
+async fn buffered_stream_is_sent_again() {
+    for (max_bytes, length, attempts, stop) in [
+        (0, Some("6"), 1, StopReason::BodyNotReplayable),
+        (5, Some("6"), 1, StopReason::BodyNotReplayable),
+        (6, Some("6"), 3, StopReason::AttemptsExhausted),
+        (1 << 20, Some("6"), 3, StopReason::AttemptsExhausted),
+        (1 << 20, None, 1, StopReason::BodyNotReplayable),
+        (1 << 20, Some("six"), 1, StopReason::BodyNotReplayable),
     ] {
         let transport = Transport::new((0..attempts).map(|_| status(503)));
-        let mut request = transport.client(buffering(most)).post(LEDGER).body(stream([Ok("str"), Ok("eam")]));
+        let mut request = transport.client(buffering(max_bytes)).post(LEDGER).body(stream([Ok("str"), Ok("eam")]));
         if let Some(length) = length {
             request = request.header("content-length", length);
         }
-        failure!(request, |error| assert_eq!(error.stop(), stop, "{most} {length:?}"));
-        assert_eq!(transport.sent().len(), attempts, "{most} {length:?}");
+        failure!(request, |error| assert_eq!(error.stop(), stop, "{max_bytes} {length:?}"));
+        assert_eq!(transport.sent().len(), attempts, "{max_bytes} {length:?}");
         if attempts > 1 {
             assert!(transport.sent().iter().all(|sent| sent.body == b"stream"));
         }
@@ -55,14 +55,14 @@ async fn a_buffered_stream_of_known_length_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_fails_or_grows_while_it_is_buffered_is_never_sent() {
+async fn broken_stream_is_never_sent() {
     let failing = stream([Ok("str"), Err(std::io::Error::other("gone"))]);
     let growing = stream([Ok("stream"), Ok("!")]);
     for body in [failing, growing] {
         let transport = Transport::new([]);
         let request = transport.client(buffering(6)).post(LEDGER).header("content-length", "6").body(body);
         failure!(request, |error| {
-            assert_eq!(facts(error), (ErrorKind::Transport, Stop::Permanent, Applied::No));
+            assert_eq!(facts(error), (ErrorKind::Transport, StopReason::Permanent, Applied::No));
             assert_eq!(error.attempts().count(), 0);
             assert!(std::error::Error::source(error).is_some());
         });
@@ -70,11 +70,14 @@ async fn a_stream_that_fails_or_grows_while_it_is_buffered_is_never_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn buffering_is_within_the_deadline() {
+async fn buffering_respects_the_deadline() {
     let transport = Transport::new([]);
     let silent = Body::wrap_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());
     let request = transport.client(buffering(6)).post(LEDGER).header("content-length", "6").body(silent);
     let started = tokio::time::Instant::now();
-    failure!(request, |error| assert_eq!(facts(error), (ErrorKind::Transport, Stop::Deadline, Applied::No)));
+    failure!(request, |error| assert_eq!(
+        facts(error),
+        (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::No)
+    ));
     assert_eq!(started.elapsed(), Duration::from_secs(120));
 }

@@ -1,5 +1,5 @@
-//! What the layer may cost: allocations are the same in every run, so that one too many is seen here. `benches/cost` counts
-//! instructions too.
+//! Allocations per call. They are the same in every run, so a single additional one fails. `benches/cost` counts
+//! instructions as well.
 
 use async_trait::async_trait;
 use http::{Extensions, Method};
@@ -28,10 +28,10 @@ impl Middleware for Empty {
     }
 }
 
-/// The layer, as it is, with a look at its future.
-struct Weighed(SafeRetry);
+/// The layer, with a check of its future's size.
+struct MeasuredLayer(SafeRetry);
 
-impl Middleware for Weighed {
+impl Middleware for MeasuredLayer {
     fn handle<'a, 'b, 'c, 'd>(
         &'a self,
         request: Request,
@@ -45,8 +45,8 @@ impl Middleware for Weighed {
     {
         let future = self.0.handle(request, extensions, next);
         let size = size_of_val(&*future);
-        println!("the future of a call has {size} bytes");
-        // What glibc's allocator has at hand.
+        println!("a call's future: {size} bytes");
+        // The largest size that glibc keeps in its per-thread cache.
         assert!(size <= 1032, "{size}");
         future
     }
@@ -61,7 +61,7 @@ async fn allocations(client: &ClientWithMiddleware, method: Method, url: &str) -
         let request = client.request(method.clone(), url);
         if method == Method::POST { request.json(&"x".repeat(198)) } else { request }
     };
-    // What is made once in a process is made by the first.
+    // The first call allocates what is allocated once per process.
     client.execute(request().build().unwrap()).await.unwrap();
     let request = request().build().unwrap();
     let (response, times) = times_of(client.execute(request)).await;
@@ -70,29 +70,29 @@ async fn allocations(client: &ClientWithMiddleware, method: Method, url: &str) -
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_succeeds_at_once_allocates_no_more_than_was_agreed() {
+async fn immediate_success_stays_within_allocation_limit() {
     let (layer, empty) = (client(SafeRetry::new([Service::metronome()])), client(Empty));
-    for (method, url, agreed) in [(Method::GET, CONTRACTS, 2), (Method::GET, LEDGER, 2), (Method::POST, CONTRACTS, 5)] {
+    for (method, url, limit) in [(Method::GET, CONTRACTS, 2), (Method::GET, LEDGER, 2), (Method::POST, CONTRACTS, 5)] {
         let floor = allocations(&empty, method.clone(), url).await;
         let cost = allocations(&layer, method.clone(), url).await;
-        assert!(cost <= floor + agreed, "{method} {url}: {cost}, and {floor} without the layer");
+        assert!(cost <= floor + limit, "{method} {url}: {cost}, and {floor} without the layer");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_to_an_unknown_host_costs_nothing_more() {
+async fn unknown_host_adds_no_allocation() {
     let (layer, empty) = (client(SafeRetry::new([Service::metronome()])), client(Empty));
     for method in [Method::GET, Method::POST] {
         let url = "https://elsewhere.example/v1/contracts/create";
         let (floor, cost) =
             (allocations(&empty, method.clone(), url).await, allocations(&layer, method.clone(), url).await);
-        // An empty middleware has a box of its own, the layer passes on the next one's.
+        // An empty middleware boxes its own future; the layer returns the next one's box.
         assert_eq!(cost, floor - 1, "{method}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_future_of_a_call_is_small() {
-    let client = client(Weighed(SafeRetry::new([Service::metronome()])));
+async fn call_future_is_small() {
+    let client = client(MeasuredLayer(SafeRetry::new([Service::metronome()])));
     client.post(CONTRACTS).body("x").send().await.unwrap();
 }

@@ -1,27 +1,28 @@
-//! The deadline, the waits and the budget, as the loop keeps them.
+//! Deadlines, waits and the retry budget.
 
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use reqwest_safe_retry::{
-    Applied, Backoff, Doubt, ErrorKind, Idempotency, Jitter, RetryPolicy, SafeRetry, Service, Stop, Verdict, Window,
+    Applied, Backoff, ConcurrencyLimit, ErrorKind, Idempotency, InDoubtWrite, Jitter, RetryPolicy, SafeRetry, Service,
+    StopReason, Verdict,
 };
 use tokio::time::Instant;
 
-use super::{LEDGER, LIST, facts, failure, metronome};
+use super::{LEDGER, LIST, facts, failure, metronome, with_budget};
 use crate::support::{
-    clock::Pinned,
+    clock::FixedClock,
     transport::{Reply, Transport, reply, status},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_server_is_left_at_the_deadline() {
+async fn silent_server_is_abandoned_at_the_deadline() {
     let transport = Transport::new([Reply::Silence]);
     let started = Instant::now();
     failure!(transport.client(Service::metronome()).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Transport, Stop::Deadline, Applied::Unknown));
+        assert_eq!(facts(error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));
         assert!(error.is_timeout() && !error.is_connect());
         assert_eq!(error.attempts().count(), 1);
     });
@@ -29,7 +30,7 @@ async fn a_silent_server_is_left_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_holds_over_attempts_and_waits_together() {
+async fn deadline_covers_attempts_and_waits() {
     let late = |number| Reply::Late(2 * SECOND, Box::new(status(number)));
     let transport = Transport::new([late(503), late(503), Reply::Silence]);
     let policy = RetryPolicy::new()
@@ -38,29 +39,32 @@ async fn the_deadline_holds_over_attempts_and_waits_together() {
         .transient(Backoff::new(SECOND, SECOND).jitter(Jitter::None));
     let started = Instant::now();
     failure!(transport.client(metronome(policy)).post(LIST), |error| {
-        assert_eq!((error.kind(), error.stop(), error.attempts().count()), (ErrorKind::Transport, Stop::Deadline, 3));
+        assert_eq!(
+            (error.kind(), error.stop(), error.attempts().count()),
+            (ErrorKind::Transport, StopReason::DeadlineExceeded, 3)
+        );
     });
     assert_eq!(started.elapsed(), 8 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_does_not_fit_is_not_begun() {
+async fn wait_beyond_the_deadline_is_not_started() {
     let transport = Transport::new([reply(429, &[("retry-after", "10")], "")]);
     let started = Instant::now();
     failure!(transport.client(metronome(RetryPolicy::new().deadline(3 * SECOND))).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::RateLimited, Stop::Deadline, Applied::No));
+        assert_eq!(facts(error), (ErrorKind::RateLimited, StopReason::DeadlineExceeded, Applied::No));
         assert_eq!(error.retry_after(), Some(10 * SECOND));
     });
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dripping_error_body_does_not_hold_the_call() {
-    let drip = futures_util::stream::unfold((), |()| async {
+async fn slow_error_body_is_cut_off() {
+    let slow = futures_util::stream::unfold((), |()| async {
         tokio::time::sleep(SECOND * 3 / 2).await;
         Some((Ok::<_, std::io::Error>(" "), ()))
     });
-    let transport = Transport::new([reply(404, &[], reqwest::Body::wrap_stream(drip))]);
+    let transport = Transport::new([reply(404, &[], reqwest::Body::wrap_stream(slow))]);
     let started = Instant::now();
     failure!(transport.client(Service::metronome()).post(LEDGER), |error| {
         assert_eq!((error.kind(), error.is_truncated(), error.body()), (ErrorKind::NotFound, true, b" ".as_slice()));
@@ -69,7 +73,7 @@ async fn a_dripping_error_body_does_not_hold_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_body_that_breaks_off_is_decided_by_its_status() {
+async fn status_decides_when_the_body_breaks_off() {
     let broken = || {
         let parts = [Ok("{\"message\":"), Err(std::io::Error::other("gone"))];
         reqwest::Body::wrap_stream(futures_util::stream::iter(parts))
@@ -81,35 +85,35 @@ async fn an_error_body_that_breaks_off_is_decided_by_its_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttled_and_transient_waits_grow_apart() {
-    // A window slows everybody down after a 429: the waits of the one who met it need not grow as well.
-    for (window, expected) in
-        [(Window::Off, [500, 1000, 1000, 2000, 2000]), (Window::Adaptive, [500, 1000, 1000, 1000, 2000])]
-    {
+async fn throttled_and_transient_waits_grow_separately() {
+    // With a concurrency limit, a 429 already slows all calls down, so this call's own waits grow less.
+    for (limit, expected) in [
+        (ConcurrencyLimit::Off, [500, 1000, 1000, 2000, 2000]),
+        (ConcurrencyLimit::Adaptive, [500, 1000, 1000, 1000, 2000]),
+    ] {
         let policy = RetryPolicy::new().max_attempts(6);
-        let service = metronome(policy).into_builder().window(window).build().unwrap();
+        let service = metronome(policy).into_builder().concurrency_limit(limit.clone()).build().unwrap();
         let transport = Transport::new([503, 429, 503, 429, 503, 200].map(status));
         transport.client(service).post(LIST).send().await.unwrap();
         let sent: Vec<_> = transport.sent().iter().map(|sent| sent.at).collect();
         let waits: Vec<_> = sent.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
-        assert_eq!(waits, expected, "{window:?}");
+        assert_eq!(waits, expected, "{limit:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_budget_is_shared_by_all_calls_and_clones() {
-    let policy = RetryPolicy::new().budget(20).max_attempts(2);
-    let layer = SafeRetry::new([metronome(policy)]).clock(Pinned::at(1.0));
+async fn budget_is_shared_by_calls_and_clones() {
+    let layer = SafeRetry::new([with_budget(20, RetryPolicy::new().max_attempts(2))]).clock(FixedClock::at(1.0));
     let transport = Transport::new((0..4).map(|_| status(503)));
     let client = transport.layered(layer.clone());
-    failure!(client.post(LIST), |error| assert_eq!(error.stop(), Stop::Attempts));
-    failure!(transport.layered(layer).post(LIST), |error| assert_eq!(error.stop(), Stop::Budget));
-    assert_eq!(transport.sent().len(), 3, "14 of 20 tokens went to the first repeat");
+    failure!(client.post(LIST), |error| assert_eq!(error.stop(), StopReason::AttemptsExhausted));
+    failure!(transport.layered(layer).post(LIST), |error| assert_eq!(error.stop(), StopReason::BudgetExhausted));
+    assert_eq!(transport.sent().len(), 3, "14 of 20 tokens went to the first retry");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_returns_what_its_call_paid() {
-    let layer = SafeRetry::new([metronome(RetryPolicy::new().budget(14))]).clock(Pinned::at(1.0));
+async fn success_refunds_its_tokens() {
+    let layer = SafeRetry::new([with_budget(14, RetryPolicy::new())]).clock(FixedClock::at(1.0));
     let transport = Transport::new((0..6).map(|n| status(if n % 2 == 0 { 503 } else { 200 })));
     let client = transport.layered(layer);
     for _ in 0..3 {
@@ -118,8 +122,8 @@ async fn a_success_returns_what_its_call_paid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_dropped_in_its_wait_sends_nothing_more_and_costs_nothing() {
-    let layer = SafeRetry::new([metronome(RetryPolicy::new().budget(14))]).clock(Pinned::at(1.0));
+async fn call_dropped_while_waiting_costs_nothing() {
+    let layer = SafeRetry::new([with_budget(14, RetryPolicy::new())]).clock(FixedClock::at(1.0));
     let transport = Transport::new([503, 503, 200].map(status));
     let client = transport.layered(layer);
     let dropped = tokio::time::timeout(Duration::from_millis(100), client.post(LIST).send()).await;
@@ -127,32 +131,32 @@ async fn a_call_dropped_in_its_wait_sends_nothing_more_and_costs_nothing() {
     tokio::time::sleep(60 * SECOND).await;
     assert_eq!(transport.sent().len(), 1);
     client.post(LIST).send().await.unwrap();
-    assert_eq!(transport.sent().len(), 3, "the next call could still pay for its repeat");
+    assert_eq!(transport.sent().len(), 3, "the next call could still pay for its retry");
 }
 
-/// An answer whose body never ends: the call is left at its deadline, and the status still counts.
+/// A response whose body never ends: the call stops at its deadline, and the status still counts.
 #[tokio::test(start_paused = true)]
-async fn where_the_deadline_passes_within_an_errors_body_the_answer_decides() {
+async fn status_decides_when_the_deadline_cuts_the_body() {
     let silent = |number| {
         let begun = futures_util::stream::iter([Ok::<_, std::io::Error>("{")]);
         let body = begun.chain(futures_util::stream::pending());
         reply(number, &[], reqwest::Body::wrap_stream(body))
     };
     let policy = RetryPolicy::new().deadline(SECOND).error_body_timeout(2 * SECOND);
-    // It would make a success of any doubt, so that it shows when it is asked: no time is left for that.
-    let unasked = |_: &Doubt<'_>| async { Verdict::Applied(Some(http::Response::new("").into())) };
-    let keyed = metronome(policy.clone()).verifier(unasked);
+    // Would turn a write in doubt into a success; no time is left to call it.
+    let uncalled = |_: &InDoubtWrite<'_>| async { Verdict::Applied(Some(http::Response::new("").into())) };
+    let keyed = metronome(policy.clone()).verifier_fn(uncalled);
     let unkeyed = keyed.clone().into_builder().map_idempotency(Idempotency::callers_keys_only).build().unwrap();
-    let once = keyed.clone().into_builder().retry(policy.clone().max_attempts(1)).build().unwrap();
+    let once = keyed.clone().into_builder().retry_policy(policy.clone().max_attempts(1)).build().unwrap();
     for (name, service, url, number, expected) in [
-        ("final", &keyed, LEDGER, 404, (ErrorKind::NotFound, Stop::Permanent, Applied::No)),
-        ("throttled", &keyed, LEDGER, 429, (ErrorKind::RateLimited, Stop::Deadline, Applied::No)),
-        ("gateway", &keyed, LEDGER, 503, (ErrorKind::Server, Stop::Deadline, Applied::Unknown)),
-        ("internal", &keyed, LEDGER, 500, (ErrorKind::Server, Stop::Deadline, Applied::Unknown)),
-        ("unsupported", &keyed, LEDGER, 501, (ErrorKind::Server, Stop::Permanent, Applied::Unknown)),
-        ("a read", &keyed, LIST, 503, (ErrorKind::Server, Stop::Deadline, Applied::No)),
-        ("without a key", &unkeyed, LEDGER, 503, (ErrorKind::Server, Stop::NotIdempotent, Applied::Unknown)),
-        ("the only attempt", &once, LEDGER, 503, (ErrorKind::Server, Stop::Attempts, Applied::Unknown)),
+        ("final", &keyed, LEDGER, 404, (ErrorKind::NotFound, StopReason::Permanent, Applied::No)),
+        ("throttled", &keyed, LEDGER, 429, (ErrorKind::RateLimited, StopReason::DeadlineExceeded, Applied::No)),
+        ("gateway", &keyed, LEDGER, 503, (ErrorKind::Server, StopReason::DeadlineExceeded, Applied::Unknown)),
+        ("internal", &keyed, LEDGER, 500, (ErrorKind::Server, StopReason::DeadlineExceeded, Applied::Unknown)),
+        ("unsupported", &keyed, LEDGER, 501, (ErrorKind::Server, StopReason::Permanent, Applied::Unknown)),
+        ("a read", &keyed, LIST, 503, (ErrorKind::Server, StopReason::DeadlineExceeded, Applied::No)),
+        ("without a key", &unkeyed, LEDGER, 503, (ErrorKind::Server, StopReason::NotIdempotent, Applied::Unknown)),
+        ("the only attempt", &once, LEDGER, 503, (ErrorKind::Server, StopReason::AttemptsExhausted, Applied::Unknown)),
     ] {
         let transport = Transport::new([silent(number)]);
         let started = Instant::now();
@@ -165,9 +169,9 @@ async fn where_the_deadline_passes_within_an_errors_body_the_answer_decides() {
     }
 }
 
-/// The time for a body is the smaller of its own and what is left of the call's.
+/// A body may take its own timeout or the rest of the call's deadline, whichever is shorter.
 #[tokio::test(start_paused = true)]
-async fn a_later_attempts_body_has_what_is_left_of_the_deadline() {
+async fn later_body_gets_the_remaining_time() {
     let silent = || {
         let body = futures_util::stream::pending::<Result<&str, std::io::Error>>();
         reply(503, &[], reqwest::Body::wrap_stream(body))
@@ -177,9 +181,13 @@ async fn a_later_attempts_body_has_what_is_left_of_the_deadline() {
     let transport = Transport::new([silent(), silent()]);
     let started = Instant::now();
     failure!(transport.client(metronome(policy)).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Server, Stop::Deadline, Applied::Unknown));
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::DeadlineExceeded, Applied::Unknown));
         assert_eq!(error.attempts().count(), 2);
     });
     let second = transport.sent()[1].at - started;
-    assert_eq!((second, started.elapsed()), (3 * SECOND, SECOND * 9 / 2), "2 s and a wait, then what was left");
+    assert_eq!(
+        (second, started.elapsed()),
+        (3 * SECOND, SECOND * 9 / 2),
+        "2 s and a wait, then the rest of the deadline"
+    );
 }

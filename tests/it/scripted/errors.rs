@@ -1,10 +1,10 @@
-//! Every status typed, and whatever its body is.
+//! Errors: their kinds, their bodies and their messages.
 
 use std::error::Error as StdError;
 
 use anyhow::Context;
 use http::StatusCode;
-use reqwest_safe_retry::{Applied, Error, ErrorKind, Met, Service, Stop};
+use reqwest_safe_retry::{Applied, AttemptOutcome, Error, ErrorKind, Service, StopReason};
 use serde::Deserialize;
 
 use super::{CONTRACTS, LIST, facts, failure, outer_error};
@@ -28,7 +28,7 @@ async fn every_status_has_its_kind() {
     ] {
         let transport = Transport::new([reply(number, &[("x-request-id", "r-1")], r#"{"code":"c","message":"m"}"#)]);
         failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-            assert_eq!(facts(error), (kind, Stop::Permanent, applied), "{number}");
+            assert_eq!(facts(error), (kind, StopReason::Permanent, applied), "{number}");
             assert_eq!(error.status().unwrap().as_u16(), number);
             assert_eq!((error.message(), error.code(), error.request_id()), ("m", Some("c"), Some("r-1")));
             assert_eq!((error.service(), error.path()), ("metronome", "/v1/contracts/create"));
@@ -39,13 +39,13 @@ async fn every_status_has_its_kind() {
     {
         let transport = Transport::new((0..3).map(|_| status(number)));
         failure!(transport.client(Service::metronome()).post(LIST), |error| {
-            assert_eq!(facts(error), (kind, Stop::Attempts, Applied::No), "a read, {number}");
+            assert_eq!(facts(error), (kind, StopReason::AttemptsExhausted, Applied::No), "a read, {number}");
         });
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_body_hides_the_status_or_changes_the_decision() {
+async fn error_body_never_hides_the_status() {
     let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
     let huge = format!(r#"{{"message":"{}"}}"#, "x".repeat(100_000));
     let exactly = format!(r#"{{"message":"{}"}}"#, "x".repeat(65_536 - 14));
@@ -68,7 +68,7 @@ async fn no_body_hides_the_status_or_changes_the_decision() {
     ] {
         let transport = Transport::new([reply(404, &[("content-type", content_type)], body.to_vec())]);
         failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-            assert_eq!(facts(error), (ErrorKind::NotFound, Stop::Permanent, Applied::No));
+            assert_eq!(facts(error), (ErrorKind::NotFound, StopReason::Permanent, Applied::No));
             assert_eq!(error.message(), message);
             assert_eq!(error.is_truncated(), truncated);
             assert_eq!(error.body(), &body[..body.len().min(65_536)]);
@@ -83,67 +83,69 @@ struct AlertConflict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn further_members_are_reachable_as_the_users_own_type() {
+async fn error_body_decodes_to_a_custom_type() {
     let body = "\u{feff}{\"message\":\"taken\",\"conflicting_id\":\"a-1\",\"conflicting_value\":7}";
     let transport = Transport::new([reply(409, &[], body)]);
     failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
         let expected = AlertConflict { message: "taken".into(), conflicting_id: "a-1".into() };
-        assert_eq!(error.detail(), Some(expected));
-        assert_eq!(error.detail::<Vec<u8>>(), None);
+        assert_eq!(error.detail::<AlertConflict>().unwrap(), expected);
+        assert!(error.detail::<Vec<u8>>().unwrap_err().is_data());
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_duplicate_uniqueness_key_is_already_exists() {
+async fn duplicate_uniqueness_key_already_exists() {
     for (number, message) in
         [(409, "This uniqueness key has already been used."), (422, "Uniqueness key already exists: u-1")]
     {
         let body = format!(r#"{{"message":"{message}"}}"#);
         let transport = Transport::new([reply(number, &[], body.clone())]);
         failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-            assert_eq!(facts(error), (ErrorKind::AlreadyExists, Stop::Permanent, Applied::No));
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, StopReason::Permanent, Applied::No));
         });
-        // After an internal error of this very call the duplicate is its own.
+        // After an internal error of the same call, the duplicate is the call's own write.
         let transport = Transport::new([status(500), reply(number, &[], body.clone())]);
         failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-            assert_eq!(facts(error), (ErrorKind::AlreadyExists, Stop::Permanent, Applied::Yes));
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, StopReason::Permanent, Applied::Yes));
         });
         let transport = Transport::new([status(504), reply(number, &[], body)]);
         failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-            assert_eq!(facts(error), (ErrorKind::AlreadyExists, Stop::Permanent, Applied::Unknown));
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, StopReason::Permanent, Applied::Unknown));
         });
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_limit_tells_its_scope_and_its_wait() {
+async fn rate_limit_error_has_scope_and_wait() {
     let limited =
         || reply(429, &[("x-metronome-rate-limit-type", "customer"), ("retry-after", "90")], r#"{"message":"slow"}"#);
     let transport = Transport::new([limited()]);
     failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-        assert_eq!(facts(error), (ErrorKind::RateLimited, Stop::RetryAfter, Applied::No));
+        assert_eq!(facts(error), (ErrorKind::RateLimited, StopReason::RetryAfterTooLong, Applied::No));
         assert_eq!(error.rate_limit_scope(), Some("customer"));
         assert_eq!(error.retry_after().unwrap().as_secs(), 90);
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_is_a_stream_is_sent_once_and_its_error_is_typed() {
+async fn streamed_body_is_sent_once() {
     let stream = || reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("once")]));
-    for (number, stop) in [(503, Stop::BodyNotReplayable), (404, Stop::Permanent), (429, Stop::BodyNotReplayable)] {
+    for (number, stop) in
+        [(503, StopReason::BodyNotReplayable), (404, StopReason::Permanent), (429, StopReason::BodyNotReplayable)]
+    {
         let transport = Transport::new([reply(number, &[], r#"{"message":"m"}"#)]);
         failure!(transport.client(Service::metronome()).post(CONTRACTS).body(stream()), |error| {
             assert_eq!((error.stop(), error.message()), (stop, "m"));
         });
         assert_eq!(transport.sent().len(), 1);
-        assert!(transport.keys()[0].is_some(), "it is keyed all the same");
+        assert!(transport.keys()[0].is_some(), "it has a key nevertheless");
     }
     let transport = Transport::new([status(200)]);
     transport.client(Service::metronome()).post(CONTRACTS).body(stream()).send().await.unwrap();
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Theirs {
+enum AppError {
     #[error("calling the API")]
     Api(#[from] reqwest_middleware::Error),
     #[error("reading")]
@@ -156,7 +158,7 @@ async fn not_found() -> reqwest_middleware::Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_error_is_found_wherever_it_hides() {
+async fn error_is_found_in_common_wrappers() {
     let is_found = |found: Option<&Error>| found.is_some_and(|error| error.status() == Some(StatusCode::NOT_FOUND));
 
     let outer = not_found().await;
@@ -175,11 +177,11 @@ async fn the_error_is_found_wherever_it_hides() {
     assert!(is_found(Error::find(&*boxed)));
     let boxed: Box<dyn StdError + Send + Sync> = any.into();
     assert!(is_found(Error::find(&*boxed)));
-    let theirs = Theirs::from(not_found().await);
-    assert!(is_found(Error::find::<dyn StdError>(&theirs)));
-    let nested = std::io::Error::other(Theirs::from(not_found().await));
+    let app_error = AppError::from(not_found().await);
+    assert!(is_found(Error::find::<dyn StdError>(&app_error)));
+    let nested = std::io::Error::other(AppError::from(not_found().await));
     assert!(is_found(Error::find::<dyn StdError>(&nested)));
-    let nested = Theirs::Io(nested);
+    let nested = AppError::Io(nested);
     assert!(is_found(Error::find::<dyn StdError>(&nested)));
     let any = anyhow::Error::from(nested).context("deep");
     assert!(is_found(Error::find(&any)));
@@ -189,32 +191,32 @@ async fn the_error_is_found_wherever_it_hides() {
 }
 
 #[test]
-fn the_error_is_one_word_and_goes_anywhere() {
-    fn anywhere<T: Send + Sync + 'static>() {}
-    anywhere::<Error>();
+fn error_is_small_and_send() {
+    fn is_send_and_static<T: Send + Sync + 'static>() {}
+    is_send_and_static::<Error>();
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_of_the_transport_is_the_source_without_its_url() {
+async fn transport_source_hides_its_url() {
     let only_https = reqwest::Client::builder().https_only(true).build().unwrap();
     let refused = only_https.get("http://host/path?canary=1").send().await.unwrap_err();
     assert!(refused.to_string().contains("canary"));
     let transport = Transport::new([crate::support::transport::Reply::Failure(refused.into())]);
     failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
-        assert_eq!(facts(error), (ErrorKind::Transport, Stop::Permanent, Applied::No));
-        let source = error.source().unwrap();
+        assert_eq!(facts(error), (ErrorKind::Transport, StopReason::Permanent, Applied::No));
+        let source = error.source().unwrap().source().unwrap();
         assert!(source.downcast_ref::<reqwest::Error>().unwrap().is_builder());
         assert!(!format!("{source} {source:?} {error} {error:?}").contains("canary"));
         assert_eq!(
-            error.attempts().iter().next().unwrap().met(),
-            Met::Failure(reqwest_safe_retry::Failure::Unsendable)
+            error.attempts().iter().next().unwrap().outcome(),
+            &AttemptOutcome::Failure(reqwest_safe_retry::Failure::InvalidRequest)
         );
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_message_says_what_happened_and_what_to_do() {
+async fn message_says_what_happened_and_what_to_do() {
     let transport = Transport::new([
         reply(504, &[], r#"{"message":"Endpoint request timed out"}"#),
         reply(500, &[], "{\"code\":\"Internal\",\"message\":\"two\\nlines\"}"),
@@ -224,8 +226,8 @@ async fn the_message_says_what_happened_and_what_to_do() {
     failure!(transport.client(Service::metronome()).post(url), |error| {
         assert_eq!(
             error.to_string(),
-            "metronome: POST /v1/contracts/create: 500 Internal Server Error [Internal] \"two lines\" after 3 attempts in \
-             1500ms; all attempts are used up; it may have been applied: check before sending it again"
+            "metronome: POST /v1/contracts/create: 500 Internal Server Error [Internal] \"two lines\" (3 attempts, \
+             1500 ms); all attempts are used up; it may have been applied: check before sending it again"
         );
     });
 }

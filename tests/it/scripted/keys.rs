@@ -1,9 +1,9 @@
-//! Whose key is sent, and which keys are not.
+//! Which idempotency key is sent.
 
 use std::collections::HashSet;
 
 use reqwest_safe_retry::{
-    Applied, ErrorKind, Idempotency, IdempotencyKey, KeyFormat, KeyKind, RetryPolicy, Service, Stop,
+    Applied, ErrorKind, Idempotency, IdempotencyKey, KeyFormat, KeyKind, RetryPolicy, Service, StopReason, services,
 };
 
 use super::{CONTRACTS, LIST, facts, failure};
@@ -16,7 +16,7 @@ fn some(key: &str) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_without_a_key_gets_a_fresh_uuid_and_keeps_it() {
+async fn write_gets_one_fresh_uuid_per_call() {
     let transport = Transport::new((0..100).flat_map(|_| [status(503), status(200)]));
     let client = transport.client(Service::metronome());
     for _ in 0..100 {
@@ -25,7 +25,7 @@ async fn a_write_without_a_key_gets_a_fresh_uuid_and_keeps_it() {
     let keys: Vec<String> = transport.keys().into_iter().flatten().collect();
     assert_eq!(keys.len(), 200);
     assert!(keys.chunks(2).all(|attempts| attempts[0] == attempts[1]), "the key is kept within a call");
-    assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 100, "every call has a key of its own");
+    assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 100, "every call has its own key");
     for key in keys {
         let uuid = uuid::Uuid::parse_str(&key).unwrap();
         assert_eq!((uuid.get_version_num(), uuid.hyphenated().to_string()), (4, key));
@@ -33,7 +33,7 @@ async fn a_write_without_a_key_gets_a_fresh_uuid_and_keeps_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_callers_key_wins() {
+async fn callers_key_wins() {
     let transport = Transport::new((0..8).map(|n| status(if n % 2 == 0 { 503 } else { 200 })));
     let client = transport.client(Service::metronome());
     client.post(CONTRACTS).header("idempotency-key", "header").send().await.unwrap();
@@ -47,17 +47,17 @@ async fn the_callers_key_wins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_cannot_be_sent_ends_the_call_before_anything_is_sent() {
+async fn invalid_key_is_rejected_unsent() {
     let transport = Transport::new([]);
     let client = transport.client(Service::metronome());
     let long = "k".repeat(256);
     let post = || client.post(CONTRACTS);
-    for (request, problem) in [
+    for (request, message) in [
         (post().header(HEADER, ""), "empty"),
         (post().header(HEADER, "  "), "visible ASCII"),
         (post().header(HEADER, "two words"), "visible ASCII"),
         (post().header(HEADER, "caf\u{e9}"), "visible ASCII"),
-        (post().header(HEADER, &long), "has 256 characters, and the service takes 255"),
+        (post().header(HEADER, &long), "has 256 characters, but the service accepts 255"),
         (post().header(HEADER, "a").header(HEADER, "a"), "more than once"),
         (post().header(HEADER, "a").with_extension(IdempotencyKey::new("b")), "differ"),
         (post().with_extension(IdempotencyKey::new("")), "empty"),
@@ -65,17 +65,17 @@ async fn a_key_that_cannot_be_sent_ends_the_call_before_anything_is_sent() {
         (post().with_extension(IdempotencyKey::new(long.as_str())), "256"),
     ] {
         failure!(request, |error| {
-            assert_eq!(facts(error), (ErrorKind::InvalidKey, Stop::Permanent, Applied::No), "{problem}");
+            assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::No), "{message}");
             assert_eq!((error.attempts().count(), error.key()), (0, None));
-            let source = std::error::Error::source(error).unwrap().to_string();
-            assert!(source.contains(problem), "{source} should say {problem}");
+            let source = std::error::Error::source(error).and_then(|kind| kind.source()).unwrap().to_string();
+            assert!(source.contains(message), "{source} should say {message}");
         });
     }
     assert_eq!(transport.sent().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_has_no_key_and_a_header_on_it_is_left_alone() {
+async fn read_gets_no_key() {
     let transport = Transport::new((0..4).map(|_| status(200)));
     let client = transport.client(Service::metronome());
     client.post(LIST).send().await.unwrap();
@@ -86,7 +86,7 @@ async fn a_read_has_no_key_and_a_header_on_it_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn operations_that_the_service_does_not_key_get_none() {
+async fn unkeyed_operations_get_no_key() {
     let transport = Transport::new((0..4).map(|_| status(200)));
     let client = transport.client(Service::metronome());
     client.post("https://api.metronome.com/v1/ingest").send().await.unwrap();
@@ -97,11 +97,10 @@ async fn operations_that_the_service_does_not_key_get_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_structured_key_stands_in_quotes() {
-    let service = Service::builder("draft")
-        .base_url("https://api.metronome.com")
+async fn structured_key_is_quoted() {
+    let service = Service::builder("draft", "https://api.metronome.com")
         .idempotency(Idempotency::header(HEADER, KeyKind::ReplayAll).format(KeyFormat::StructuredString).max_length(36))
-        .retry(RetryPolicy::never())
+        .retry_policy(RetryPolicy::never())
         .build()
         .unwrap();
     let transport = Transport::new((0..3).map(|_| status(200)));
@@ -122,7 +121,7 @@ async fn a_structured_key_stands_in_quotes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_key_in_an_error_is_the_one_that_was_sent() {
+async fn error_has_the_key_that_was_sent() {
     let transport = Transport::new([status(404), status(404)]);
     let client = transport.client(Service::metronome());
     failure!(client.post(CONTRACTS).header(HEADER, "mine"), |error| assert_eq!(error.key().unwrap().as_str(), "mine"));
@@ -132,8 +131,8 @@ async fn the_key_in_an_error_is_the_one_that_was_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_key_of_an_error_can_be_sent_again_as_it_is() {
-    let draft = || Service::idempotency_key_draft("draft").base_url("https://api.metronome.com").build().unwrap();
+async fn key_of_an_error_can_be_sent_again() {
+    let draft = || services::idempotency_key_draft("draft", "https://api.metronome.com").build().unwrap();
     for key in [r#"a"b\c"#, "plain", "\\", "\"\""] {
         let transport = Transport::new([status(404), status(404)]);
         let client = transport.client(draft());

@@ -1,10 +1,10 @@
-//! Metrics, as a Prometheus server would read them.
+//! Metrics, as a Prometheus server reads them.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use reqwest_middleware::ClientWithMiddleware;
-use reqwest_safe_retry::{Doubt, Service, Verdict, Window, telemetry::describe_metrics};
+use reqwest_safe_retry::{ConcurrencyLimit, Service, Verdict, services, telemetry::describe_metrics};
 
 use super::{LEDGER, LIST};
 use crate::support::transport::{Reply, Transport, reply, status};
@@ -18,7 +18,7 @@ fn recorder() -> PrometheusRecorder {
     PrometheusBuilder::new().set_buckets_for_metric(seconds, &[1.0, 10.0]).unwrap().build_recorder()
 }
 
-/// What is in the table: name and kind.
+/// Name and kind of each metric in the documented table.
 fn table() -> BTreeSet<(&'static str, &'static str)> {
     let rows = DOCUMENTED.lines().filter_map(|line| line.strip_prefix("//! | `safe_retry_"));
     let parts = rows.map(|row| {
@@ -37,10 +37,10 @@ fn samples(recorder: &PrometheusRecorder) -> String {
     samples.concat()
 }
 
-/// A call that recovers, one that rotates, one that is replayed, one in doubt, one that fails and one that is dropped.
+/// A call for each outcome: recovered, rotated, in doubt, failed, dropped and replayed.
 async fn run() {
-    let service = Service::metronome().verifier(|_: &Doubt<'_>| async { Verdict::NotApplied });
-    let service = service.into_builder().window(Window::Fixed(32)).build().unwrap();
+    let service = Service::metronome().verifier_fn(|_| async { Verdict::NotApplied });
+    let service = service.into_builder().concurrency_limit(ConcurrencyLimit::Fixed(32)).build().unwrap();
     let client = |script: Vec<Reply>| -> ClientWithMiddleware { Transport::new(script).client(service.clone()) };
     let slow_down = reply(429, &[("retry-after", "3")], "");
     client(vec![status(503), slow_down, status(200)]).post(LIST).send().await.unwrap();
@@ -50,12 +50,12 @@ async fn run() {
     let dropped = client(vec![Reply::Silence]).post(LEDGER).send();
     assert!(tokio::time::timeout(Duration::from_secs(1), dropped).await.is_err());
     let replayed = reply(200, &[("idempotent-replayed", "true")], "");
-    let stripe = Transport::new([replayed]).client(Service::stripe_v1());
+    let stripe = Transport::new([replayed]).client(services::stripe::v1());
     stripe.post("https://api.stripe.com/v1/charges").send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scripted_run_reads_like_this() {
+async fn scripted_run_matches_the_samples() {
     let recorder = recorder();
     let _recording = metrics::set_default_local_recorder(&recorder);
     run().await;
@@ -64,7 +64,7 @@ async fn a_scripted_run_reads_like_this() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_metric_is_in_the_table_with_its_kind_and_described() {
+async fn every_metric_is_documented() {
     let recorder = recorder();
     let _recording = metrics::set_default_local_recorder(&recorder);
     describe_metrics();
@@ -78,7 +78,7 @@ async fn every_metric_is_in_the_table_with_its_kind_and_described() {
 }
 
 #[test]
-fn the_dashboard_reads_what_is_in_the_table_and_all_of_it() {
+fn dashboard_reads_every_metric() {
     let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
     let queries = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap());
     let queries: String = queries.map(|target| target["expr"].as_str().unwrap().to_owned() + "\n").collect();

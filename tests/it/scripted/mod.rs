@@ -1,16 +1,20 @@
-//! The loop over a scripted transport under a paused clock: no sockets, no waiting.
+//! The middleware over a scripted transport on a paused clock: no sockets and no real waits.
 
-mod account;
+mod attempts;
 mod bodies;
 mod cancellation;
+mod client;
+mod concurrency_limit;
 mod cost;
 mod deadline;
 mod errors;
+mod find;
 mod keys;
 mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;
+mod nested;
 mod order;
 mod request;
 mod secrets;
@@ -18,7 +22,6 @@ mod services;
 mod status;
 mod tracing;
 mod verifier;
-mod window;
 
 use reqwest_middleware::RequestBuilder;
 use reqwest_safe_retry::{Error, RetryPolicy, Service};
@@ -27,9 +30,14 @@ const CONTRACTS: &str = "https://api.metronome.com/v1/contracts/create";
 const LEDGER: &str = "https://api.metronome.com/v1/contracts/addManualBalanceLedgerEntry";
 const LIST: &str = "https://api.metronome.com/v1/contracts/list";
 
-/// Metronome under another policy.
+/// Metronome with another policy.
 fn metronome(policy: RetryPolicy) -> Service {
-    Service::metronome().into_builder().retry(policy).build().unwrap()
+    Service::metronome().into_builder().retry_policy(policy).build().unwrap()
+}
+
+/// Metronome with another retry budget.
+fn with_budget(tokens: u32, policy: RetryPolicy) -> Service {
+    Service::metronome().into_builder().retry_budget(tokens).retry_policy(policy).build().unwrap()
 }
 
 /// The outer error of a call that is expected to fail.
@@ -37,17 +45,19 @@ async fn outer_error(request: RequestBuilder) -> reqwest_middleware::Error {
     request.send().await.expect_err("the call should fail")
 }
 
-/// What a failing call shows: the layer's own error is taken out of the outer one.
+/// Sends a request that must fail and looks at the layer's error.
 macro_rules! failure {
-    ($request:expr, |$error:ident| $looked_at:expr) => {{
+    ($request:expr, |$error:ident| $check:expr) => {{
         let outer = crate::scripted::outer_error($request).await;
         let $error = reqwest_safe_retry::Error::find(&outer).expect("the layer's error");
-        $looked_at
+        $check
     }};
 }
 use failure;
 
-/// The three facts of an error.
-fn facts(error: &Error) -> (reqwest_safe_retry::ErrorKind, reqwest_safe_retry::Stop, reqwest_safe_retry::Applied) {
+/// An error's kind, stop reason and effect.
+fn facts(
+    error: &Error,
+) -> (reqwest_safe_retry::ErrorKind, reqwest_safe_retry::StopReason, reqwest_safe_retry::Applied) {
     (error.kind(), error.stop(), error.applied())
 }

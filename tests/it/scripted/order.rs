@@ -1,4 +1,4 @@
-//! The layer among others: outside of what prepares an attempt, and under another one that retries.
+//! Middleware order: authentication, signing, tracing and other retry layers, above and below.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -12,17 +12,17 @@ use http::{Extensions, HeaderMap, StatusCode};
 use reqwest::{Body, Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_retry::{Jitter, RetryError, RetryTransientMiddleware, policies::ExponentialBackoff};
-use reqwest_safe_retry::{Applied, Attempts, Doubt, Error, ErrorKind, SafeRetry, Service, Stop, Verdict};
+use reqwest_safe_retry::{Applied, Attempts, Error, ErrorKind, SafeRetry, Service, StopReason, Verdict};
 use reqwest_tracing::TracingMiddleware;
 
 use super::{LEDGER, LIST, facts, outer_error};
 use crate::support::{
-    clock::Pinned,
+    clock::FixedClock,
     collector::Collector,
     transport::{Transport, reply, status, unused},
 };
 
-/// Gives each request that passes a token of its own, as one that expires would be replaced.
+/// Gives each request a new token, as if the last one had expired.
 #[derive(Clone, Default)]
 struct Auth(Arc<AtomicUsize>);
 
@@ -40,7 +40,7 @@ impl Middleware for Auth {
     }
 }
 
-/// Signs token, key and body.
+/// Signs the token, the key and the body.
 struct Signing;
 
 #[async_trait::async_trait]
@@ -51,7 +51,7 @@ impl Middleware for Signing {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        assert!(!request.headers().contains_key("signature"), "an attempt carries the signature of the one before");
+        assert!(!request.headers().contains_key("signature"), "an attempt has the signature of the previous one");
         let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
         let signature = signature(request.headers(), body);
         request.headers_mut().insert("signature", signature.parse().unwrap());
@@ -66,28 +66,28 @@ fn signature(headers: &HeaderMap, body: &[u8]) -> String {
 }
 
 fn layer(service: Service) -> SafeRetry {
-    SafeRetry::new([service]).clock(Pinned::at(1.0))
+    SafeRetry::new([service]).clock(FixedClock::at(1.0))
 }
 
 #[tokio::test(start_paused = true)]
-async fn below_the_layer_every_attempt_is_authenticated_and_signed_a_new_key_included() {
+async fn every_attempt_is_signed_below_the_layer() {
     let transport = Transport::new([503, 500, 500, 200].map(status));
     let service = Service::metronome().into_builder();
-    let service = service.retry(reqwest_safe_retry::RetryPolicy::new().max_attempts(4));
-    let service = service.verifier(|_: &Doubt<'_>| async { Verdict::NotApplied }).build().unwrap();
+    let service = service.retry_policy(reqwest_safe_retry::RetryPolicy::new().max_attempts(4));
+    let service = service.verifier_fn(|_| async { Verdict::NotApplied }).build().unwrap();
     let client = ClientBuilder::new(unused())
         .with(layer(service))
         .with(Auth::default())
         .with(Signing)
         .with(transport.clone())
         .build();
-    // A 503 may still be running, so that nothing settles the key: it ends before a rotation.
+    // The request behind the 503 may still be running, so the key must not rotate.
     let error = outer_error(client.post(LEDGER).body(r#"{"amount":1}"#)).await;
-    assert_eq!(Error::find(&error).unwrap().stop(), Stop::Unverified);
+    assert_eq!(Error::find(&error).unwrap().stop(), StopReason::Unverified);
     assert_eq!((transport.sent().len(), transport.left()), (3, 1));
 
     let transport = Transport::new([500, 500, 200].map(status));
-    let service = Service::metronome().verifier(|_: &Doubt<'_>| async { Verdict::NotApplied });
+    let service = Service::metronome().verifier_fn(|_| async { Verdict::NotApplied });
     let client = ClientBuilder::new(unused())
         .with(layer(service))
         .with(Auth::default())
@@ -105,12 +105,12 @@ async fn below_the_layer_every_attempt_is_authenticated_and_signed_a_new_key_inc
     }
 }
 
-/// What the documentation warns of: what is signed above the layer is signed once, without the layer's key, or with
-/// one that is no longer sent.
+/// The documentation warns of this: a signature made above the layer does not cover the layer's own key, or covers a
+/// key that has been replaced.
 #[tokio::test(start_paused = true)]
-async fn above_the_layer_a_new_key_is_sent_under_the_signature_of_the_old_one() {
+async fn rotated_key_breaks_a_signature_made_above() {
     let transport = Transport::new([500, 500, 200].map(status));
-    let service = Service::metronome().verifier(|_: &Doubt<'_>| async { Verdict::NotApplied });
+    let service = Service::metronome().verifier_fn(|_| async { Verdict::NotApplied });
     let client = ClientBuilder::new(unused())
         .with(Auth::default())
         .with(Signing)
@@ -123,7 +123,7 @@ async fn above_the_layer_a_new_key_is_sent_under_the_signature_of_the_old_one() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn below_the_layer_every_attempt_has_a_span() {
+async fn every_attempt_has_a_span_below_the_layer() {
     let collector = Collector::of("reqwest_tracing");
     let transport = Transport::new([503, 502, 200].map(status));
     let client = ClientBuilder::new(unused())
@@ -140,7 +140,7 @@ async fn below_the_layer_every_attempt_has_a_span() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn above_the_layer_a_call_has_one_span_without_its_secrets() {
+async fn call_has_one_span_above_the_layer() {
     let collector = Collector::of("reqwest_tracing");
     let transport = Transport::new([status(503), reply(404, &[], r#"{"message":"m","secret":"c4n4ry"}"#)]);
     let client = ClientBuilder::new(unused())
@@ -159,14 +159,13 @@ fn reqwest_retry() -> impl Middleware {
     RetryTransientMiddleware::new_with_policy(policy)
 }
 
-/// reqwest-retry takes every error of a middleware as final, so that ours is not retried a second time; and it wraps it
-/// so that it can only be found through its own type.
+/// reqwest-retry treats every middleware error as final, so the layer's error is not retried again.
 #[tokio::test(start_paused = true)]
-async fn under_reqwest_retry_the_call_is_made_once_and_its_error_found_within_theirs() {
+async fn reqwest_retry_above_does_not_repeat_the_call() {
     for (script, expected) in [
-        (vec![404], (ErrorKind::NotFound, Stop::Permanent, Applied::No)),
-        (vec![503, 503, 503], (ErrorKind::Server, Stop::Attempts, Applied::Unknown)),
-        (vec![429, 429, 429], (ErrorKind::RateLimited, Stop::Attempts, Applied::No)),
+        (vec![404], (ErrorKind::NotFound, StopReason::Permanent, Applied::No)),
+        (vec![503, 503, 503], (ErrorKind::Server, StopReason::AttemptsExhausted, Applied::Unknown)),
+        (vec![429, 429, 429], (ErrorKind::RateLimited, StopReason::AttemptsExhausted, Applied::No)),
     ] {
         let attempts = script.len();
         let transport = Transport::new(script.into_iter().map(status));
@@ -176,18 +175,17 @@ async fn under_reqwest_retry_the_call_is_made_once_and_its_error_found_within_th
             .with(transport.clone())
             .build();
         let outer = outer_error(client.post(LEDGER).body("{}")).await;
-        assert_eq!(transport.sent().len(), attempts, "the layer's own attempts, and no call after that");
+        assert_eq!(transport.sent().len(), attempts, "the layer's own attempts, and no second call");
 
-        assert!(Error::find(&outer).is_none(), "it is hidden from every search");
+        assert_eq!(facts(Error::find(&outer).unwrap()), expected);
         let reqwest_middleware::Error::Middleware(outer) = outer else { panic!("{outer:?}") };
-        let Some(RetryError::Error(inner)) = outer.downcast_ref::<RetryError>() else { panic!("{outer:?}") };
-        assert_eq!(facts(Error::find(inner).unwrap()), expected);
+        assert!(matches!(outer.downcast_ref::<RetryError>(), Some(RetryError::Error(_))), "wrapped in `RetryError`");
     }
 }
 
-/// A request that no service of the layer's claims is theirs as before.
+/// A request to an unknown host passes through the layer and is retried by reqwest-retry.
 #[tokio::test(start_paused = true)]
-async fn under_reqwest_retry_other_requests_are_retried_by_it() {
+async fn reqwest_retry_above_repeats_other_requests() {
     let transport = Transport::new([503, 200].map(status));
     let client = ClientBuilder::new(unused())
         .with(reqwest_retry())
@@ -198,9 +196,9 @@ async fn under_reqwest_retry_other_requests_are_retried_by_it() {
     assert_eq!((response.status(), transport.sent().len()), (StatusCode::OK, 2));
 }
 
-/// The other way round, the attempts multiply and the layer's account does not know of it.
+/// In the other order the attempts multiply, and the layer does not see the additional ones.
 #[tokio::test(start_paused = true)]
-async fn over_reqwest_retry_the_attempts_multiply() {
+async fn reqwest_retry_below_multiplies_attempts() {
     let transport = Transport::new((0..12).map(|_| status(503)));
     let client = ClientBuilder::new(unused())
         .with(layer(Service::metronome()))

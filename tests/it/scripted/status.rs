@@ -1,21 +1,21 @@
-//! For code that looks at statuses itself: a final 4xx or 5xx as a response, and errors at the fingertips.
+//! A final 4xx or 5xx returned as a response, and errors returned with `?`.
 
 use http::StatusCode;
-use reqwest_safe_retry::{Applied, Attempts, CallError, Doubt, FinalStatus, Service, Verdict};
+use reqwest_safe_retry::{Applied, Attempts, CallError, ErrorStatusHandling, Service, Verdict};
 
 use super::{LEDGER, LIST, failure, outer_error};
 use crate::support::transport::{Reply, Transport, reply, status};
 
-fn porting() -> Service {
-    Service::metronome().into_builder().final_status(FinalStatus::Response).build().unwrap()
+fn status_as_response() -> Service {
+    Service::metronome().into_builder().error_statuses(ErrorStatusHandling::Response).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_final_status_can_be_handed_on_as_a_response() {
+async fn final_status_can_be_a_response() {
     let body = r#"{"message":"m"}"#;
     let last = reply(404, &[("x-request-id", "r-1"), ("content-length", "15")], body);
     let transport = Transport::new([status(503), last]);
-    let response = transport.client(porting()).post(LIST).send().await.unwrap();
+    let response = transport.client(status_as_response()).post(LIST).send().await.unwrap();
     assert_eq!((response.status(), response.url().as_str()), (StatusCode::NOT_FOUND, LIST));
     assert_eq!(response.headers()["x-request-id"], "r-1");
     assert_eq!(response.extensions().get::<Attempts>().unwrap().to_string(), "503 > waited 500ms > 404, in 500ms");
@@ -24,25 +24,27 @@ async fn a_final_status_can_be_handed_on_as_a_response() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_and_doubt_are_the_same_for_a_response() {
+async fn error_response_keeps_retries_and_doubt() {
     let transport = Transport::new((0..3).map(|_| status(504)));
-    let response = transport.client(porting()).post(LEDGER).send().await.unwrap();
+    let response = transport.client(status_as_response()).post(LEDGER).send().await.unwrap();
     assert_eq!((response.status().as_u16(), response.extensions().get()), (504, Some(&Applied::Unknown)));
     let keys = transport.keys();
     assert!(keys.len() == 3 && keys[0] == keys[2]);
     let transport = Transport::new([status(500), status(500)]);
-    let service = porting().verifier(|_: &Doubt<'_>| async { Verdict::Applied(None) });
+    let service = status_as_response().verifier_fn(|_| async { Verdict::Applied(None) });
     failure!(transport.client(service).post(LEDGER), |error| assert_eq!(error.applied(), Applied::Yes));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_without_an_answer_is_an_error_all_the_same() {
+async fn missing_response_is_still_an_error() {
     let transport = Transport::new([Reply::Silence]);
-    failure!(transport.client(porting()).post(LEDGER), |error| assert!(error.is_timeout() && error.is_in_doubt()));
+    failure!(transport.client(status_as_response()).post(LEDGER), |error| assert!(
+        error.is_timeout() && error.is_in_doubt()
+    ));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_layers_error_is_taken_out_by_a_question_mark() {
+async fn question_mark_returns_the_layers_error() {
     async fn call(transport: &Transport, url: &str) -> reqwest_safe_retry::Result<u16> {
         Ok(transport.client(Service::metronome()).post(url).send().await?.status().as_u16())
     }

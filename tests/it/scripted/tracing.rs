@@ -1,16 +1,16 @@
-//! Spans and events: what is said of a call, at which level, and within what.
+//! Spans and events: their fields, levels and nesting.
 
 use std::time::Duration;
 
 use reqwest_middleware::ClientBuilder;
-use reqwest_safe_retry::{Doubt, IdempotencyKey, RetryPolicy, SafeRetry, Service, Verdict};
+use reqwest_safe_retry::{IdempotencyKey, RetryPolicy, SafeRetry, Service, Verdict};
 use reqwest_tracing::TracingMiddleware;
 use tokio::time::Instant;
 use tracing::Level;
 
 use super::{CONTRACTS, LEDGER, LIST, failure, metronome};
 use crate::support::{
-    clock::Pinned,
+    clock::FixedClock,
     collector::{Collector, Span},
     transport::{Reply, Transport, reply, status, unused},
 };
@@ -21,14 +21,14 @@ fn collected(collector: &Collector, name: &str) -> Vec<Span> {
     collector.spans().into_iter().filter(|span| span.name == name).collect()
 }
 
-/// These fields of a span, those that were not recorded left out.
-fn shown(span: &Span, fields: &[&str]) -> String {
-    let shown = fields.iter().filter_map(|field| Some(format!("{field}={}", span.get(field)?)));
-    shown.collect::<Vec<_>>().join(" ")
+/// These fields of a span, without those that were not recorded.
+fn fields_of(span: &Span, fields: &[&str]) -> String {
+    let recorded = fields.iter().filter_map(|field| Some(format!("{field}={}", span.get(field)?)));
+    recorded.collect::<Vec<_>>().join(" ")
 }
 
-fn messages(collector: &Collector, most: Level) -> Vec<(Level, String)> {
-    let events = collector.events().into_iter().filter(|event| event.level <= most);
+fn messages(collector: &Collector, max_level: Level) -> Vec<(Level, String)> {
+    let events = collector.events().into_iter().filter(|event| event.level <= max_level);
     events.map(|event| (event.level, event.get("message").unwrap_or_default().to_owned())).collect()
 }
 
@@ -40,25 +40,25 @@ const ATTEMPT: [&str; 11] = [
     "error.type",
     "otel.status_code",
     "safe_retry.decision",
-    "safe_retry.rule",
-    "safe_retry.stop",
+    "safe_retry.reason",
+    "safe_retry.stop_reason",
     "safe_retry.wait_ms",
     "safe_retry.wait_source",
     "safe_retry.replayed",
 ];
-const ENDING: [&str; 8] = [
+const CALL: [&str; 8] = [
     "safe_retry.verdict",
     "http.response.status_code",
     "error.type",
     "otel.status_code",
     "safe_retry.outcome",
     "safe_retry.attempts",
-    "safe_retry.stop",
+    "safe_retry.stop_reason",
     "safe_retry.applied",
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_call_and_its_attempts_say_what_was_met_decided_and_waited_for() {
+async fn spans_describe_call_and_attempts() {
     let collector = Collector::of(OURS);
     let transport = Transport::new([status(503), reply(429, &[("retry-after", "3")], ""), status(200)]);
     transport.client(Service::metronome()).post(LEDGER).send().await.unwrap();
@@ -66,27 +66,27 @@ async fn a_call_and_its_attempts_say_what_was_met_decided_and_waited_for() {
     let [call] = &collected(&collector, "safe_retry.call")[..] else { panic!("{}", collector.text()) };
     let request = "http.request.method=POST server.address=api.metronome.com server.port=443 \
                    url.template=/v1/contracts/addManualBalanceLedgerEntry";
-    assert_eq!(shown(call, &REQUEST), request);
+    assert_eq!(fields_of(call, &REQUEST), request);
     assert_eq!(
-        shown(call, &["safe_retry.service", "safe_retry.effect"]),
+        fields_of(call, &["safe_retry.service", "safe_retry.effect"]),
         "safe_retry.service=metronome safe_retry.effect=write"
     );
     assert_eq!(
-        shown(call, &ENDING),
+        fields_of(call, &CALL),
         "http.response.status_code=200 safe_retry.outcome=recovered safe_retry.attempts=3"
     );
     assert_eq!(call.level, Level::INFO);
 
     let attempts = collected(&collector, "safe_retry.attempt");
-    assert!(attempts.iter().all(|attempt| shown(attempt, &REQUEST) == request && attempt.level == Level::DEBUG));
+    assert!(attempts.iter().all(|attempt| fields_of(attempt, &REQUEST) == request && attempt.level == Level::DEBUG));
     assert_eq!(
-        attempts.iter().map(|attempt| shown(attempt, &ATTEMPT)).collect::<Vec<_>>(),
+        attempts.iter().map(|attempt| fields_of(attempt, &ATTEMPT)).collect::<Vec<_>>(),
         [
-            "safe_retry.key=preserved http.response.status_code=503 error.type=503 otel.status_code=ERROR \
-             safe_retry.decision=retry safe_retry.rule=gateway safe_retry.wait_ms=500 safe_retry.wait_source=own",
+            "safe_retry.key=first http.response.status_code=503 error.type=503 otel.status_code=ERROR \
+             safe_retry.decision=retry safe_retry.reason=gateway safe_retry.wait_ms=500 safe_retry.wait_source=backoff",
             "http.request.resend_count=1 safe_retry.key=preserved http.response.status_code=429 error.type=429 \
-             otel.status_code=ERROR safe_retry.decision=retry safe_retry.rule=refused safe_retry.wait_ms=3300 \
-             safe_retry.wait_source=hint",
+             otel.status_code=ERROR safe_retry.decision=retry safe_retry.reason=rate_limited safe_retry.wait_ms=3300 \
+             safe_retry.wait_source=retry_after",
             "http.request.resend_count=2 safe_retry.key=preserved http.response.status_code=200 \
              safe_retry.decision=return",
         ]
@@ -100,7 +100,7 @@ async fn a_call_and_its_attempts_say_what_was_met_decided_and_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempts_span_ends_before_the_wait_and_the_calls_after_it() {
+async fn attempt_span_excludes_the_wait() {
     let collector = Collector::of(OURS);
     let began = Instant::now();
     let transport = Transport::new([Reply::Late(Duration::from_millis(70), Box::new(status(503))), status(200)]);
@@ -111,23 +111,23 @@ async fn an_attempts_span_ends_before_the_wait_and_the_calls_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rotation_shows_as_another_digest_and_the_verdict_on_the_call() {
+async fn rotation_changes_the_key_digest() {
     let collector = Collector::of(OURS);
-    let service = Service::metronome().verifier(|_: &Doubt<'_>| async { Verdict::NotApplied });
+    let service = Service::metronome().verifier_fn(|_| async { Verdict::NotApplied });
     let transport = Transport::new([500, 500, 200].map(status));
     transport.client(service).post(LEDGER).send().await.unwrap();
     let attempts = collected(&collector, "safe_retry.attempt");
     let keys: Vec<_> = attempts.iter().map(|attempt| attempt.get("safe_retry.key").unwrap()).collect();
-    assert_eq!(keys, ["preserved", "preserved", "rotated"]);
+    assert_eq!(keys, ["first", "preserved", "rotated"]);
     let digests: Vec<_> =
         transport.keys().into_iter().flatten().map(|key| IdempotencyKey::new(key).digest().to_string()).collect();
-    let shown: Vec<_> = attempts.iter().map(|attempt| attempt.get("safe_retry.key_digest").unwrap()).collect();
-    assert_eq!(shown, digests);
+    let recorded: Vec<_> = attempts.iter().map(|attempt| attempt.get("safe_retry.key_digest").unwrap()).collect();
+    assert_eq!(recorded, digests);
     assert_eq!(collected(&collector, "safe_retry.call")[0].get("safe_retry.verdict"), Some("not_applied"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_has_no_key_and_an_unknown_path_no_template() {
+async fn read_has_no_key_and_unknown_path_no_template() {
     let collector = Collector::of(OURS);
     let transport = Transport::new([200, 200].map(status));
     let client = transport.client(Service::metronome());
@@ -135,22 +135,20 @@ async fn a_read_has_no_key_and_an_unknown_path_no_template() {
     client.get("https://api.metronome.com/v1/nothing/c4n4ry").send().await.unwrap();
     let attempts = collected(&collector, "safe_retry.attempt");
     assert_eq!(
-        shown(&attempts[0], &ATTEMPT),
+        fields_of(&attempts[0], &ATTEMPT),
         "safe_retry.key=none http.response.status_code=200 safe_retry.decision=return"
     );
     assert_eq!(attempts[0].get("safe_retry.key_digest"), None);
     assert_eq!((attempts[1].get("url.template"), collector.count("c4n4ry")), (None, 0));
-    assert_eq!(messages(&collector, Level::INFO), [], "a call that succeeds at once says nothing");
+    assert_eq!(messages(&collector, Level::INFO), [], "an immediate success logs nothing");
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_ending_says_so_once_at_its_level() {
-    let applied = || {
-        Service::metronome()
-            .verifier(|_: &Doubt<'_>| async { Verdict::Applied(Some(http::Response::new("{}").into())) })
-    };
-    let doubt = "error.type=503 otel.status_code=ERROR safe_retry.outcome=in_doubt safe_retry.attempts=3 \
-                 safe_retry.stop=attempts safe_retry.applied=unknown";
+async fn each_outcome_is_logged_at_its_level() {
+    let applied =
+        || Service::metronome().verifier_fn(|_| async { Verdict::Applied(Some(http::Response::new("{}").into())) });
+    let in_doubt = "error.type=503 otel.status_code=ERROR safe_retry.outcome=in_doubt safe_retry.attempts=3 \
+                 safe_retry.stop_reason=attempts_exhausted safe_retry.applied=unknown";
     let (warn, info) = ((Level::WARN, "call ended in doubt"), (Level::INFO, "call recovered"));
     for (service, url, script, events, ending) in [
         (
@@ -158,16 +156,16 @@ async fn each_ending_says_so_once_at_its_level() {
             LEDGER,
             vec![200],
             vec![],
-            "http.response.status_code=200 safe_retry.outcome=success safe_retry.attempts=1".to_owned(),
+            "http.response.status_code=200 safe_retry.outcome=ok safe_retry.attempts=1".to_owned(),
         ),
-        (Service::metronome(), LEDGER, vec![503; 3], vec![warn], format!("http.response.status_code=503 {doubt}")),
+        (Service::metronome(), LEDGER, vec![503; 3], vec![warn], format!("http.response.status_code=503 {in_doubt}")),
         (
             Service::metronome(),
             LEDGER,
             vec![404],
             vec![],
             "http.response.status_code=404 error.type=404 otel.status_code=ERROR safe_retry.outcome=failed \
-             safe_retry.attempts=1 safe_retry.stop=permanent safe_retry.applied=no"
+             safe_retry.attempts=1 safe_retry.stop_reason=permanent safe_retry.applied=no"
                 .to_owned(),
         ),
         (
@@ -175,7 +173,7 @@ async fn each_ending_says_so_once_at_its_level() {
             CONTRACTS,
             vec![500, 500],
             vec![info],
-            "safe_retry.verdict=applied http.response.status_code=500 safe_retry.outcome=reconciled \
+            "safe_retry.verdict=applied http.response.status_code=500 safe_retry.outcome=verified_applied \
              safe_retry.attempts=2"
                 .to_owned(),
         ),
@@ -183,34 +181,34 @@ async fn each_ending_says_so_once_at_its_level() {
         let collector = Collector::of(OURS);
         let _ = Transport::new(script.into_iter().map(status)).client(service).post(url).body("{}").send().await;
         let [call] = &collected(&collector, "safe_retry.call")[..] else { panic!("{}", collector.text()) };
-        assert_eq!(shown(call, &ENDING), ending);
+        assert_eq!(fields_of(call, &CALL), ending);
         let events: Vec<_> = events.into_iter().map(|(level, text)| (level, text.to_owned())).collect();
         assert_eq!(messages(&collector, Level::INFO), events, "{ending}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_refused_and_a_deadline_that_passes_end_the_call_too() {
+async fn rejected_key_and_timeout_close_the_span() {
     let collector = Collector::of(OURS);
     let request = Transport::new([]).client(Service::metronome()).post(LEDGER);
     failure!(request.with_extension(IdempotencyKey::new("")), |error| assert_eq!(error.attempts().count(), 0));
     let transport = Transport::new([Reply::Silence]);
     failure!(transport.client(metronome(RetryPolicy::never())).post(LEDGER), |error| assert!(error.is_timeout()));
-    let calls: Vec<_> = collected(&collector, "safe_retry.call").iter().map(|call| shown(call, &ENDING)).collect();
+    let calls: Vec<_> = collected(&collector, "safe_retry.call").iter().map(|call| fields_of(call, &CALL)).collect();
     assert_eq!(
         calls,
         [
             "error.type=permanent otel.status_code=ERROR safe_retry.outcome=failed safe_retry.attempts=0 \
-             safe_retry.stop=permanent safe_retry.applied=no",
-            "error.type=no_answer otel.status_code=ERROR safe_retry.outcome=in_doubt safe_retry.attempts=1 \
-             safe_retry.stop=attempts safe_retry.applied=unknown",
+             safe_retry.stop_reason=permanent safe_retry.applied=no",
+            "error.type=no_response otel.status_code=ERROR safe_retry.outcome=in_doubt safe_retry.attempts=1 \
+             safe_retry.stop_reason=attempts_exhausted safe_retry.applied=unknown",
         ]
     );
     assert_eq!(messages(&collector, Level::INFO).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_is_cancelled() {
+async fn dropped_call_is_cancelled() {
     let collector = Collector::of(OURS);
     let call = Transport::new([Reply::Silence]).client(Service::metronome()).post(LEDGER).send();
     assert!(tokio::time::timeout(Duration::from_secs(1), call).await.is_err());
@@ -220,10 +218,10 @@ async fn a_call_that_is_dropped_is_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn below_the_layer_the_spans_of_reqwest_tracing_are_within_the_attempts() {
+async fn reqwest_tracing_below_is_within_attempts() {
     let collector = Collector::of("reqwest_");
     let client = ClientBuilder::new(unused())
-        .with(SafeRetry::new([Service::metronome()]).clock(Pinned::at(1.0)))
+        .with(SafeRetry::new([Service::metronome()]).clock(FixedClock::at(1.0)))
         .with(TracingMiddleware::default())
         .with(Transport::new([503, 200].map(status)))
         .build();
@@ -242,11 +240,11 @@ async fn below_the_layer_the_spans_of_reqwest_tracing_are_within_the_attempts() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn above_the_layer_the_span_of_reqwest_tracing_is_around_the_call() {
+async fn reqwest_tracing_above_is_around_the_call() {
     let collector = Collector::of("reqwest_");
     let client = ClientBuilder::new(unused())
         .with(TracingMiddleware::default())
-        .with(SafeRetry::new([Service::metronome()]).clock(Pinned::at(1.0)))
+        .with(SafeRetry::new([Service::metronome()]).clock(FixedClock::at(1.0)))
         .with(Transport::new([503, 200].map(status)))
         .build();
     client.post(LEDGER).send().await.unwrap();
@@ -255,12 +253,12 @@ async fn above_the_layer_the_span_of_reqwest_tracing_is_around_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_verifier_sends_is_a_call_within_the_call() {
+async fn verifiers_request_is_a_nested_call() {
     let collector = Collector::of(OURS);
-    let asked = Transport::new([status(200)]).client(Service::metronome());
-    let service = Service::metronome().verifier(move |_: &Doubt<'_>| {
-        let question = asked.post(LIST).send();
-        async move { question.await.map_or(Verdict::Unknown, |_| Verdict::NotApplied) }
+    let lookup = Transport::new([status(200)]).client(Service::metronome());
+    let service = Service::metronome().verifier_fn(move |_| {
+        let response = lookup.post(LIST).send();
+        async move { response.await.map_or(Verdict::Unknown, |_| Verdict::NotApplied) }
     });
     Transport::new([500, 500, 200].map(status)).client(service).post(LEDGER).send().await.unwrap();
     let within = "safe_retry.call/safe_retry.call";
@@ -268,9 +266,9 @@ async fn what_a_verifier_sends_is_a_call_within_the_call() {
     assert_eq!(paths.iter().filter(|path| path.starts_with(within)).count(), 2, "{paths:?}");
 }
 
-/// At a level that leaves the spans out, what is said stays within the caller's own span.
+/// At a level without the layer's spans, the event is within the caller's span.
 #[tokio::test(start_paused = true)]
-async fn without_its_spans_the_warning_stays_in_the_callers() {
+async fn warning_stays_in_the_callers_span() {
     let collector = Collector::up_to(Level::WARN, "");
     let callers = tracing::warn_span!("callers");
     let transport = Transport::new([503; 3].map(status));

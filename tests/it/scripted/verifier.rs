@@ -1,4 +1,4 @@
-//! When the verifier is asked, what it is told, and what its verdict leads to.
+//! When the verifier is called, what it sees, and what its verdict leads to.
 
 use std::{
     sync::{
@@ -9,46 +9,45 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::Method;
 use reqwest_safe_retry::{
-    Applied, Attempts, Doubt, Effect, ErrorKind, Idempotency, IdempotencyKey, KeyAction, KeyKind, Meaning, RetryPolicy,
-    Route, Service, Stop, Verdict, VerdictKind, Verifier,
+    Applied, Attempts, ErrorKind, IdempotencyKey, InDoubtWrite, KeyAction, RetryPolicy, Service, StopReason, Verdict,
+    VerdictKind, Verifier,
 };
 use tokio::time::Instant;
 
 use super::{CONTRACTS, LEDGER, LIST, facts, failure, metronome};
 use crate::support::transport::{Reply, Transport, reply, status};
 
-/// A verifier of the user's own type: answers by rote and keeps what it was told.
+/// Returns scripted verdicts and records each write it was called for.
 #[derive(Clone, Default)]
-struct Rote {
+struct ScriptedVerifier {
     verdicts: Arc<Mutex<Vec<Verdict>>>,
-    told: Arc<Mutex<Vec<String>>>,
+    writes: Arc<Mutex<Vec<String>>>,
 }
 
-impl Rote {
-    fn saying(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+impl ScriptedVerifier {
+    fn returning(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
         Self { verdicts: Arc::new(Mutex::new(verdicts.into_iter().collect())), ..Self::default() }
     }
 
-    fn asked(&self) -> usize {
-        self.told.lock().unwrap().len()
+    fn calls(&self) -> usize {
+        self.writes.lock().unwrap().len()
     }
 }
 
 #[async_trait]
-impl Verifier for Rote {
-    async fn verify(&self, doubt: &Doubt<'_>) -> Verdict {
-        let told = format!(
+impl Verifier for ScriptedVerifier {
+    async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
+        let facts = format!(
             "{} {} {} {:?} {} [{}]",
-            doubt.service(),
-            doubt.method(),
-            doubt.url(),
-            doubt.json("/name"),
-            doubt.key().map_or("no key", IdempotencyKey::as_str),
-            doubt.attempts().iter().map(|attempt| attempt.met().to_string()).collect::<Vec<_>>().join(" "),
+            write.service(),
+            write.method(),
+            write.url(),
+            write.json("/name"),
+            write.key().map_or("no key", IdempotencyKey::as_str),
+            write.attempts().iter().map(|attempt| attempt.outcome().to_string()).collect::<Vec<_>>().join(" "),
         );
-        self.told.lock().unwrap().push(told);
+        self.writes.lock().unwrap().push(facts);
         self.verdicts.lock().unwrap().remove(0)
     }
 }
@@ -58,8 +57,8 @@ fn found() -> Verdict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_not_applied_goes_out_once_more_under_a_new_key() {
-    let verifier = Rote::saying([Verdict::NotApplied]);
+async fn not_applied_write_is_sent_with_a_new_key() {
+    let verifier = ScriptedVerifier::returning([Verdict::NotApplied]);
     let transport = Transport::new([status(500), status(500), status(200)]);
     let client = transport.client(Service::metronome().verifier(verifier.clone()));
     let started = Instant::now();
@@ -67,141 +66,140 @@ async fn a_write_that_was_not_applied_goes_out_once_more_under_a_new_key() {
     let response = request.send().await.unwrap();
     let keys: Vec<_> = transport.keys().into_iter().flatten().collect();
     assert_eq!(keys[..2], ["mine", "mine"]);
-    assert!(uuid::Uuid::parse_str(&keys[2]).is_ok(), "a key of the layer's own");
+    assert!(uuid::Uuid::parse_str(&keys[2]).is_ok(), "a key made by the layer");
     assert!(transport.sent().iter().all(|sent| sent.body == br#"{"name":"n"}"#));
-    let told = format!("metronome POST {LEDGER}?q=1 Some(\"n\") mine [500 500]");
-    assert_eq!(*verifier.told.lock().unwrap(), [told]);
+    let facts = format!("metronome POST {LEDGER}?q=1 Some(\"n\") mine [500 500]");
+    assert_eq!(*verifier.writes.lock().unwrap(), [facts]);
     let attempts = response.extensions().get::<Attempts>().unwrap();
-    let story: Vec<_> = attempts.iter().map(|a| (a.key_generation(), a.key_action(), a.verdict())).collect();
+    let history: Vec<_> = attempts.iter().map(|a| (a.key_generation(), a.key_action(), a.verdict())).collect();
     assert_eq!(
-        story,
+        history,
         [
             (1, KeyAction::Preserve, None),
             (1, KeyAction::VerifyThenRotate, Some(VerdictKind::NotApplied)),
             (2, KeyAction::Preserve, None)
         ]
     );
-    assert_eq!(started.elapsed(), Duration::from_millis(1500), "asked after the wait, and no further wait");
+    assert_eq!(started.elapsed(), Duration::from_millis(1500), "verified after the wait, and no further wait");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_was_applied_ends_in_the_verifiers_response() {
-    let verifier = Rote::saying([found()]);
+async fn applied_write_returns_the_verifiers_response() {
+    let verifier = ScriptedVerifier::returning([found()]);
     let transport = Transport::new([status(500), status(500)]);
     let response = transport.client(Service::metronome().verifier(verifier)).post(LEDGER).send().await.unwrap();
-    assert!(response.extensions().get::<Attempts>().unwrap().is_reconciled());
+    assert!(response.extensions().get::<Attempts>().unwrap().is_verified_applied());
     assert_eq!(response.text().await.unwrap(), "found");
     assert_eq!(transport.sent().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn applied_without_a_response_is_an_error_that_says_so() {
-    let verifier = Rote::saying([Verdict::Applied(None)]);
+async fn applied_without_a_response_is_an_error() {
+    let verifier = ScriptedVerifier::returning([Verdict::Applied(None)]);
     let transport = Transport::new([status(500), reply(500, &[], r#"{"message":"m"}"#)]);
     failure!(transport.client(Service::metronome().verifier(verifier)).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Server, Stop::Permanent, Applied::Yes));
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::Permanent, Applied::Yes));
         assert_eq!(error.message(), "m");
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_tell_fails_or_is_slow_never_leads_to_a_new_key() {
-    let unknown = Service::metronome().verifier(|_: &Doubt<'_>| async { Verdict::Unknown });
-    let failing = Service::metronome().verifier(|_: &Doubt<'_>| async { Err(std::io::Error::other("down")) });
-    let slow = Service::metronome().verifier(|_: &Doubt<'_>| async {
+async fn inconclusive_verifier_never_rotates() {
+    let unknown = Service::metronome().verifier_fn(|_| async { Verdict::Unknown });
+    let failing = Service::metronome().verifier_fn(|_| async { Err(std::io::Error::other("down")) });
+    let slow = Service::metronome().verifier_fn(|_| async {
         tokio::time::sleep(Duration::from_secs(11)).await;
         Verdict::NotApplied
     });
-    let silent = Service::metronome().verifier(|_: &Doubt<'_>| std::future::pending::<Verdict>());
+    let silent = Service::metronome().verifier_fn(|_| std::future::pending::<Verdict>());
     for (name, service, waited) in
         [("unknown", unknown, 1500), ("failing", failing, 1500), ("slow", slow, 11_500), ("silent", silent, 11_500)]
     {
         let transport = Transport::new([status(500), status(500)]);
         let started = Instant::now();
         failure!(transport.client(service).post(LEDGER), |error| {
-            assert_eq!(facts(error), (ErrorKind::Server, Stop::Unverified, Applied::Unknown), "{name}");
+            assert_eq!(facts(error), (ErrorKind::Server, StopReason::Unverified, Applied::Unknown), "{name}");
             assert_eq!(error.attempts().iter().last().unwrap().verdict(), Some(VerdictKind::Unknown), "{name}");
         });
         let keys = transport.keys();
         assert!(keys.len() == 2 && keys[0] == keys[1], "{name}");
-        assert_eq!(started.elapsed(), Duration::from_millis(waited), "{name}: asked once, for 10 s at most");
+        assert_eq!(started.elapsed(), Duration::from_millis(waited), "{name}: called once, for 10 s at most");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_is_asked_about_once_before_it_ends_in_doubt() {
-    for (script, stop, applied, asked) in [
-        (vec![504, 504, 504], Stop::Attempts, Applied::Unknown, 1),
-        (vec![500, 504, 500], Stop::Attempts, Applied::Unknown, 1),
-        (vec![501], Stop::Permanent, Applied::Unknown, 1),
-        (vec![504, 404], Stop::Permanent, Applied::Unknown, 1),
-        (vec![404], Stop::Permanent, Applied::No, 0),
-        (vec![429, 429, 429], Stop::Attempts, Applied::No, 0),
+async fn verifier_runs_once_before_ending_in_doubt() {
+    for (script, stop, applied, calls) in [
+        (vec![504, 504, 504], StopReason::AttemptsExhausted, Applied::Unknown, 1),
+        (vec![500, 504, 500], StopReason::AttemptsExhausted, Applied::Unknown, 1),
+        (vec![501], StopReason::Permanent, Applied::Unknown, 1),
+        (vec![504, 404], StopReason::Permanent, Applied::Unknown, 1),
+        (vec![404], StopReason::Permanent, Applied::No, 0),
+        (vec![429, 429, 429], StopReason::AttemptsExhausted, Applied::No, 0),
     ] {
-        let verifier = Rote::saying([Verdict::NotApplied]);
+        let verifier = ScriptedVerifier::returning([Verdict::NotApplied]);
         let transport = Transport::new(script.iter().map(|number| status(*number)));
         failure!(transport.client(Service::metronome().verifier(verifier.clone())).post(LEDGER), |error| {
             assert_eq!((error.stop(), error.applied()), (stop, applied), "{script:?}");
         });
-        assert_eq!(verifier.asked(), asked, "{script:?}");
+        assert_eq!(verifier.calls(), calls, "{script:?}");
     }
-    // Two internal errors settle the key: at the end, too, the verdict is final then.
-    let verifier = Rote::saying([Verdict::NotApplied]);
+    // After two internal errors the key is settled, so a verdict at the end is final as well.
+    let verifier = ScriptedVerifier::returning([Verdict::NotApplied]);
     let transport = Transport::new([status(500), status(500)]);
     let service = metronome(RetryPolicy::new().max_attempts(2)).verifier(verifier);
     failure!(transport.client(service).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Server, Stop::Attempts, Applied::No));
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::AttemptsExhausted, Applied::No));
     });
-    // And what was found at the end is a success like any other.
-    let verifier = Rote::saying([found()]);
+    // A write found at the end is a success.
+    let verifier = ScriptedVerifier::returning([found()]);
     let transport = Transport::new((0..3).map(|_| status(504)));
     let response = transport.client(Service::metronome().verifier(verifier)).post(LEDGER).send().await.unwrap();
-    assert!(response.extensions().get::<Attempts>().unwrap().is_reconciled());
+    assert!(response.extensions().get::<Attempts>().unwrap().is_verified_applied());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_never_asked_about() {
-    let verifier = Rote::saying([]);
+async fn reads_are_never_verified() {
+    let verifier = ScriptedVerifier::returning([]);
     let transport = Transport::new((0..3).map(|_| status(500)));
     failure!(transport.client(Service::metronome().verifier(verifier.clone())).post(LIST), |error| {
         assert_eq!(error.applied(), Applied::No);
     });
-    assert_eq!(verifier.asked(), 0);
+    assert_eq!(verifier.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_rotation_a_call_and_each_question_about_something_new() {
-    let verifier = Rote::saying([Verdict::NotApplied, Verdict::NotApplied]);
+async fn key_rotates_once_per_call() {
+    let verifier = ScriptedVerifier::returning([Verdict::NotApplied, Verdict::NotApplied]);
     let transport = Transport::new((0..3).map(|_| status(500)));
     let service = metronome(RetryPolicy::new().max_attempts(9)).verifier(verifier.clone());
     failure!(transport.client(service).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Server, Stop::Unverified, Applied::Unknown));
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::Unverified, Applied::Unknown));
         assert_eq!(error.key().unwrap().as_str(), transport.keys()[2].as_deref().unwrap());
     });
-    assert_eq!(verifier.asked(), 2);
+    assert_eq!(verifier.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_guards_itself_rotates_without_being_asked_about() {
-    let verifier = Rote::saying([]);
+async fn deduplicated_write_rotates_without_verifier() {
+    let verifier = ScriptedVerifier::returning([]);
     let transport = Transport::new([status(500), status(500), status(200)]);
     let client = transport.client(Service::metronome().verifier(verifier.clone()));
     client.post(CONTRACTS).body(r#"{"uniqueness_key":"u-1"}"#).send().await.unwrap();
     let keys = transport.keys();
     assert!(keys[0] == keys[1] && keys[1] != keys[2]);
-    assert_eq!(verifier.asked(), 0);
+    assert_eq!(verifier.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guard_that_a_half_done_write_lacks_is_none_after_an_internal_error() {
+async fn customer_creation_is_a_plain_write() {
     const CUSTOMERS: &str = "https://api.metronome.com/v1/customers";
     let aliased = r#"{"name":"n","ingest_aliases":["a"]}"#;
-    // The customer may be there without its alias: a second one would not be refused.
     let transport = Transport::new([status(500), status(500)]);
     failure!(transport.client(Service::metronome()).post(CUSTOMERS).body(aliased), |error| {
-        assert_eq!(facts(error), (ErrorKind::Server, Stop::Unverified, Applied::Unknown));
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::Unverified, Applied::Unknown));
     });
-    let verifier = Rote::saying([Verdict::NotApplied]);
+    let verifier = ScriptedVerifier::returning([Verdict::NotApplied]);
     let transport = Transport::new([status(500), status(500), status(200)]);
     transport
         .client(Service::metronome().verifier(verifier.clone()))
@@ -210,60 +208,39 @@ async fn a_guard_that_a_half_done_write_lacks_is_none_after_an_internal_error() 
         .send()
         .await
         .unwrap();
-    assert_eq!(verifier.asked(), 1);
-    // Where a key remembers what was lost, it guards; without one nothing tells whether the write is half done.
+    assert_eq!(verifier.calls(), 1);
     let service = Service::metronome().into_builder().map_idempotency(|keys| keys.callers_keys_only()).build().unwrap();
     for number in [500, 504] {
         let transport = Transport::new([status(number)]);
         failure!(transport.client(service.clone()).post(CUSTOMERS).body(aliased), |error| {
-            assert_eq!(facts(error), (ErrorKind::Server, Stop::NotIdempotent, Applied::Unknown));
+            assert_eq!(facts(error), (ErrorKind::Server, StopReason::NotIdempotent, Applied::Unknown));
         });
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_burnt_key_tells_of_an_internal_error_that_has_left_the_write_half_done() {
-    // The answer of the internal error itself was lost: only the key remembers it.
-    let keys = Idempotency::header("Idempotency-Key", KeyKind::Poisoned).conflict(400, Meaning::Burnt);
-    let route = Route::new(Method::POST, "/v1/contracts/create", Effect::Write);
-    let service = Service::builder("poisoned").base_url("https://api.metronome.com").idempotency(keys);
-    let service = service.routes([route.deduplicated_unless_half_done_by("/id")]).build().unwrap();
-    for (verifier, stop, sent) in [(None, Stop::Unverified, 2), (Some(()), Stop::Permanent, 3)] {
-        let transport = Transport::new([status(504), status(400), status(404)].into_iter().take(sent));
-        let service = match verifier {
-            Some(()) => service.clone().verifier(Rote::saying([Verdict::NotApplied])),
-            None => service.clone(),
-        };
-        failure!(transport.client(service).post(CONTRACTS).body(r#"{"id":"1"}"#), |error| {
-            assert_eq!(error.stop(), stop);
-        });
-        assert_eq!(transport.sent().len(), sent);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_write_without_a_key_is_asked_about_but_no_verdict_settles_it() {
+async fn no_verdict_settles_an_unkeyed_write() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
-    let service = Service::builder("unkeyed").base_url("https://api.metronome.com").build().unwrap();
-    let service = service.verifier(move |doubt: &Doubt<'_>| {
-        assert!(doubt.key().is_none());
+    let service = Service::builder("unkeyed", "https://api.metronome.com").build().unwrap();
+    let service = service.verifier_fn(move |write| {
+        assert!(write.key().is_none());
         counted.fetch_add(1, Ordering::Relaxed);
         async { Verdict::NotApplied }
     });
     let transport = Transport::new([status(504)]);
     failure!(transport.client(service).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Server, Stop::NotIdempotent, Applied::Unknown));
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::NotIdempotent, Applied::Unknown));
     });
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_streamed_body_is_not_in_memory_and_a_missing_one_is_empty() {
+async fn verifier_sees_the_body_unless_streamed() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let kept = seen.clone();
-    let service = metronome(RetryPolicy::never()).verifier(move |doubt: &Doubt<'_>| {
-        kept.lock().unwrap().push(doubt.body().map(<[u8]>::to_vec));
+    let service = metronome(RetryPolicy::never()).verifier_fn(move |write| {
+        kept.lock().unwrap().push(write.body().map(<[u8]>::to_vec));
         async { Verdict::Unknown }
     });
     let transport = Transport::new((0..3).map(|_| status(504)));
@@ -276,12 +253,12 @@ async fn a_streamed_body_is_not_in_memory_and_a_missing_one_is_empty() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_asked_when_no_time_is_left() {
-    let verifier = Rote::saying([]);
+async fn verifier_is_skipped_after_the_deadline() {
+    let verifier = ScriptedVerifier::returning([]);
     let transport = Transport::new([Reply::Silence]);
     let service = metronome(RetryPolicy::new().deadline(Duration::from_secs(3))).verifier(verifier.clone());
     failure!(transport.client(service).post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::Transport, Stop::Deadline, Applied::Unknown));
+        assert_eq!(facts(error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));
     });
-    assert_eq!(verifier.asked(), 0);
+    assert_eq!(verifier.calls(), 0);
 }

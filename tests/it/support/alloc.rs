@@ -1,4 +1,4 @@
-//! The heap, counted by thread: what other tests and servers of another thread allocate does not count.
+//! Counts allocations per thread, so that other tests and servers on other threads do not interfere.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -12,22 +12,22 @@ static HEAP: Counting = Counting;
 struct Counting;
 
 thread_local! {
-    /// How far this thread's heap has grown since the measurement began, and at most.
+    /// How far this thread's heap has grown since the measurement began: now, and at the peak.
     static GROWN: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
-    /// How often anything was allocated or made larger.
+    /// The number of allocations and growing reallocations.
     static TIMES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many bytes the heap of this thread grows at most while this is done, everything else on its runtime included.
+/// The peak growth of this thread's heap while the future runs, in bytes, including other tasks of its runtime.
 ///
-/// What C code allocates, zstd for one, is not in it.
+/// Allocations of C code, such as zstd, are not counted.
 pub async fn peak_of<T>(work: impl Future<Output = T>) -> (T, usize) {
     GROWN.set((0, 0));
     let done = work.await;
     (done, usize::try_from(GROWN.get().1).unwrap())
 }
 
-/// How often this thread allocates while this is done.
+/// The number of this thread's allocations while the future runs.
 pub async fn times_of<T>(work: impl Future<Output = T>) -> (T, usize) {
     let before = TIMES.get();
     let done = work.await;
@@ -38,7 +38,7 @@ fn count(grown: usize, shrunk: usize) {
     if grown > shrunk {
         let _ = TIMES.try_with(|times| times.set(times.get() + 1));
     }
-    // There is none any more where a thread ends.
+    // The counter is gone when the thread ends.
     let _ = GROWN.try_with(|counter| {
         let (now, most) = counter.get();
         let now = now + grown as isize - shrunk as isize;
@@ -46,7 +46,7 @@ fn count(grown: usize, shrunk: usize) {
     });
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);

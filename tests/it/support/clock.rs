@@ -1,31 +1,35 @@
-//! A clock whose date and dice are chosen by the test.
+//! A clock whose date and jitter are set by the test.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest_safe_retry::Clock;
 use tokio::time::Instant;
 
-/// Every wait at the same place between its bounds; the wall clock goes with tokio's.
+/// Uses one jitter sample for every wait; the wall clock follows tokio's.
 #[derive(Debug)]
-pub struct Pinned {
-    chance: f64,
+pub struct FixedClock {
+    jitter_sample: f64,
     start: SystemTime,
     started: Instant,
 }
 
-impl Pinned {
-    /// 2026-01-01T00:00:00Z at the moment of the call.
-    pub fn at(chance: f64) -> Self {
-        Self { chance, start: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600), started: Instant::now() }
+impl FixedClock {
+    /// Starts at 2026-01-01T00:00:00Z.
+    pub fn at(jitter_sample: f64) -> Self {
+        Self {
+            jitter_sample,
+            start: SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600),
+            started: Instant::now(),
+        }
     }
 }
 
-impl Clock for Pinned {
+impl Clock for FixedClock {
     fn wall(&self) -> SystemTime {
         self.start + self.started.elapsed()
     }
 
     fn jitter(&self) -> f64 {
-        self.chance
+        self.jitter_sample
     }
 }

@@ -1,4 +1,4 @@
-//! Writes down what is traced on this thread.
+//! Collects spans and events of this thread.
 
 use std::{
     fmt::{self, Write as _},
@@ -13,68 +13,68 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// Collects on the thread it was made on for as long as it lives.
+/// Collects on its thread until it is dropped.
 pub struct Collector {
-    notes: Notes,
+    recorder: Recorder,
     _collecting: DefaultGuard,
-    /// Where one subscriber is all there is, an event that another thread is the first to meet is registered as one
-    /// that nobody listens to. With two, all are asked.
+    /// With a single subscriber, a callsite first reached by another thread would be cached as disabled. A second one
+    /// prevents that.
     _second: Dispatch,
 }
 
-/// A span as it was made and recorded to.
+/// A span with its recorded fields.
 #[derive(Clone, Debug)]
 pub struct Span {
     pub name: &'static str,
     pub level: Level,
-    /// The index of the span it is within.
+    /// The index of the enclosing span.
     pub parent: Option<usize>,
     pub fields: Vec<(&'static str, String)>,
-    /// When nobody held it any more.
+    /// When the last handle was dropped.
     pub closed: Option<Instant>,
     handles: usize,
 }
 
-/// An event, with the index of the span it occurred within.
+/// An event, with the index of its span.
 #[derive(Clone, Debug)]
-pub struct Occurred {
+pub struct EventRecord {
     pub level: Level,
     pub within: Option<usize>,
     pub fields: Vec<(&'static str, String)>,
 }
 
 #[derive(Default)]
-struct Noted {
+struct Recorded {
     text: String,
     spans: Vec<Span>,
-    events: Vec<Occurred>,
-    /// The spans that are entered, the innermost last.
+    events: Vec<EventRecord>,
+    /// The entered spans, the innermost last.
     entered: Vec<usize>,
 }
 
 #[derive(Clone)]
-struct Notes {
+struct Recorder {
     target: &'static str,
-    most: Level,
-    noted: Arc<Mutex<Noted>>,
+    max_level: Level,
+    recorded: Arc<Mutex<Recorded>>,
 }
 
 impl Collector {
-    /// Of everything, at every level, whose target begins like this.
+    /// Collects every level of targets with this prefix.
     pub fn of(target: &'static str) -> Self {
         Self::up_to(Level::TRACE, target)
     }
 
-    /// Of what is not below this level.
-    pub fn up_to(most: Level, target: &'static str) -> Self {
-        let notes = Notes { target, most, noted: Arc::default() };
-        let second = Dispatch::new(notes.clone());
-        Self { notes: notes.clone(), _collecting: tracing::subscriber::set_default(notes), _second: second }
+    /// Collects up to this level of targets with this prefix.
+    pub fn up_to(max_level: Level, target: &'static str) -> Self {
+        let recorder = Recorder { target, max_level, recorded: Arc::default() };
+        let second = Dispatch::new(recorder.clone());
+        Self { recorder: recorder.clone(), _collecting: tracing::subscriber::set_default(recorder), _second: second }
     }
 
     /// A line for each span (`span: name`), each event and each value (`field=value`).
     pub fn text(&self) -> String {
-        self.notes.noted.lock().unwrap().text.clone()
+        self.recorder.recorded.lock().unwrap().text.clone()
     }
 
     pub fn count(&self, text: &str) -> usize {
@@ -82,14 +82,14 @@ impl Collector {
     }
 
     pub fn spans(&self) -> Vec<Span> {
-        self.notes.noted.lock().unwrap().spans.clone()
+        self.recorder.recorded.lock().unwrap().spans.clone()
     }
 
-    pub fn events(&self) -> Vec<Occurred> {
-        self.notes.noted.lock().unwrap().events.clone()
+    pub fn events(&self) -> Vec<EventRecord> {
+        self.recorder.recorded.lock().unwrap().events.clone()
     }
 
-    /// The names of the spans in the order in which they were made, each after those it is within: `call/attempt`.
+    /// The spans in the order of their creation, each with the names of its parents: `call/attempt`.
     pub fn paths(&self) -> Vec<String> {
         let spans = self.spans();
         let path = |mut at: usize| {
@@ -105,13 +105,13 @@ impl Collector {
 }
 
 impl Span {
-    /// The value of a field, as it was recorded last.
+    /// The last recorded value of a field.
     pub fn get(&self, field: &str) -> Option<&str> {
         value(&self.fields, field)
     }
 }
 
-impl Occurred {
+impl EventRecord {
     pub fn get(&self, field: &str) -> Option<&str> {
         value(&self.fields, field)
     }
@@ -121,7 +121,7 @@ fn value<'a>(fields: &'a [(&'static str, String)], wanted: &str) -> Option<&'a s
     fields.iter().rev().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
 }
 
-/// The values of one span or event, texts without quotes.
+/// The values of one span or event; strings without quotes.
 #[derive(Default)]
 struct Values(Vec<(&'static str, String)>);
 
@@ -135,7 +135,7 @@ impl Visit for Values {
     }
 }
 
-impl Noted {
+impl Recorded {
     fn write(&mut self, values: &Values) {
         for (name, value) in &values.0 {
             writeln!(self.text, "{name}={value}").unwrap();
@@ -155,30 +155,30 @@ fn index(id: &span::Id) -> usize {
     usize::try_from(id.into_u64()).unwrap() - 1
 }
 
-impl Subscriber for Notes {
+impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with(self.target) && *metadata.level() <= self.most
+        metadata.target().starts_with(self.target) && *metadata.level() <= self.max_level
     }
 
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
         let mut values = Values::default();
         attributes.record(&mut values);
-        let mut noted = self.noted.lock().unwrap();
+        let mut recorded = self.recorded.lock().unwrap();
         let metadata = attributes.metadata();
-        writeln!(noted.text, "span: {}", metadata.name()).unwrap();
-        noted.write(&values);
-        let parent = noted.within(attributes.parent(), attributes.is_contextual());
+        writeln!(recorded.text, "span: {}", metadata.name()).unwrap();
+        recorded.write(&values);
+        let parent = recorded.within(attributes.parent(), attributes.is_contextual());
         let (name, level) = (metadata.name(), *metadata.level());
-        noted.spans.push(Span { name, level, parent, fields: values.0, closed: None, handles: 1 });
-        span::Id::from_u64(u64::try_from(noted.spans.len()).unwrap())
+        recorded.spans.push(Span { name, level, parent, fields: values.0, closed: None, handles: 1 });
+        span::Id::from_u64(u64::try_from(recorded.spans.len()).unwrap())
     }
 
     fn record(&self, id: &span::Id, record: &span::Record<'_>) {
         let mut values = Values::default();
         record.record(&mut values);
-        let mut noted = self.noted.lock().unwrap();
-        noted.write(&values);
-        noted.span(id).fields.extend(values.0);
+        let mut recorded = self.recorded.lock().unwrap();
+        recorded.write(&values);
+        recorded.span(id).fields.extend(values.0);
     }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
@@ -186,30 +186,30 @@ impl Subscriber for Notes {
     fn event(&self, event: &Event<'_>) {
         let mut values = Values::default();
         event.record(&mut values);
-        let mut noted = self.noted.lock().unwrap();
-        noted.write(&values);
-        let within = noted.within(event.parent(), event.is_contextual());
-        noted.events.push(Occurred { level: *event.metadata().level(), within, fields: values.0 });
+        let mut recorded = self.recorded.lock().unwrap();
+        recorded.write(&values);
+        let within = recorded.within(event.parent(), event.is_contextual());
+        recorded.events.push(EventRecord { level: *event.metadata().level(), within, fields: values.0 });
     }
 
     fn enter(&self, id: &span::Id) {
-        self.noted.lock().unwrap().entered.push(index(id));
+        self.recorded.lock().unwrap().entered.push(index(id));
     }
 
     fn exit(&self, id: &span::Id) {
-        let mut noted = self.noted.lock().unwrap();
-        let last = noted.entered.iter().rposition(|entered| *entered == index(id)).expect("a span that was entered");
-        noted.entered.remove(last);
+        let mut recorded = self.recorded.lock().unwrap();
+        let last = recorded.entered.iter().rposition(|entered| *entered == index(id)).expect("a span that was entered");
+        recorded.entered.remove(last);
     }
 
     fn clone_span(&self, id: &span::Id) -> span::Id {
-        self.noted.lock().unwrap().span(id).handles += 1;
+        self.recorded.lock().unwrap().span(id).handles += 1;
         id.clone()
     }
 
     fn try_close(&self, id: span::Id) -> bool {
-        let mut noted = self.noted.lock().unwrap();
-        let span = noted.span(&id);
+        let mut recorded = self.recorded.lock().unwrap();
+        let span = recorded.span(&id);
         span.handles -= 1;
         let closed = span.handles == 0;
         span.closed = closed.then(Instant::now);

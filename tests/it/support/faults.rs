@@ -1,4 +1,4 @@
-//! The named faults of a transport, made for real over loopback: each as the `reqwest::Error` that it ends in.
+//! Transport faults by name, provoked over loopback as real `reqwest::Error`s.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use super::{
     servers::{Identity, Peer, Server, client_builder, closed_port},
 };
 
-/// A fault of the transport, or of the request itself.
+/// A fault of the transport or of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     ConnectRefused,
@@ -53,14 +53,14 @@ impl FromStr for Fault {
     }
 }
 
-/// The error that this fault ends in, provoked anew. Needs a runtime whose clock is not paused.
+/// Provokes the fault and returns its error. Needs a runtime with a running clock.
 pub(crate) async fn provoke(fault: Fault) -> reqwest::Error {
     let plain = client_builder().retry(reqwest::retry::never());
     match fault {
         Fault::ConnectRefused => failure_of(plain, &format!("http://{}/", closed_port())).await,
         Fault::ConnectTimeout => {
-            // The connection is there at once; the handshake that belongs to it is not.
-            let silent = Server::tcp(Peer::hold).under("https");
+            // The connection is accepted at once, but the TLS handshake never happens.
+            let silent = Server::tcp(Peer::keep_open).with_scheme("https");
             failure_of(plain.connect_timeout(Duration::from_millis(10)), &silent.url("/")).await
         }
         Fault::DnsError => failure_of(plain.dns_resolver(Arc::new(NoNames)), "http://service.test/").await,
@@ -78,7 +78,7 @@ pub(crate) async fn provoke(fault: Fault) -> reqwest::Error {
                 let Some(mut peer) = Http2::of(peer).await else { return };
                 let Some(_) = peer.request().await else { return };
                 peer.go_away(0, code::NO_ERROR).await;
-                peer.hold().await;
+                peer.keep_open().await;
             });
             failure_of(plain.http2_prior_knowledge(), &server.url("/")).await
         }
@@ -100,12 +100,12 @@ pub(crate) async fn provoke(fault: Fault) -> reqwest::Error {
         Fault::ReadTimeout => {
             let server = Server::tcp(|mut peer| async {
                 peer.request().await;
-                peer.hold().await;
+                peer.keep_open().await;
             });
             failure_of(plain.read_timeout(Duration::from_millis(10)), &server.url("/")).await
         }
         Fault::TlsCertInvalid => {
-            let server = Server::tls(&Identity::of("127.0.0.1"), Peer::hold);
+            let server = Server::tls(&Identity::of("127.0.0.1"), Peer::keep_open);
             failure_of(plain, &server.url("/")).await
         }
         Fault::BuilderError => failure_of(plain.https_only(true), "http://service.test/").await,
@@ -124,7 +124,7 @@ async fn failure_of(client: ClientBuilder, url: &str) -> reqwest::Error {
     client.build().unwrap().post(url).body("{}").send().await.expect_err("the fault did not happen")
 }
 
-/// A resolver that knows no name.
+/// A resolver that fails for every name.
 pub(crate) struct NoNames;
 
 impl Resolve for NoNames {

@@ -1,4 +1,4 @@
-//! The server's side of HTTP/2, frame by frame: what a well-behaved library would not send can be sent.
+//! An HTTP/2 server written frame by frame, so that it can break the protocol.
 
 use http::{Request, Response, StatusCode};
 
@@ -15,7 +15,7 @@ pub(crate) mod code {
     pub(crate) const HTTP_1_1_REQUIRED: u32 = 0xd;
 }
 
-/// The last stream of a GOAWAY that does not say yet which one is the last.
+/// The last stream id of a GOAWAY that still allows all open streams.
 pub(crate) const ANY_STREAM: u32 = 0x7fff_ffff;
 
 const DATA: u8 = 0x0;
@@ -34,7 +34,7 @@ impl Http2 {
     /// `None` where the client closes first.
     pub(crate) async fn of(mut peer: Peer) -> Option<Self> {
         const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-        assert_eq!(peer.take(PREFACE.len()).await?, PREFACE, "the client does not speak HTTP/2");
+        assert_eq!(peer.read(PREFACE.len()).await?, PREFACE, "the client does not speak HTTP/2");
         let mut connection = Self(peer);
         connection.frame(SETTINGS, 0, 0, &[]).await;
         Some(connection)
@@ -64,12 +64,12 @@ impl Http2 {
         }
     }
 
-    /// The next frame's kind, flags and stream; settings are acknowledged on the way.
+    /// Reads the next frame's kind, flags and stream, and acknowledges settings.
     async fn next_frame(&mut self) -> Option<(u8, u8, u32)> {
-        let head = self.0.take(9).await?;
+        let head = self.0.read(9).await?;
         let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
         let (length, kind, flags, stream) = (number(&head[..3]), head[3], head[4], number(&head[5..]));
-        self.0.take(length as usize).await?;
+        self.0.read(length as usize).await?;
         if kind == SETTINGS && flags & ACK == 0 {
             self.frame(SETTINGS, ACK, 0, &[]).await;
         }
@@ -91,7 +91,7 @@ impl Http2 {
         self.frame(GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat()).await;
     }
 
-    /// Sends what no server may send: a data frame for the connection as a whole.
+    /// Sends a DATA frame on stream 0, which the protocol forbids.
     pub(crate) async fn break_protocol(&mut self) {
         self.frame(DATA, 0, 0, b"?").await;
     }
@@ -108,13 +108,12 @@ impl Http2 {
     }
 
     /// Keeps the connection open and silent until the client closes it or the server ends.
-    pub(crate) async fn hold(self) {
-        self.0.hold().await;
+    pub(crate) async fn keep_open(self) {
+        self.0.keep_open().await;
     }
 }
 
-/// Serves a connection by a library that reads the headers: each request is answered with a status, or refused
-/// unprocessed where there is none.
+/// Serves a connection with the `h2` crate: answers each request with a status, or refuses it unprocessed for `None`.
 pub(crate) async fn serve(peer: Peer, answer: impl Fn(&Request<()>) -> Option<StatusCode>) {
     let Ok(mut connection) = h2::server::handshake(peer.into_tcp()).await else { return };
     while let Some(Ok((request, mut respond))) = connection.accept().await {

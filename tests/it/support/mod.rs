@@ -1,4 +1,4 @@
-//! What the tests stand on: a scripted transport, pinned clocks, servers on loopback, counters.
+//! Test support: a scripted transport, a fixed clock, servers on loopback, allocation counters.
 
 pub mod alloc;
 pub mod clock;

@@ -1,11 +1,11 @@
-//! A service built from the conformance profiles by the public builder: by data alone.
+//! Services of the conformance cases, built from their profiles with the public builder.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use http::Method;
 use reqwest_safe_retry::{
-    Backoff, ErrorFormat, HintHeader, Idempotency, Jitter, KeyFormat, KeyKind, Meaning, RateLimiting, RetryPolicy,
-    Service, ServiceBuilder, StatusSet, Window,
+    Backoff, ConcurrencyLimit, ErrorFormat, Idempotency, Jitter, KeyFormat, KeyKind, Meaning, RateLimiting,
+    RetryAfterHeader, RetryPolicy, Service, ServiceBuilder, StatusSet, services,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub struct Profile {
     pub same_key_probes_after_500: Option<u32>,
 }
 
-/// The numbers that a case may change, by the names of `defaults`.
+/// The settings that a case may override, named as in `defaults`.
 #[derive(Clone, Default, Deserialize)]
 pub struct Config {
     pub max_attempts: Option<u32>,
@@ -59,47 +59,51 @@ pub struct Config {
     pub cancel_at_ms: Option<u64>,
     pub verify: Option<String>,
     pub jitter: Option<String>,
-    /// What this program does not know, so that it is not passed over in silence.
+    /// Unknown settings, so that they can be reported.
     #[serde(flatten)]
     pub unknown: BTreeMap<String, Value>,
 }
 
-/// Which description of a service is put to the test.
+/// The service description under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Built from the profile by the public builder.
     Profile,
-    /// The one that ships with the crate.
+    /// Shipped with the crate.
     Shipped,
 }
 
-/// The description that ships with the crate, by its profile's name.
+/// The shipped description for a profile's name.
 fn shipped(name: &str) -> Option<ServiceBuilder> {
     let service = match name {
-        "draft" => return Some(Service::idempotency_key_draft("draft").base_url("https://api.example.com")),
+        "draft" => return Some(services::idempotency_key_draft("draft", "https://api.example.com")),
         "metronome" => Service::metronome(),
-        "stripe_v1" => Service::stripe_v1(),
-        "stripe_v2" => Service::stripe_v2(),
-        "orb" => Service::orb(),
-        "adyen" => Service::adyen(),
-        "modern_treasury" => Service::modern_treasury(),
-        "checkout" => Service::checkout_com(),
-        "paypal" => Service::paypal(),
-        "zuora" => Service::zuora(),
-        "increase" => Service::increase(),
-        "fireblocks" => Service::fireblocks(),
-        "solid" => Service::solid(),
-        "openai" => Service::openai(),
+        "stripe_v1" => services::stripe::v1(),
+        "stripe_v2" => services::stripe::v2(),
+        "orb" => services::orb(),
+        "adyen" => services::adyen(),
+        "modern_treasury" => services::modern_treasury(),
+        "checkout" => services::checkout_com(),
+        "paypal" => services::paypal(),
+        "zuora" => services::zuora(),
+        "increase" => services::increase(),
+        "fireblocks" => services::fireblocks(),
+        "solid" => services::solid(),
+        "openai" => services::openai(),
         _ => return None,
     };
     Some(service.into_builder())
 }
 
-/// The service of a case under its numbers; `None` where nothing of this name ships.
+/// The service of a case with its settings; `None` if the crate ships none of this name.
 pub fn service(origin: Origin, name: &str, profiles: &Profiles, config: &Config) -> Option<Service> {
     let profile = profiles.profiles.get(name).unwrap_or_else(|| panic!("no profile {name}"));
     assert!(matches!(profile.same_key_probes_after_500, None | Some(1)), "{name}: this layer probes once");
-    assert_eq!(profiles.defaults.clock.as_deref(), Some("2026-01-01T00:00:00Z"), "the date that `Pinned` starts at");
+    assert_eq!(
+        profiles.defaults.clock.as_deref(),
+        Some("2026-01-01T00:00:00Z"),
+        "the date that `FixedClock` starts at"
+    );
     let mut builder = match origin {
         Origin::Profile => from_profile(name, profile, profiles),
         Origin::Shipped => shipped(name)?,
@@ -113,16 +117,22 @@ pub fn service(origin: Origin, name: &str, profiles: &Profiles, config: &Config)
     if origin == Origin::Profile || config.retry_after_headers.is_some() || config.use_ratelimit_header.is_some() {
         builder = builder.rate_limiting(rate_limiting(profile, config));
     }
-    // The cases state what a repeat after a 429 costs, which is nothing while a window is on.
-    let service = builder.retry(policy(&profiles.defaults, config)).window(Window::Off).build();
+    // The cases state the cost of a retry after a 429, which is zero with a concurrency limit.
+    let count = |pick: fn(&Config) -> Option<u32>| pick(config).or(pick(&profiles.defaults)).expect("a number");
+    let service = builder
+        .retry_policy(policy(&profiles.defaults, config))
+        .retry_budget(count(|c| c.budget_capacity))
+        .retry_costs(count(|c| c.cost_transient), count(|c| c.cost_throttle))
+        .concurrency_limit(ConcurrencyLimit::Off)
+        .build();
     Some(service.unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
 fn from_profile(name: &str, profile: &Profile, profiles: &Profiles) -> ServiceBuilder {
-    // The profiles say nothing about routes, which some of Metronome's cases need.
+    // The profiles have no routes, but some of Metronome's cases need them.
     let builder = match name {
         "metronome" => Service::metronome().into_builder(),
-        _ => Service::builder(name.to_owned()).base_url("https://api.example.com"),
+        _ => Service::builder(name.to_owned(), "https://api.example.com"),
     };
     let format = ErrorFormat::new()
         .message(["/message", "/Message", "/error/message", "/errorMessage", "/detail", "/title", "/error"])
@@ -143,14 +153,14 @@ fn idempotency(profile: &Profile) -> Idempotency {
         "replay_success" => KeyKind::ReplaySuccess,
         "replay_all" => KeyKind::ReplayAll,
         "signalled" => KeyKind::Signalled,
-        "poisoned" => KeyKind::Poisoned,
+        "poisoned" => KeyKind::InvalidatedByError,
         "resource" => KeyKind::ResourceKey,
         "none" => return Idempotency::none(),
-        other => panic!("{other} is no kind"),
+        other => panic!("unknown kind {other}"),
     };
     let header = profile.header.clone().expect("a header");
     let mut idempotency = Idempotency::header(header, kind)
-        .keyed(profile.keyed.iter().map(|method| method.parse::<Method>().unwrap()))
+        .methods(profile.keyed.iter().map(|method| method.parse::<Method>().unwrap()))
         .max_length(profile.max_len.unwrap_or(255));
     if profile.fmt.as_deref() == Some("sf-string") {
         idempotency = idempotency.format(KeyFormat::StructuredString);
@@ -159,34 +169,43 @@ fn idempotency(profile: &Profile) -> Idempotency {
         idempotency = idempotency.retention(Duration::from_millis(ms));
     }
     for (status, text, meaning) in &profile.conflicts {
-        let meaning = match meaning.as_str() {
-            "in_progress" => Meaning::InProgress,
-            "mismatch" => Meaning::OtherParameters,
-            "already_exists" => Meaning::AlreadyExists,
-            "poisoned" => Meaning::Burnt,
-            "rotate_now" => Meaning::RotateAtOnce,
-            "conflict" => continue,
-            other => panic!("{other} is no meaning"),
-        };
+        let Some(meaning) = meaning_of(meaning) else { continue };
         idempotency = match text {
-            Some(text) => idempotency.conflict_saying(*status, text.clone(), meaning),
-            None => idempotency.conflict(*status, meaning),
+            Some(text) => idempotency.response_matching(*status, text.clone(), meaning),
+            None => idempotency.response(*status, meaning),
         };
     }
     if let Some(header) = &profile.transient {
-        idempotency = idempotency.transient_signal(header.clone());
+        idempotency = idempotency.transient_header(header.clone());
     }
     if let Some(header) = &profile.replay {
-        idempotency = idempotency.replay_marker(header.clone());
+        idempotency = idempotency.replay_header(header.clone());
     }
     idempotency
 }
 
+/// `None` for a conflict without a special meaning.
+fn meaning_of(name: &str) -> Option<Meaning> {
+    match name {
+        "in_progress" => Some(Meaning::InProgress),
+        "mismatch" => Some(Meaning::PayloadMismatch),
+        "already_exists" => Some(Meaning::AlreadyExists),
+        "poisoned" => Some(Meaning::KeyInvalidated),
+        "rotate_now" => Some(Meaning::NotApplied),
+        "conflict" => None,
+        other => panic!("unknown meaning {other}"),
+    }
+}
+
 fn rate_limiting(profile: &Profile, config: &Config) -> RateLimiting {
-    let mut limits = RateLimiting::new().scope_header("x-metronome-rate-limit-type");
+    let mut limits = RateLimiting::new().scope_header("x-metronome-rate-limit-type", ["customer"]);
     if let Some(headers) = config.retry_after_headers.as_ref().or(profile.retry_after_headers.as_ref()) {
-        limits = limits.hints(headers.iter().map(|name| {
-            if name.ends_with("-ms") { HintHeader::millis(name.clone()) } else { HintHeader::seconds(name.clone()) }
+        limits = limits.retry_after_headers(headers.iter().map(|name| {
+            if name.ends_with("-ms") {
+                RetryAfterHeader::millis(name.clone())
+            } else {
+                RetryAfterHeader::seconds(name.clone())
+            }
         }));
     }
     if config.use_ratelimit_header == Some(false) { limits.ignore_rate_limit_header() } else { limits }
@@ -204,10 +223,11 @@ fn policy(defaults: &Config, config: &Config) -> RetryPolicy {
         .max_attempts(count(|c| c.max_attempts))
         .transient(Backoff::new(ms(|c| c.transient_base_ms), ms(|c| c.transient_cap_ms)).jitter(full))
         .throttled(Backoff::new(ms(|c| c.throttle_base_ms), ms(|c| c.throttle_cap_ms)).jitter(equal))
-        .hint_cap(ms(|c| c.retry_after_cap_ms))
-        .hint_jitter(config.ra_jitter_ratio.or(defaults.ra_jitter_ratio).expect("a ratio"), ms(|c| c.ra_jitter_cap_ms))
-        .budget(count(|c| c.budget_capacity))
-        .retry_costs(count(|c| c.cost_transient), count(|c| c.cost_throttle))
+        .max_retry_after(ms(|c| c.retry_after_cap_ms))
+        .retry_after_jitter(
+            config.ra_jitter_ratio.or(defaults.ra_jitter_ratio).expect("a ratio"),
+            ms(|c| c.ra_jitter_cap_ms),
+        )
         .max_error_body(config.max_error_body.or(defaults.max_error_body).expect("a number"))
         .deadline(ms(|c| c.deadline_ms))
 }

@@ -1,4 +1,4 @@
-//! Small servers on loopback that do to each connection what a test tells them; dropping one ends it.
+//! Small servers on loopback with scripted behaviour; dropping one stops it.
 
 use std::{
     future::{Future, pending},
@@ -30,9 +30,9 @@ pub(crate) fn client() -> reqwest::Client {
     client_builder().build().unwrap()
 }
 
-/// The same, to be set up further.
+/// The builder of [`client`].
 pub(crate) fn client_builder() -> reqwest::ClientBuilder {
-    // reqwest uses the process's TLS provider; this makes the one that is built in the process's.
+    // reqwest uses the process's TLS provider; building a config installs the compiled-in one.
     static PROVIDER: LazyLock<()> = LazyLock::new(|| drop(ClientConfig::builder()));
     LazyLock::force(&PROVIDER);
     let root = reqwest::Certificate::from_der(&Identity::trusted().certificate).unwrap();
@@ -63,14 +63,14 @@ impl Identity {
         let chain = vec![self.certificate.clone()];
         let config = ServerConfig::builder_with_protocol_versions(versions).with_no_client_auth();
         let mut config = config.with_single_cert(chain, self.key.clone_key()).unwrap();
-        // A handshake that resumes a session would take another course.
+        // A resumed session would have another handshake.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Arc::new(config).into()
     }
 }
 
-/// A server on a port of its own.
+/// A server on its own port.
 pub(crate) struct Server {
     scheme: &'static str,
     address: SocketAddr,
@@ -85,7 +85,7 @@ struct Counts {
 }
 
 impl Server {
-    /// Plain TCP: `behaviour` gets each connection as it was accepted.
+    /// Plain TCP; `behaviour` gets each accepted connection.
     pub(crate) fn tcp<F>(behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -93,19 +93,19 @@ impl Server {
         Self::start(None, behaviour)
     }
 
-    /// Plain TCP, served by another thread than the test's: what the server allocates is not the test's.
-    pub(crate) fn apart<F>(behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
+    /// Plain TCP on another thread, so that the server's allocations are not counted as the test's.
+    pub(crate) fn on_own_thread<F>(behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        static APART: LazyLock<Runtime> = LazyLock::new(|| {
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
         });
-        let _entered = APART.enter();
+        let _entered = RUNTIME.enter();
         Self::tcp(behaviour)
     }
 
-    /// TLS: `behaviour` gets each connection whose handshake is done.
+    /// TLS; `behaviour` gets each connection after its handshake.
     pub(crate) fn tls<F>(identity: &Identity, behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -113,7 +113,8 @@ impl Server {
         Self::start(Some(identity.acceptor(ALL_VERSIONS, &[])), behaviour)
     }
 
-    /// TLS 1.2, whose handshake the server ends: what `behaviour` does first, the client meets together with that end.
+    /// TLS 1.2, where the server finishes the handshake: the client sees that and the first action of `behaviour`
+    /// together.
     pub(crate) fn tls12<F>(identity: &Identity, behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -121,7 +122,7 @@ impl Server {
         Self::start(Some(identity.acceptor(&[&TLS12], &[])), behaviour)
     }
 
-    /// TLS with HTTP/2 agreed on.
+    /// TLS with HTTP/2 negotiated.
     pub(crate) fn tls_http2<F>(identity: &Identity, behaviour: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -140,8 +141,8 @@ impl Server {
         Self { scheme, address, counts, accepting }
     }
 
-    /// The same server under `https` or `http`, whatever it speaks.
-    pub(crate) fn under(mut self, scheme: &'static str) -> Self {
+    /// Announces this scheme in its URLs, whatever the server speaks.
+    pub(crate) fn with_scheme(mut self, scheme: &'static str) -> Self {
         self.scheme = scheme;
         self
     }
@@ -154,12 +155,12 @@ impl Server {
         format!("{}{path}", self.base_url())
     }
 
-    /// How many requests have arrived: those whose head was read.
+    /// The number of requests of which the head was read.
     pub(crate) fn requests(&self) -> usize {
         self.counts.requests.load(Ordering::SeqCst)
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
     }
@@ -178,12 +179,12 @@ fn listen() -> (TcpListener, SocketAddr) {
     (TcpListener::from_std(listener).unwrap(), address)
 }
 
-/// A port on which nobody listens.
+/// A port without a listener.
 pub(crate) fn closed_port() -> SocketAddr {
     listen().1
 }
 
-/// The connections are tasks of a set that this future owns: aborting it ends them.
+/// Owns the connections' tasks, so that aborting this future ends them.
 async fn accept<F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -228,9 +229,9 @@ impl Peer {
         self.number
     }
 
-    /// Reads the head of a request and leaves its body unread; `None` where the client has closed.
+    /// Reads the head of a request and leaves its body unread; `None` if the client has closed.
     pub(crate) async fn head(&mut self) -> Option<String> {
-        let head = String::from_utf8(self.through(b"\r\n\r\n").await?).unwrap();
+        let head = String::from_utf8(self.read_through(b"\r\n\r\n").await?).unwrap();
         self.count_request();
         Some(head)
     }
@@ -245,14 +246,14 @@ impl Peer {
         let head = self.head().await?;
         let length = header(&head, "content-length").and_then(|length| length.parse().ok());
         let body = match header(&head, "transfer-encoding") {
-            Some(_) => self.through(b"0\r\n\r\n").await?,
-            None => self.take(length.unwrap_or(0)).await?,
+            Some(_) => self.read_through(b"0\r\n\r\n").await?,
+            None => self.read(length.unwrap_or(0)).await?,
         };
         Some((head, body))
     }
 
-    /// Reads up to these bytes and them.
-    async fn through(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+    /// Reads up to and including these bytes.
+    async fn read_through(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(start) = self.unread.windows(end.len()).position(|window| window == end) {
                 return Some(self.unread.drain(..start + end.len()).collect());
@@ -261,8 +262,8 @@ impl Peer {
         }
     }
 
-    /// Reads exactly this many bytes; `None` where the client closes before.
-    pub(crate) async fn take(&mut self, length: usize) -> Option<Vec<u8>> {
+    /// Reads exactly this many bytes; `None` if the client closes first.
+    pub(crate) async fn read(&mut self, length: usize) -> Option<Vec<u8>> {
         while self.unread.len() < length {
             self.fill().await?;
         }
@@ -277,27 +278,27 @@ impl Peer {
         if read.ok()? > 0 { Some(()) } else { None }
     }
 
-    /// Sends these bytes; that the client may be gone is no concern of a server.
+    /// Sends these bytes, ignoring a client that is gone.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.could_send(bytes).await;
+        self.try_send(bytes).await;
     }
 
     /// Sends these bytes over and over, until the client is gone.
-    pub(crate) async fn send_without_end(&mut self, bytes: impl AsRef<[u8]>) {
-        while self.could_send(&bytes).await {}
+    pub(crate) async fn send_forever(&mut self, bytes: impl AsRef<[u8]>) {
+        while self.try_send(&bytes).await {}
     }
 
     /// Sends these bytes one by one, with a pause before each, until the client is gone.
-    pub(crate) async fn drip(&mut self, bytes: &[u8], pause: Duration) {
+    pub(crate) async fn send_slowly(&mut self, bytes: &[u8], pause: Duration) {
         for byte in bytes {
             tokio::time::sleep(pause).await;
-            if !self.could_send([*byte]).await {
+            if !self.try_send([*byte]).await {
                 return;
             }
         }
     }
 
-    async fn could_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let sent: io::Result<()> = match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(bytes.as_ref()).await,
             Stream::Tls(stream) => {
@@ -311,7 +312,7 @@ impl Peer {
         sent.is_ok()
     }
 
-    /// Answers with this status, some headers (each with its line's end), and a body.
+    /// Answers with this status, headers (each with its line ending) and body.
     pub(crate) async fn answer(&mut self, status: u16, headers: &str, body: &str) {
         let length = body.len();
         self.send(format!("HTTP/1.1 {status} Scripted\r\n{headers}Content-Length: {length}\r\n\r\n{body}")).await;
@@ -326,7 +327,7 @@ impl Peer {
         let _: io::Result<()> = tcp.write_all(bytes.as_bytes()).await;
     }
 
-    /// The connection itself, for a library that serves it.
+    /// The raw connection, for a library to serve.
     pub(super) fn into_tcp(self) -> TcpStream {
         match self.stream {
             Stream::Plain(stream) if self.unread.is_empty() => stream,
@@ -340,14 +341,14 @@ impl Peer {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => stream.get_ref().0,
         };
-        // With a time of zero it does not block; older tokio has no other name for it.
+        // A linger time of zero does not block; older tokio has no other method for it.
         #[allow(deprecated)]
         tcp.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Keeps the connection open and silent until the client closes it or the server ends.
-    pub(crate) async fn hold(self) {
-        let _held = self;
+    pub(crate) async fn keep_open(self) {
+        let _open = self;
         pending().await
     }
 

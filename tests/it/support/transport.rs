@@ -1,4 +1,4 @@
-//! A transport that follows a script: the last middleware of a chain, which answers without a socket.
+//! A scripted transport: the last middleware of a chain, which answers without a socket.
 
 use std::{
     collections::VecDeque,
@@ -13,15 +13,15 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_safe_retry::{SafeRetry, Service};
 use tokio::time::Instant;
 
-use super::clock::Pinned;
+use super::clock::FixedClock;
 
-/// The client that a chain ends in and that the transport never reaches; made once, since it reads certificates.
+/// The client at the end of a chain, which is never reached. Built once, since it reads certificates.
 pub fn unused() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
     CLIENT.clone()
 }
 
-/// What the transport does with one request.
+/// The scripted result of one request.
 pub enum Reply {
     Response(http::Response<Body>),
     Failure(reqwest_middleware::Error),
@@ -31,7 +31,7 @@ pub enum Reply {
     Late(Duration, Box<Reply>),
 }
 
-/// What arrived at the transport.
+/// A request that arrived at the transport.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub headers: HeaderMap,
@@ -50,9 +50,9 @@ impl Transport {
         Self { script: Arc::new(Mutex::new(script.into_iter().collect())), ..Self::default() }
     }
 
-    /// A client with this service's layer around the transport, every wait at its upper bound.
+    /// A client with a layer for this service; every wait takes its upper bound.
     pub fn client(&self, service: Service) -> ClientWithMiddleware {
-        self.layered(SafeRetry::new([service]).clock(Pinned::at(1.0)))
+        self.layered(SafeRetry::new([service]).clock(FixedClock::at(1.0)))
     }
 
     pub fn layered(&self, layer: SafeRetry) -> ClientWithMiddleware {
@@ -63,7 +63,7 @@ impl Transport {
         self.sent.lock().unwrap().clone()
     }
 
-    /// The values of this header in each request that was sent, as they stood on the wire.
+    /// The value of this header in each request sent.
     pub fn header(&self, name: &str) -> Vec<Option<String>> {
         let value = |sent: &Sent| {
             let mut values = sent.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
@@ -92,7 +92,7 @@ impl Middleware for Transport {
             body: request.body().and_then(Body::as_bytes).unwrap_or_default().to_vec(),
             at: Instant::now(),
         });
-        let mut reply = self.script.lock().unwrap().pop_front().expect("a request that the script does not know");
+        let mut reply = self.script.lock().unwrap().pop_front().expect("the script has no reply left");
         loop {
             match reply {
                 Reply::Late(wait, then) => {
@@ -100,7 +100,7 @@ impl Middleware for Transport {
                     reply = *then;
                 }
                 Reply::Silence => std::future::pending().await,
-                // As the client would: it names the URL that was asked for.
+                // As reqwest does, name the requested URL.
                 Reply::Failure(reqwest_middleware::Error::Reqwest(error)) => return Err(error.with_url(url).into()),
                 Reply::Failure(error) => return Err(error),
                 Reply::Response(response) => {
@@ -124,7 +124,7 @@ pub fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Re
     Reply::Response(response.body(body.into()).unwrap())
 }
 
-/// A response with nothing but this status.
+/// A response with this status, without headers and body.
 pub fn status(status: u16) -> Reply {
     reply(status, &[], "")
 }

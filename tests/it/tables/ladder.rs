@@ -1,16 +1,20 @@
 //! The key ladder: what becomes of the key after a 5xx, by what the service stores.
 
-use http::StatusCode;
 use reqwest_safe_retry::{
-    Answer, Applied, Effect, Failure, KeyAction, KeyKind, Meaning, Outcome, Probe, Redirected, RetryPolicy, Stop,
-    decide::{Decision, History, KeyPlace, Situation, decide},
+    Applied, Effect, Failure, KeyAction,
+    KeyKind::{self, InvalidatedByError, ReplayAll, ReplaySuccess, ResourceKey, Signalled},
+    Meaning, Probe, Redirect, RetryPolicy, StopReason,
+    decide::{Decision, History, KeyPlace, Moment, Outcome, Rules, step},
 };
 
-use self::Met::{Burnt, Conflict, Duplicate, InProgress, Lost, NotSent, Replayed, RotateNow, Status, Transient};
+use self::Short::{
+    Conflict, Duplicate, InProgress, KeyInvalidated, Lost, NotApplied, NotSent, Replayed, Status, Transient,
+};
+use super::{meaning, outcome, status};
 
-/// What an attempt meets, in short.
+/// An outcome in short.
 #[derive(Clone, Copy, Debug)]
-enum Met {
+enum Short {
     Status(u16),
     Replayed(u16),
     Transient(u16),
@@ -19,201 +23,252 @@ enum Met {
     Conflict,
     InProgress,
     Duplicate,
-    Burnt,
-    RotateNow,
+    KeyInvalidated,
+    NotApplied,
 }
 
-impl Met {
+impl Short {
     fn outcome(self) -> Outcome {
-        let mut answer = Answer::new(StatusCode::from_u16(self.status()).unwrap());
         match self {
-            Lost => return Outcome::Failure(Failure::Ambiguous),
-            NotSent => return Outcome::Failure(Failure::NotSent),
-            Status(_) | Conflict => {}
-            Replayed(_) => answer.replayed = true,
-            Transient(_) => answer.transient = true,
-            InProgress => answer.meaning = Some(Meaning::InProgress),
-            Duplicate => answer.meaning = Some(Meaning::AlreadyExists),
-            Burnt => answer.meaning = Some(Meaning::Burnt),
-            RotateNow => answer.meaning = Some(Meaning::RotateAtOnce),
-        }
-        Outcome::Answer(answer)
-    }
-
-    fn status(self) -> u16 {
-        match self {
-            Status(status) | Replayed(status) | Transient(status) => status,
-            Burnt => 400,
-            _ => 409,
+            Status(number) => outcome(number),
+            Replayed(number) => {
+                let mut response = status(number);
+                response.replayed = true;
+                response.into()
+            }
+            Transient(number) => {
+                let mut response = status(number);
+                response.transient = true;
+                response.into()
+            }
+            Lost => Failure::Ambiguous.into(),
+            NotSent => Failure::NotSent.into(),
+            Conflict => outcome(409),
+            InProgress => meaning(409, Meaning::InProgress),
+            Duplicate => meaning(409, Meaning::AlreadyExists),
+            KeyInvalidated => meaning(400, Meaning::KeyInvalidated),
+            NotApplied => meaning(409, Meaning::NotApplied),
         }
     }
 }
 
-/// The steps of a call in short: `=` preserve, `+` rotate, `?` ask and rotate; and at its end the stop and the three
-/// answers to "did it take effect". The verifier, where there is one, says that the write was not applied.
-fn ladder(kind: KeyKind, effect: Effect, verifier: bool, script: &[Met]) -> (String, Option<Stop>, Applied) {
-    let policy = RetryPolicy::new().max_attempts(6);
-    let mut situation = Situation::new(effect, KeyPlace::Header, kind, &policy, script[0].outcome());
-    situation.verifier = verifier;
-    situation.history = History::default();
+/// The steps of a call in short: `=` preserve, `+` rotate, `?` verify and rotate; then why it stops, and whether the write
+/// took effect. The verifier, if there is one, says that it did not.
+fn climb(rules: &Rules<'_>, script: &[Short]) -> (String, Option<StopReason>, Applied) {
+    let mut history = History::default();
     let mut steps = String::new();
-    for met in script {
-        situation.outcome = met.outcome();
-        situation.history = situation.history.after(&situation);
-        match decide(&situation) {
-            Decision::Fail(stop) => return (steps, Some(stop), situation.history.applied(effect)),
-            Decision::Retry { key: KeyAction::Preserve, .. } => steps.push('='),
-            Decision::Retry { key: KeyAction::Rotate, .. } => {
-                steps.push('+');
-                situation.history = situation.history.rotated();
-            }
-            Decision::Retry { key: KeyAction::VerifyThenRotate, .. } => {
+    for short in script {
+        let decision = step(rules, &mut history, &short.outcome(), Moment::default()).decision;
+        let key = match decision {
+            Decision::Retry { key, .. } => key,
+            Decision::Fail(stop) => return (steps, Some(stop), history.applied(rules.effect)),
+            other => panic!("{other:?}"),
+        };
+        match key {
+            KeyAction::Preserve => steps.push('='),
+            KeyAction::Rotate => steps.push('+'),
+            KeyAction::VerifyThenRotate => {
                 steps.push('?');
-                situation.history = situation.history.not_applied(true).rotated();
+                history.verified_not_applied(rules);
             }
+            other => panic!("{other:?}"),
         }
+        history.begin_repeat(key);
     }
-    (steps, None, situation.history.applied(effect))
+    (steps, None, history.applied(rules.effect))
 }
 
-/// Kind, whether there is a verifier, what the attempts meet; the steps taken, why they end, whether it was applied.
-type Climb = (KeyKind, bool, &'static [Met], &'static str, Option<Stop>, Applied);
+fn ladder(
+    kind: KeyKind,
+    effect: Effect,
+    has_verifier: bool,
+    script: &[Short],
+) -> (String, Option<StopReason>, Applied) {
+    let policy = RetryPolicy::new().max_attempts(6).resolve();
+    let mut rules = Rules::new(effect, KeyPlace::Header, kind, &policy);
+    rules.has_verifier = has_verifier;
+    climb(&rules, script)
+}
+
+/// Kind, whether there is a verifier, the outcomes; the steps, why they end, whether the write took effect.
+type Climb = (KeyKind, bool, &'static [Short], &'static str, Option<StopReason>, Applied);
+
+const UNVERIFIED: Option<StopReason> = Some(StopReason::Unverified);
+const PERMANENT: Option<StopReason> = Some(StopReason::Permanent);
+
+#[rustfmt::skip]
+const CLIMBS: &[Climb] = &[
+    // Only successes are stored: the same key executes again, a new one would double.
+    (ReplaySuccess, true,  &[Status(500), Status(500), Status(500)], "===", None, Applied::Unknown),
+    // The first result is stored: one probe, then only a verdict helps.
+    (ReplayAll, false, &[Status(500), Status(500)], "=", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Status(500), Status(500)], "=?", None, Applied::No),
+    (ReplayAll, true,  &[Status(500), Status(429), Status(500)], "==?", None, Applied::No),
+    (ReplayAll, true,  &[NotSent, Status(500), Status(425), Status(500)], "===?", None, Applied::No),
+    (ReplayAll, true,  &[Status(500), Status(503), Status(500)], "==", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Lost, Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Status(408), Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[InProgress, Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Status(504), Conflict, Status(500), Status(500)], "===", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Status(500), Status(500), Status(500)], "=?", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Status(500), Status(500), Status(503), Status(500)], "=?=", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Status(500), Status(500), Status(404)], "=?", PERMANENT, Applied::No),
+    // A marked replay settles the key, and skips the probe.
+    (ReplayAll, false, &[Replayed(500)], "", UNVERIFIED, Applied::Unknown),
+    (ReplayAll, true,  &[Replayed(500)], "?", None, Applied::No),
+    (ReplayAll, true,  &[Lost, Replayed(500)], "=?", None, Applied::No),
+    (ReplayAll, false, &[Lost, Replayed(404)], "=", PERMANENT, Applied::No),
+    (ReplayAll, false, &[Lost, Status(404)], "=", PERMANENT, Applied::Unknown),
+    (ReplayAll, false, &[Lost, Replayed(409)], "=", PERMANENT, Applied::No),
+    // Network ambiguity and gateways never rotate.
+    (ReplayAll, true,  &[Lost, Lost, Status(502), Status(503), Status(504)], "=====", None, Applied::Unknown),
+    // A header says whether the error was stored.
+    (Signalled, true,  &[Transient(500), Transient(502), Status(500)], "==", PERMANENT, Applied::Unknown),
+    (Signalled, true,  &[Status(503)], "", PERMANENT, Applied::Unknown),
+    (Signalled, true,  &[Lost, Status(429), InProgress], "==", PERMANENT, Applied::Unknown),
+    // An internal error makes the key unusable, and settles it.
+    (InvalidatedByError, false, &[Status(500)], "", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, true,  &[Status(500)], "?", None, Applied::No),
+    (InvalidatedByError, true,  &[Lost, Status(500), Status(500)], "=?", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, true,  &[Status(503), KeyInvalidated], "=?", None, Applied::No),
+    (InvalidatedByError, false, &[Lost, KeyInvalidated], "=", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, false, &[KeyInvalidated], "", UNVERIFIED, Applied::No),
+    // An answer that proves no effect rotates at once, unless an attempt before it is still in doubt.
+    (InvalidatedByError, false, &[NotApplied], "+", None, Applied::No),
+    (InvalidatedByError, false, &[NotApplied, NotApplied], "+", UNVERIFIED, Applied::No),
+    (InvalidatedByError, false, &[Lost, NotApplied], "=", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, true,  &[Lost, NotApplied], "=", UNVERIFIED, Applied::Unknown),
+    // The key is an attribute of what was created: a duplicate says nothing new.
+    (ResourceKey, true, &[Status(500), Status(500), Duplicate], "==", PERMANENT, Applied::Unknown),
+    (ResourceKey, true, &[Duplicate], "", PERMANENT, Applied::No),
+    // A duplicate after an internal error of this call is its own; after anything else it may be somebody's.
+    (ReplayAll, false, &[Status(500), Duplicate], "=", PERMANENT, Applied::Yes),
+    (ReplayAll, false, &[Lost, Duplicate], "=", PERMANENT, Applied::Unknown),
+    (ReplayAll, false, &[Status(504), Duplicate], "=", PERMANENT, Applied::Unknown),
+    (ReplayAll, false, &[Status(429), Duplicate], "=", PERMANENT, Applied::No),
+];
 
 #[test]
-fn a_write_climbs_the_ladder_of_its_service() {
-    use KeyKind::{Poisoned, ReplayAll, ReplaySuccess, ResourceKey, Signalled};
-    const UNVERIFIED: Option<Stop> = Some(Stop::Unverified);
-    const PERMANENT: Option<Stop> = Some(Stop::Permanent);
-    #[rustfmt::skip]
-    let table: &[Climb] = &[
-        // Only successes are stored: the same key executes again, a new one would double.
-        (ReplaySuccess, true,  &[Status(500), Status(500), Status(500)], "===", None, Applied::Unknown),
-        // The first result is stored: one probe, then only a verdict helps.
-        (ReplayAll, false, &[Status(500), Status(500)], "=", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Status(500), Status(500)], "=?", None, Applied::No),
-        (ReplayAll, true,  &[Status(500), Status(429), Status(500)], "==?", None, Applied::No),
-        (ReplayAll, true,  &[NotSent, Status(500), Status(425), Status(500)], "===?", None, Applied::No),
-        (ReplayAll, true,  &[Status(500), Status(503), Status(500)], "==", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Lost, Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Status(408), Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[InProgress, Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Status(504), Conflict, Status(500), Status(500)], "===", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Status(500), Status(500), Status(500)], "=?", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Status(500), Status(500), Status(503), Status(500)], "=?=", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Status(500), Status(500), Status(404)], "=?", PERMANENT, Applied::No),
-        // A marked replay settles the key, and skips the probe.
-        (ReplayAll, false, &[Replayed(500)], "", UNVERIFIED, Applied::Unknown),
-        (ReplayAll, true,  &[Replayed(500)], "?", None, Applied::No),
-        (ReplayAll, true,  &[Lost, Replayed(500)], "=?", None, Applied::No),
-        (ReplayAll, false, &[Lost, Replayed(404)], "=", PERMANENT, Applied::No),
-        (ReplayAll, false, &[Lost, Status(404)], "=", PERMANENT, Applied::Unknown),
-        (ReplayAll, false, &[Lost, Replayed(409)], "=", PERMANENT, Applied::No),
-        // Network ambiguity and gateways never rotate.
-        (ReplayAll, true,  &[Lost, Lost, Status(502), Status(503), Status(504)], "=====", None, Applied::Unknown),
-        // A header says whether the error was stored.
-        (Signalled, true,  &[Transient(500), Transient(502), Status(500)], "==", PERMANENT, Applied::Unknown),
-        (Signalled, true,  &[Status(503)], "", PERMANENT, Applied::Unknown),
-        (Signalled, true,  &[Lost, Status(429), InProgress], "==", PERMANENT, Applied::Unknown),
-        // An internal error makes the key unusable, and settles it.
-        (Poisoned, false, &[Status(500)], "", UNVERIFIED, Applied::Unknown),
-        (Poisoned, true,  &[Status(500)], "?", None, Applied::No),
-        (Poisoned, true,  &[Lost, Status(500), Status(500)], "=?", UNVERIFIED, Applied::Unknown),
-        (Poisoned, true,  &[Status(503), Burnt], "=?", None, Applied::No),
-        (Poisoned, false, &[Lost, Burnt], "=", UNVERIFIED, Applied::Unknown),
-        (Poisoned, false, &[Burnt], "", UNVERIFIED, Applied::No),
-        // An answer that proves no effect rotates at once, unless an attempt before it is still in doubt.
-        (Poisoned, false, &[RotateNow], "+", None, Applied::No),
-        (Poisoned, false, &[RotateNow, RotateNow], "+", UNVERIFIED, Applied::No),
-        (Poisoned, false, &[Lost, RotateNow], "=", UNVERIFIED, Applied::Unknown),
-        (Poisoned, true,  &[Lost, RotateNow], "=", UNVERIFIED, Applied::Unknown),
-        // The key is an attribute of what was created: a duplicate says nothing new.
-        (ResourceKey, true, &[Status(500), Status(500), Duplicate], "==", PERMANENT, Applied::Unknown),
-        (ResourceKey, true, &[Duplicate], "", PERMANENT, Applied::No),
-        // A duplicate after an internal error of this call is its own; after anything else it may be somebody's.
-        (ReplayAll, false, &[Status(500), Duplicate], "=", PERMANENT, Applied::Yes),
-        (ReplayAll, false, &[Lost, Duplicate], "=", PERMANENT, Applied::Unknown),
-        (ReplayAll, false, &[Status(504), Duplicate], "=", PERMANENT, Applied::Unknown),
-        (ReplayAll, false, &[Status(429), Duplicate], "=", PERMANENT, Applied::No),
-    ];
-    for (kind, verifier, script, steps, stop, applied) in table {
-        let found = ladder(*kind, Effect::Write, *verifier, script);
-        assert_eq!(found, ((*steps).to_owned(), *stop, *applied), "{kind:?}, verifier {verifier}: {script:?}");
+fn write_climbs_the_ladder_of_its_service() {
+    for (kind, has_verifier, script, steps, stop, applied) in CLIMBS {
+        let found = ladder(*kind, Effect::Write, *has_verifier, script);
+        assert_eq!(found, ((*steps).to_owned(), *stop, *applied), "{kind:?}, verifier {has_verifier}: {script:?}");
     }
 }
 
 #[test]
-fn what_guards_itself_rotates_without_a_verdict() {
+fn repeatable_operation_rotates_without_verdict() {
     for effect in [Effect::Idempotent, Effect::Deduplicated] {
-        let (steps, stop, applied) = ladder(KeyKind::ReplayAll, effect, false, &[Status(500), Status(500)]);
-        assert_eq!((steps.as_str(), stop, applied), ("=+", None, Applied::Unknown), "{effect:?}");
-        let (steps, stop, applied) = ladder(KeyKind::ReplayAll, effect, true, &[Status(500), Status(500), Status(500)]);
-        assert_eq!((steps.as_str(), stop, applied), ("=+", Some(Stop::Unverified), Applied::Unknown), "{effect:?}");
-        let (steps, ..) = ladder(KeyKind::Poisoned, effect, false, &[Status(500)]);
+        let found = ladder(ReplayAll, effect, false, &[Status(500), Status(500)]);
+        assert_eq!(found, ("=+".to_owned(), None, Applied::Unknown), "{effect:?}");
+        let found = ladder(ReplayAll, effect, true, &[Status(500), Status(500), Status(500)]);
+        assert_eq!(found, ("=+".to_owned(), UNVERIFIED, Applied::Unknown), "{effect:?}");
+        let (steps, ..) = ladder(InvalidatedByError, effect, false, &[Status(500)]);
         assert_eq!(steps, "+", "{effect:?}");
     }
 }
 
 #[test]
-fn a_verdict_counts_only_for_keys_that_are_settled() {
-    let policy = RetryPolicy::new();
-    let mut situation =
-        Situation::new(Effect::Idempotent, KeyPlace::Header, KeyKind::ReplayAll, &policy, Lost.outcome());
-    assert_eq!(situation.history.not_applied(true).applied(Effect::Idempotent), Applied::Unknown);
-    // A key given up while an attempt under it may still be running keeps every later verdict from being final.
-    situation.history = situation.history.rotated();
-    for _ in 0..2 {
-        situation.outcome = Status(500).outcome();
-        situation.history = situation.history.after(&situation);
+fn claimed_effect_needs_a_verdict() {
+    let policy = RetryPolicy::new().resolve();
+    for effect in [Effect::Idempotent, Effect::Deduplicated] {
+        let mut rules = Rules::new(effect, KeyPlace::Header, InvalidatedByError, &policy);
+        rules.effect_is_documented = false;
+        assert_eq!(climb(&rules, &[Status(500)]), (String::new(), UNVERIFIED, Applied::Unknown), "{effect:?}");
+        rules.has_verifier = true;
+        assert_eq!(climb(&rules, &[Status(500)]).0, "?", "{effect:?}");
     }
-    assert!(situation.history.is_settled());
-    assert_eq!(situation.history.not_applied(true).applied(Effect::Idempotent), Applied::Unknown);
-
-    // One under which nothing was executed takes nothing away from them.
-    situation = Situation::new(Effect::Write, KeyPlace::Header, KeyKind::Poisoned, &policy, RotateNow.outcome());
-    situation.history = situation.history.rotated();
-    situation.outcome = Status(500).outcome();
-    assert_eq!(situation.history.after(&situation).not_applied(true).applied(Effect::Write), Applied::No);
-
-    let settled = Situation::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy, Replayed(500).outcome());
-    assert_eq!(settled.history.not_applied(true).applied(Effect::Write), Applied::No);
-    assert_eq!(settled.history.not_applied(false).applied(Effect::Write), Applied::Unknown, "no key, nothing settled");
 }
 
 #[test]
-fn an_error_that_is_known_to_be_stored_settles_a_key_unless_an_attempt_under_it_is_unanswered() {
-    let policy = RetryPolicy::new();
-    let climb = |script: &[Met]| {
-        let mut situation =
-            Situation::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy, script[0].outcome());
-        (situation.probe, situation.verifier, situation.history) = (Probe::Never, true, History::default());
-        for met in script {
-            situation.outcome = met.outcome();
-            situation.history = situation.history.after(&situation);
+fn body_key_is_never_rotated() {
+    let policy = RetryPolicy::new().resolve();
+    for effect in [Effect::Write, Effect::Idempotent] {
+        let mut rules = Rules::new(effect, KeyPlace::Body, InvalidatedByError, &policy);
+        rules.has_verifier = true;
+        for script in [Status(500), NotApplied, KeyInvalidated] {
+            let (steps, stop, _) = climb(&rules, &[script]);
+            assert_eq!((steps.as_str(), stop), ("", UNVERIFIED), "{effect:?} {script:?}");
         }
-        decide(&situation)
-    };
-    let asked = climb(&[Status(500)]);
-    assert!(matches!(asked, Decision::Retry { key: KeyAction::VerifyThenRotate, .. }), "{asked:?}");
-    assert_eq!(climb(&[Lost, Status(500)]), Decision::Fail(Stop::Unverified));
+    }
+}
+
+/// The history after these outcomes under one key.
+fn history_of(rules: &Rules<'_>, script: &[Short]) -> History {
+    let mut history = History::default();
+    extend(&mut history, rules, script);
+    history
+}
+
+fn extend(history: &mut History, rules: &Rules<'_>, script: &[Short]) {
+    for short in script {
+        let _ = step(rules, history, &short.outcome(), Moment::default());
+    }
+}
+
+/// What a call would say if the verifier now said "not applied".
+fn verified(history: &History, rules: &Rules<'_>) -> Applied {
+    let mut history = history.clone();
+    history.verified_not_applied(rules);
+    history.applied(rules.effect)
 }
 
 #[test]
-fn a_key_that_was_taken_to_another_origin_is_never_rotated() {
-    let policy = RetryPolicy::new();
-    let first = |redirected| {
-        let mut answer = Answer::new(StatusCode::INTERNAL_SERVER_ERROR);
-        answer.redirected = redirected;
-        let met = Outcome::Answer(answer);
-        let mut situation = Situation::new(Effect::Write, KeyPlace::Header, KeyKind::Poisoned, &policy, met);
-        situation.verifier = true;
-        situation
+fn verdict_counts_on_settled_key_only() {
+    let policy = RetryPolicy::new().resolve();
+    let rules = Rules::new(Effect::Write, KeyPlace::Header, ReplayAll, &policy);
+    assert_eq!(verified(&history_of(&rules, &[Lost]), &rules), Applied::Unknown);
+    let settled = history_of(&rules, &[Replayed(500)]);
+    assert!(settled.is_settled());
+    assert_eq!(verified(&settled, &rules), Applied::No);
+    // Without a key nothing is settled.
+    let unkeyed = Rules::new(Effect::Write, KeyPlace::Absent, ReplayAll, &policy);
+    assert_eq!(verified(&settled, &unkeyed), Applied::Unknown);
+}
+
+#[test]
+fn unsettled_key_spoils_later_verdicts() {
+    let policy = RetryPolicy::new().resolve();
+    let rules = Rules::new(Effect::Idempotent, KeyPlace::Header, ReplayAll, &policy);
+    // An attempt under the replaced key may still be executing.
+    let mut history = history_of(&rules, &[Lost]);
+    history.begin_repeat(KeyAction::Rotate);
+    extend(&mut history, &rules, &[Status(500), Status(500)]);
+    assert!(history.is_settled());
+    assert_eq!(verified(&history, &rules), Applied::Unknown);
+
+    // Nothing was executed under this one.
+    let rules = Rules::new(Effect::Write, KeyPlace::Header, InvalidatedByError, &policy);
+    let mut history = history_of(&rules, &[NotApplied]);
+    history.begin_repeat(KeyAction::Rotate);
+    extend(&mut history, &rules, &[Status(500)]);
+    assert_eq!(verified(&history, &rules), Applied::No);
+}
+
+#[test]
+fn stored_error_settles_without_probe() {
+    let policy = RetryPolicy::new().resolve();
+    let mut rules = Rules::new(Effect::Write, KeyPlace::Header, ReplayAll, &policy);
+    (rules.probe, rules.has_verifier) = (Probe::Never, true);
+    assert_eq!(climb(&rules, &[Status(500)]).0, "?");
+    // Unless an attempt under the key is unanswered.
+    assert_eq!(climb(&rules, &[Lost, Status(500)]), ("=".to_owned(), UNVERIFIED, Applied::Unknown));
+}
+
+#[test]
+fn key_that_left_its_origin_is_not_rotated() {
+    let policy = RetryPolicy::new().resolve();
+    let mut rules = Rules::new(Effect::Write, KeyPlace::Header, InvalidatedByError, &policy);
+    rules.has_verifier = true;
+    let first = |redirect, history: &mut History| {
+        let mut response = status(500);
+        response.redirect = redirect;
+        step(&rules, history, &response.into(), Moment::default()).decision
     };
-    let asked = decide(&first(Redirected::No));
+    let asked = first(Redirect::NotFollowed, &mut History::default());
     assert!(matches!(asked, Decision::Retry { key: KeyAction::VerifyThenRotate, .. }), "{asked:?}");
-    let mut situation = first(Redirected::OtherOrigin);
-    assert_eq!(decide(&situation), Decision::Fail(Stop::Unverified));
-    // Nor later, when it was not redirected again.
-    situation.outcome = Status(500).outcome();
-    situation.history = situation.history.after(&situation);
-    assert_eq!(decide(&situation), Decision::Fail(Stop::Unverified));
+    let mut history = History::default();
+    assert_eq!(first(Redirect::OtherOrigin, &mut history), Decision::Fail(StopReason::Unverified));
+    // Nor later, after a response without a redirect.
+    assert_eq!(first(Redirect::NotFollowed, &mut history), Decision::Fail(StopReason::Unverified));
 }

@@ -1,52 +1,52 @@
-//! The descriptions that ship with the crate: that they are sourced, and that the README's table of them is current.
+//! The shipped descriptions: every rule has a source, and the README's table of them is current.
 
 use std::fmt::Write as _;
 
-use reqwest_safe_retry::{Evidence, KeyFormat, KeyKind, Rule, Service};
+use reqwest_safe_retry::{Evidence, KeyFormat, KeyKind, Rule, Service, services};
 
 pub(super) fn shipped() -> Vec<Service> {
     vec![
         Service::metronome(),
-        Service::stripe_v1(),
-        Service::stripe_v2(),
-        Service::adyen(),
-        Service::orb(),
-        Service::paypal(),
-        Service::checkout_com(),
-        Service::zuora(),
-        Service::modern_treasury(),
-        Service::increase(),
-        Service::solid(),
-        Service::fireblocks(),
-        Service::openai(),
-        Service::idempotency_key_draft("idempotency_key_draft").base_url("https://api.example.com").build().unwrap(),
-        Service::square(),
-        Service::plaid(),
-        Service::lago(),
+        services::stripe::v1(),
+        services::stripe::v2(),
+        services::adyen(),
+        services::orb(),
+        services::paypal(),
+        services::checkout_com(),
+        services::zuora(),
+        services::modern_treasury(),
+        services::increase(),
+        services::solid(),
+        services::fireblocks(),
+        services::openai(),
+        services::idempotency_key_draft("idempotency_key_draft", "https://api.example.com").build().unwrap(),
+        services::square(),
+        services::plaid(),
+        services::lago(),
     ]
 }
 
 #[test]
-fn every_rule_has_a_page_and_the_day_on_which_it_was_read() {
+fn every_rule_has_a_dated_page() {
     for service in shipped() {
         let name = service.name();
         let sources = service.sources();
         for source in sources {
-            assert!(source.page().starts_with("https://"), "{name}: {}", source.page());
-            let parts: Vec<_> = source.read().split('-').map(|part| part.parse::<u32>().unwrap()).collect();
-            assert!((1..=3).contains(&parts.len()) && parts[0] >= 2026, "{name}: read on {}", source.read());
+            assert!(source.page.starts_with("https://"), "{name}: {}", source.page);
+            let parts: Vec<_> = source.read.split('-').map(|part| part.parse::<u32>().unwrap()).collect();
+            assert!((1..=3).contains(&parts.len()) && parts[0] >= 2026, "{name}: read on {}", source.read);
         }
-        let from = |rule| sources.iter().any(|source| source.rules().contains(&rule));
+        let from = |rule| sources.iter().any(|source| source.rules.contains(&rule));
         assert!(from(Rule::Key) && from(Rule::Stored), "{name}");
-        assert_eq!(from(Rule::Retention), service.idempotency().kept_for().is_some(), "{name}: retention");
+        assert_eq!(from(Rule::Retention), service.idempotency().retention.is_some(), "{name}: retention");
         let sure = [Evidence::Documented, Evidence::SourceCode];
-        let key = sources.iter().find(|source| source.rules().contains(&Rule::Key)).unwrap();
-        assert!(sure.contains(&key.evidence()), "{name}: a service ships only on its own word");
+        let key = sources.iter().find(|source| source.rules.contains(&Rule::Key)).unwrap();
+        assert!(sure.contains(&key.evidence), "{name}: a service ships only if its vendor documents its keys");
     }
 }
 
 #[test]
-fn every_service_has_a_name_and_a_place_of_its_own() {
+fn names_and_base_urls_differ() {
     let mut names: Vec<_> = shipped().iter().map(|service| service.name().to_owned()).collect();
     let all = names.len();
     names.sort();
@@ -56,11 +56,11 @@ fn every_service_has_a_name_and_a_place_of_its_own() {
 }
 
 fn after_5xx(service: &Service) -> &'static str {
-    match service.idempotency().kind() {
+    match service.idempotency().kind {
         KeyKind::ReplaySuccess => "same key: it executes again",
         KeyKind::ReplayAll => "same key once, then a new one after a verdict",
         KeyKind::Signalled => "same key if a header says so, else stop",
-        KeyKind::Poisoned => "a new key after a verdict",
+        KeyKind::InvalidatedByError => "a new key after a verdict",
         KeyKind::ResourceKey => "same key: a duplicate says that it is there",
         _ => "not sent again",
     }
@@ -68,31 +68,31 @@ fn after_5xx(service: &Service) -> &'static str {
 
 fn row(service: &Service) -> String {
     let keys = service.idempotency();
-    let place = match (keys.header_name(), keys.body_pointer()) {
-        (Some(name), _) if keys.key_format() == KeyFormat::StructuredString => format!("`{name}`, in quotes"),
-        (Some(name), _) => format!("`{name}`"),
+    let place = match (&keys.header, &keys.body_member) {
+        (Some(name), _) if keys.format == KeyFormat::StructuredString => format!("`{}`, in quotes", name.as_str()),
+        (Some(name), _) => format!("`{}`", name.as_str()),
         (None, Some(pointer)) => format!("body, `{pointer}`"),
         (None, None) => "none".into(),
     };
-    let kept = match keys.kept_for().map(|kept| kept.as_secs() / 3600) {
+    let kept = match keys.retention.map(|kept| kept.as_secs() / 3600) {
         None => "not stated".into(),
         Some(hours) if hours >= 72 => format!("{} days", hours / 24),
         Some(hours) => format!("{hours} h"),
     };
-    let source = &service.sources().iter().find(|source| source.rules().contains(&Rule::Stored)).unwrap();
+    let source = service.sources().iter().find(|source| source.rules.contains(&Rule::Stored)).unwrap();
     format!(
         "| {} | {place} | {:?} | {} | {kept} | [{}]({}) |",
         service.name(),
-        keys.kind(),
+        keys.kind,
         after_5xx(service),
-        source.read(),
-        source.page()
+        source.read,
+        source.page
     )
 }
 
-/// Written anew with `UPDATE_README=1 cargo test --test it the_table_of_the_readme`.
+/// Written anew with `UPDATE_README=1 cargo test --test it readme_table`.
 #[test]
-fn the_table_of_the_readme_is_what_the_descriptions_say() {
+fn readme_table_is_current() {
     const BEGIN: &str = "<!-- services: generated by a test -->\n";
     const END: &str = "<!-- end of services -->";
     let mut table = String::from(
@@ -110,5 +110,5 @@ fn the_table_of_the_readme_is_what_the_descriptions_say() {
         std::fs::write(path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(found, table, "the README's table is not what the descriptions say: run the test with UPDATE_README=1");
+    assert_eq!(found, table, "the README's table is not current: run the test with UPDATE_README=1");
 }

@@ -1,4 +1,4 @@
-//! The layer, a real client and the simulated Metronome: what the client is told agrees with what took effect.
+//! The layer against the simulated Metronome: the result of a call agrees with what was applied.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use metronome_simulator::{Close, Fault, Metronome, Moment, RateLimit};
 use reqwest::Client;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_safe_retry::{
-    Applied, Attempts, Backoff, Doubt, Error, ErrorKind, IdempotencyKey, Jitter, RetryPolicy, SafeRetry, Service,
-    ServiceBuilder, Stop, Verdict,
+    Applied, Attempts, Backoff, Error, ErrorKind, IdempotencyKey, InDoubtWrite, Jitter, RetryPolicy, SafeRetry,
+    Service, ServiceBuilder, StopReason, Verdict,
 };
 use serde_json::{Value, json};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-struct World {
+struct TestBed {
     metronome: Metronome,
     client: ClientWithMiddleware,
 }
 
-/// Metronome under a policy that is quick enough for a test.
+/// Metronome with a policy that is quick enough for a test.
 fn quick(metronome: &Metronome) -> ServiceBuilder {
     let waits = Backoff::new(MS(10), MS(40)).jitter(Jitter::None);
-    let policy = RetryPolicy::new().max_attempts(5).transient(waits).throttled(waits).deadline(Duration::from_secs(5));
-    Service::metronome().into_builder().base_url(metronome.base_url().to_owned()).retry(policy)
+    let policy =
+        RetryPolicy::new().max_attempts(5).transient(waits.clone()).throttled(waits).deadline(Duration::from_secs(5));
+    Service::metronome().into_builder().base_url(metronome.base_url().to_owned()).retry_policy(policy)
 }
 
-impl World {
+impl TestBed {
     async fn new(
         faults: impl IntoIterator<Item = Fault>,
         change: impl FnOnce(ServiceBuilder) -> ServiceBuilder,
@@ -62,7 +63,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn every_fault_that_heals_ends_in_one_write_under_one_key() {
+async fn recovered_fault_ends_in_one_write() {
     for fault in [
         Fault::gateway(502, Moment::Before),
         Fault::gateway(503, Moment::After),
@@ -78,41 +79,41 @@ async fn every_fault_that_heals_ends_in_one_write_under_one_key() {
         Fault::late(MS(180), Moment::Before),
         Fault::rate_limited(RateLimit::Client, None),
     ] {
-        let world = World::plain([fault]).await;
-        let response = world.create().await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let bed = TestBed::plain([fault]).await;
+        let response = bed.create().await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(response.status(), 200, "{fault:?}");
-        assert_eq!(world.created(), 1, "{fault:?}");
-        let keys = world.keys();
+        assert_eq!(bed.created(), 1, "{fault:?}");
+        let keys = bed.keys();
         assert!(keys.len() >= 2 && keys.iter().all(|key| key.is_some() && *key == keys[0]), "{fault:?}: {keys:?}");
     }
 }
 
 #[tokio::test]
-async fn a_stored_500_ends_unverified_and_the_doubt_is_real() {
+async fn stored_500_ends_in_doubt() {
     for (moment, created) in [(Moment::Before, 0), (Moment::After, 1)] {
-        let world = World::plain([Fault::stored_500(moment)]).await;
-        let outer = world.create().await.unwrap_err();
+        let bed = TestBed::plain([Fault::stored_500(moment)]).await;
+        let outer = bed.create().await.unwrap_err();
         let error = Error::find(&outer).unwrap();
         assert_eq!(
             (error.kind(), error.stop(), error.applied()),
-            (ErrorKind::Server, Stop::Unverified, Applied::Unknown)
+            (ErrorKind::Server, StopReason::Unverified, Applied::Unknown)
         );
-        assert_eq!((world.created(), world.metronome.requests().len()), (created, 2));
-        assert_eq!(error.key().map(IdempotencyKey::as_str), world.keys()[0].as_deref());
+        assert_eq!((bed.created(), bed.metronome.requests().len()), (created, 2));
+        assert_eq!(error.key().map(IdempotencyKey::as_str), bed.keys()[0].as_deref());
     }
 }
 
-/// Looks for the customer, as a user's verifier would: with a client of its own.
-fn looking(
+/// Looks for the customer with its own client, as a user's verifier would.
+fn lookup(
     metronome: &Metronome,
-) -> impl Fn(&Doubt<'_>) -> std::pin::Pin<Box<dyn Future<Output = reqwest::Result<Verdict>> + Send>>
+) -> impl Fn(&InDoubtWrite<'_>) -> std::pin::Pin<Box<dyn Future<Output = reqwest::Result<Verdict>> + Send>>
 + Send
 + Sync
 + 'static
 + use<> {
     let (url, token) = (format!("{}/v1/customers", metronome.base_url()), metronome.token().to_owned());
-    move |doubt| {
-        let name = doubt.json("/name");
+    move |write| {
+        let name = write.json("/name");
         let request = Client::new().get(&url).bearer_auth(&token);
         Box::pin(async move {
             let listed: Value = request.send().await?.error_for_status()?.json().await?;
@@ -127,31 +128,30 @@ fn looking(
 }
 
 #[tokio::test]
-async fn with_a_verifier_a_stored_500_ends_in_one_write() {
-    for (moment, reconciled, sent) in [(Moment::Before, false, 3), (Moment::After, true, 2)] {
+async fn verified_500_ends_in_one_write() {
+    for (moment, verified_applied, sent) in [(Moment::Before, false, 3), (Moment::After, true, 2)] {
         let metronome = Metronome::start().await.unwrap();
-        let service = quick(&metronome).verifier(looking(&metronome)).build().unwrap();
+        let service = quick(&metronome).verifier_fn(lookup(&metronome)).build().unwrap();
         let client = ClientBuilder::new(Client::new()).with(SafeRetry::new([service])).build();
-        let world = World { metronome, client };
-        world.metronome.script([Some(Fault::stored_500(moment))]);
-        let response = world.create().await.unwrap();
-        assert_eq!(response.extensions().get::<Attempts>().unwrap().is_reconciled(), reconciled);
-        let writes: Vec<_> =
-            world.metronome.requests().into_iter().filter(|request| request.method == "POST").collect();
-        assert_eq!((writes.len(), world.created()), (sent, 1), "{moment:?}");
+        let bed = TestBed { metronome, client };
+        bed.metronome.script([Some(Fault::stored_500(moment))]);
+        let response = bed.create().await.unwrap();
+        assert_eq!(response.extensions().get::<Attempts>().unwrap().is_verified_applied(), verified_applied);
+        let writes: Vec<_> = bed.metronome.requests().into_iter().filter(|request| request.method == "POST").collect();
+        assert_eq!((writes.len(), bed.created()), (sent, 1), "{moment:?}");
         assert_eq!(writes[0].idempotency_key, writes[1].idempotency_key, "the probe has the same key");
         assert!(writes.get(2).is_none_or(|third| third.idempotency_key != writes[0].idempotency_key));
     }
 }
 
 #[tokio::test]
-async fn a_duplicate_uniqueness_key_is_already_exists_on_both_operations() {
-    let world = World::plain([]).await;
-    let created = world.create().await.unwrap().json::<Value>().await.unwrap();
+async fn duplicate_uniqueness_key_already_exists() {
+    let bed = TestBed::plain([]).await;
+    let created = bed.create().await.unwrap().json::<Value>().await.unwrap();
     let contract =
         json!({"customer_id": created["data"]["id"], "starting_at": "2026-01-01T00:00:00Z", "uniqueness_key": "u-1"});
-    world.post("/v1/contracts/create", contract.clone()).await.unwrap();
-    let outer = world.post("/v1/contracts/create", contract).await.unwrap_err();
+    bed.post("/v1/contracts/create", contract.clone()).await.unwrap();
+    let outer = bed.post("/v1/contracts/create", contract).await.unwrap_err();
     let error = Error::find(&outer).unwrap();
     assert_eq!(
         (error.kind(), error.applied(), error.status().unwrap().as_u16()),
@@ -160,32 +160,32 @@ async fn a_duplicate_uniqueness_key_is_already_exists_on_both_operations() {
 }
 
 #[tokio::test]
-async fn typed_errors_over_the_wire() {
-    let world = World::plain([Fault::rate_limited(RateLimit::Customer, Some(90))]).await;
-    let outer = world.create().await.unwrap_err();
+async fn errors_are_typed() {
+    let bed = TestBed::plain([Fault::rate_limited(RateLimit::Customer, Some(90))]).await;
+    let outer = bed.create().await.unwrap_err();
     let error = Error::find(&outer).unwrap();
-    assert_eq!((error.stop(), error.rate_limit_scope()), (Stop::RetryAfter, Some("customer")));
+    assert_eq!((error.stop(), error.rate_limit_scope()), (StopReason::RetryAfterTooLong, Some("customer")));
 
-    let url = format!("{}/v1/customers/nobody", world.metronome.base_url());
-    let outer = world.client.get(&url).bearer_auth(world.metronome.token()).send().await.unwrap_err();
+    let url = format!("{}/v1/customers/unknown", bed.metronome.base_url());
+    let outer = bed.client.get(&url).bearer_auth(bed.metronome.token()).send().await.unwrap_err();
     let error = Error::find(&outer).unwrap();
     assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, "Customer not found"));
 
-    let outer = world.client.get(&url).bearer_auth("wrong").send().await.unwrap_err();
+    let outer = bed.client.get(&url).bearer_auth("wrong").send().await.unwrap_err();
     assert_eq!(Error::find(&outer).unwrap().kind(), ErrorKind::Unauthorized);
 }
 
 #[tokio::test]
-async fn a_reused_key_is_a_conflict_and_nothing_happens_twice() {
-    let world = World::plain([]).await;
-    let url = format!("{}/v1/customers", world.metronome.base_url());
+async fn reused_key_is_a_conflict() {
+    let bed = TestBed::plain([]).await;
+    let url = format!("{}/v1/customers", bed.metronome.base_url());
     let send = |name| {
-        let request = world.client.post(&url).bearer_auth(world.metronome.token()).json(&json!({"name": name}));
+        let request = bed.client.post(&url).bearer_auth(bed.metronome.token()).json(&json!({"name": name}));
         request.with_extension(IdempotencyKey::new("reused")).send()
     };
     send("Ada").await.unwrap();
     send("Ada").await.unwrap();
     let outer = send("Grace").await.unwrap_err();
     assert_eq!(Error::find(&outer).unwrap().kind(), ErrorKind::Conflict);
-    assert_eq!(world.created(), 1);
+    assert_eq!(bed.created(), 1);
 }

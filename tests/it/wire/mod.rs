@@ -1,15 +1,16 @@
-//! Real connections over loopback, in real time: few and short.
+//! Real connections over loopback, in real time; tests really sleep.
 
-mod below;
 mod bodies;
+mod client;
 mod endurance;
 mod metronome;
+mod protocol_retries;
 mod redirects;
 mod transport;
 
 use reqwest_safe_retry::Error;
 
-/// The layer's error, as the client hands it out.
+/// The layer's error, taken out of the client's.
 fn typed(error: reqwest_middleware::Error) -> Error {
     match error {
         reqwest_middleware::Error::Middleware(error) => error.downcast().expect("the layer's errors are typed"),

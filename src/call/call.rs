@@ -1,0 +1,131 @@
+//! The state of a call.
+
+use std::time::Duration;
+
+use reqwest::Request;
+
+use super::{key::CallKey, plan::Plan, replay::ReplayableRequest};
+use crate::{
+    attempts::Attempts,
+    decide::{effect::Effect, history::History, key::KeyAction, outcome::Redirect, rules::Rules},
+    key::IdempotencyKey,
+    limit::{budget::Withdrawal, limiters::Permits},
+    telemetry::{instruments::Labels, recorder::Recorder, spans::Span},
+    time::{self, Clock, Instant},
+    wire::{json, redirect},
+};
+
+/// One pass of the caller's request through the layer: its request, key and plan, and what the attempts have shown so
+/// far. The steps are in the other files of this folder.
+pub(crate) struct Call<'a> {
+    pub(super) plan: Plan<'a>,
+    pub(super) request: ReplayableRequest,
+    pub(super) key: CallKey,
+    pub(super) key_generation: u32,
+    pub(super) clock: &'a dyn Clock,
+    redirects: Redirects,
+    pub(super) recorder: Recorder<'a>,
+    /// Of the current attempt.
+    pub(super) permits: Permits,
+    pub(super) started: Instant,
+    /// When the current attempt was sent.
+    pub(super) sent: Instant,
+    /// The clock as it was read last: a step that takes no time need not read it again.
+    pub(super) now: Instant,
+    pub(super) body_replayable: bool,
+    pub(super) history: History,
+    pub(super) attempts: Attempts,
+    /// The next attempt, once one was decided.
+    pub(super) repeat: Option<Repeat<'a>>,
+    /// After how many attempts the verifier was asked: never twice about the same ones.
+    pub(super) verified_after: Option<u32>,
+    pub(super) tokens_spent: u32,
+}
+
+/// Whether the client below may follow redirects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redirects {
+    MayBeFollowed,
+    NotFollowed,
+}
+
+/// The next attempt, as it was decided.
+pub(super) struct Repeat<'a> {
+    pub(super) key: KeyAction,
+    pub(super) tokens: Withdrawal<'a>,
+}
+
+impl<'a> Call<'a> {
+    #[inline(always)]
+    pub(crate) fn new(
+        plan: Plan<'a>,
+        request: Request,
+        span: Option<Span>,
+        clock: &'a dyn Clock,
+        redirects: Redirects,
+    ) -> Self {
+        let service = plan.service;
+        let labels = Labels { service: service.name(), effect: plan.effect, instruments: service.instruments() };
+        let request = ReplayableRequest::new(request);
+        let now = time::now();
+        Self {
+            recorder: Recorder::new(labels, span),
+            body_replayable: request.body().is_some(),
+            request,
+            key: CallKey::None,
+            key_generation: 0,
+            clock,
+            redirects,
+            permits: Permits::default(),
+            started: now,
+            sent: now,
+            now,
+            history: History::default(),
+            attempts: Attempts::default(),
+            repeat: None,
+            verified_after: None,
+            tokens_spent: 0,
+            plan,
+        }
+    }
+
+    pub(super) fn time_left(&self) -> Duration {
+        self.plan.policy().deadline.saturating_sub(self.started.elapsed())
+    }
+
+    /// `None` if it is too far away to be expressed.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.started.checked_add(self.plan.policy().deadline)
+    }
+
+    pub(super) fn is_past_deadline(&self) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= self.now)
+    }
+
+    pub(super) fn current_key(&self) -> Option<IdempotencyKey> {
+        self.key.to_key()
+    }
+
+    pub(super) fn limit_key(&self) -> Option<String> {
+        self.plan.service.hooks().limit_key.as_ref()?(&self.request.facts())
+    }
+
+    /// Whether a response with this URL came after a redirect.
+    pub(super) fn redirect(&self, responded: &reqwest::Url) -> Redirect {
+        match self.redirects {
+            Redirects::MayBeFollowed => redirect::between(self.request.url(), responded),
+            Redirects::NotFollowed => Redirect::NotFollowed,
+        }
+    }
+
+    pub(super) fn rules(&self) -> Rules<'_> {
+        self.plan.rules(self.effect(), self.key.place(), self.body_replayable)
+    }
+
+    /// The effect of the request. If its body has a say, it is looked at only after an attempt has failed.
+    fn effect(&self) -> Effect {
+        let is_given = |pointer| json::member(self.request.body()?, pointer).map(|member| member.is_given());
+        let deduplicated = self.plan.deduplicated_by().and_then(is_given).unwrap_or(false);
+        if deduplicated { Effect::Deduplicated } else { self.plan.effect }
+    }
+}

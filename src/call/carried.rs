@@ -1,0 +1,147 @@
+//! The mark on a request that a layer already carries.
+
+use std::{
+    fmt, mem,
+    sync::{Mutex, TryLockError},
+};
+
+use http::Extensions;
+
+/// Its presence makes an inner layer pass the request through.
+#[derive(Clone)]
+struct Mark;
+
+/// Whether another layer carries the request.
+pub(crate) fn is_carried(extensions: &Extensions) -> bool {
+    extensions.get::<Mark>().is_some()
+}
+
+/// Extensions with nothing but the mark, kept for the next calls: making them takes two allocations.
+#[derive(Default)]
+pub(crate) struct SpareMarks(Mutex<Vec<Extensions>>);
+
+/// More than are in use at once are dropped.
+const MOST_SPARE: usize = 64;
+
+impl SpareMarks {
+    fn take(&self) -> Extensions {
+        self.with(Vec::pop).flatten().unwrap_or_else(|| {
+            let mut marked = Extensions::new();
+            marked.insert(Mark);
+            marked
+        })
+    }
+
+    fn put(&self, marked: Extensions) {
+        self.with(|spare| {
+            if spare.len() < MOST_SPARE {
+                spare.push(marked);
+            }
+        });
+    }
+
+    /// `None` while another thread is here: nobody waits for a spare one.
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Extensions>) -> T) -> Option<T> {
+        match self.0.try_lock() {
+            Ok(mut spare) => Some(work(&mut spare)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(work(&mut poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+impl fmt::Debug for SpareMarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpareMarks").finish_non_exhaustive()
+    }
+}
+
+/// The extensions of a request while a call carries it. The mark is removed when the call ends or is dropped, so that a
+/// later pass of the same request is a call again.
+pub(crate) struct Carried<'a> {
+    extensions: &'a mut Extensions,
+    /// As the caller gave them, if there were any.
+    original: Option<Extensions>,
+    spare: &'a SpareMarks,
+}
+
+impl<'a> Carried<'a> {
+    pub(crate) fn begin(extensions: &'a mut Extensions, spare: &'a SpareMarks) -> Self {
+        let original = (!extensions.is_empty()).then(|| extensions.clone());
+        match original {
+            Some(_) => drop(extensions.insert(Mark)),
+            None => *extensions = spare.take(),
+        }
+        Self { extensions, original, spare }
+    }
+
+    /// As they were before the first attempt: an attempt must not see what the one before left.
+    pub(crate) fn reset(&mut self) {
+        match &self.original {
+            Some(original) => self.extensions.clone_from(original),
+            None => self.extensions.clear(),
+        }
+        self.extensions.insert(Mark);
+    }
+
+    pub(crate) fn get(&mut self) -> &mut Extensions {
+        self.extensions
+    }
+}
+
+impl Drop for Carried<'_> {
+    fn drop(&mut self) {
+        // Only the mark itself is kept: what else a layer below has put there is not for the next call.
+        if self.extensions.len() == 1 && is_carried(self.extensions) {
+            self.spare.put(mem::take(self.extensions));
+        } else {
+            self.extensions.remove::<Mark>();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mark_is_there_for_the_call_alone() {
+        let spare = SpareMarks::default();
+        let mut extensions = Extensions::new();
+        for _ in 0..3 {
+            assert!(!is_carried(&extensions));
+            let mut carried = Carried::begin(&mut extensions, &spare);
+            assert!(is_carried(carried.get()));
+            carried.get().insert("left by a layer below");
+            carried.reset();
+            assert!(is_carried(carried.get()) && carried.get().len() == 1);
+        }
+        assert!(extensions.is_empty());
+        assert_eq!(spare.0.lock().unwrap().len(), 1, "one serves them all");
+    }
+
+    #[test]
+    fn replaced_extensions_are_not_reused() {
+        let spare = SpareMarks::default();
+        let mut extensions = Extensions::new();
+        let mut carried = Carried::begin(&mut extensions, &spare);
+        *carried.get() = Extensions::new();
+        carried.get().insert("left by a layer below");
+        drop(carried);
+        assert!(spare.0.lock().unwrap().is_empty());
+        assert_eq!(extensions.get(), Some(&"left by a layer below"));
+    }
+
+    #[test]
+    fn what_the_caller_gave_stays() {
+        let spare = SpareMarks::default();
+        let mut extensions = Extensions::new();
+        extensions.insert(7_u32);
+        let mut carried = Carried::begin(&mut extensions, &spare);
+        carried.get().insert("left by a layer below");
+        carried.reset();
+        assert_eq!((carried.get().len(), carried.get().get()), (2, Some(&7_u32)));
+        drop(carried);
+        assert_eq!((extensions.len(), is_carried(&extensions)), (1, false));
+    }
+}

@@ -1,0 +1,38 @@
+//! An attempt that did not succeed.
+
+use reqwest::Response;
+
+use crate::{
+    decide::outcome::{Failure, Outcome},
+    error::{details::ErrorDetails, kind::ErrorKind},
+    limit::limiters::Scope,
+};
+
+/// What an attempt that did not succeed has left, before anything of it is read.
+pub(crate) enum FailedResponse {
+    /// A 4xx or 5xx, and whose limit it is about.
+    Status(Response, Option<Scope>),
+    /// No response; without an error the deadline came first.
+    Missing(Option<reqwest_middleware::Error>),
+}
+
+/// An attempt that did not succeed: its outcome, which is decided on, and the details that an error would show.
+pub(super) struct FailedAttempt {
+    pub(super) outcome: Outcome,
+    pub(super) kind: ErrorKind,
+    pub(super) details: ErrorDetails,
+    /// Whose limit it has reached.
+    pub(super) scope: Option<Scope>,
+    /// The response as it came, without its body; kept if it may become the caller's.
+    pub(super) head: Option<http::Response<()>>,
+}
+
+impl FailedAttempt {
+    pub(super) fn new(outcome: Outcome, details: ErrorDetails) -> Self {
+        Self { kind: ErrorKind::of(&outcome), outcome, details, scope: None, head: None }
+    }
+
+    pub(super) fn past_deadline() -> Self {
+        Self::new(Failure::Ambiguous.into(), ErrorDetails::past_deadline())
+    }
+}

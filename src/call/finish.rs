@@ -1,0 +1,100 @@
+//! How a call ends: in a response with its attempts, or in an error.
+
+use std::mem;
+
+use reqwest::Response;
+
+use super::{call::Call, failed::FailedAttempt};
+use crate::{
+    decide::{
+        outcome::ResponseFacts,
+        stop::{Applied, StopReason},
+    },
+    error::{
+        details::ErrorDetails,
+        error::{Error, Inner},
+        kind::ErrorKind,
+    },
+    verify::Verdict,
+};
+
+/// A response, or the layer's error in that of the chain.
+pub(crate) type Ending = reqwest_middleware::Result<Response>;
+
+impl Call<'_> {
+    /// Puts the attempts into the response, which is otherwise returned as it is.
+    pub(super) fn succeed(&mut self, mut response: Response) -> Response {
+        let service = self.plan.service;
+        service.budget().deposit(self.tokens_spent.max(1));
+        let facts = ResponseFacts {
+            redirect: self.redirect(response.url()),
+            replayed: self.plan.idempotency().is_replay(response.headers()),
+            ..ResponseFacts::new(response.status())
+        };
+        self.warn_of_redirect(facts.redirect);
+        self.attempts.push_response(&facts, self.key_generation);
+        self.attempts.finish(self.now - self.started);
+        let (sent, now) = (self.sent, self.now);
+        self.recorder.succeeded(&self.attempts, &facts, || now - sent, || service.levels());
+        response.extensions_mut().insert(mem::take(&mut self.attempts));
+        response
+    }
+
+    /// The verifier has found the write: its response is the call's, or an error says that it was applied.
+    pub(super) fn verified_applied(&mut self, found: Option<Response>, failed: Box<FailedAttempt>) -> Ending {
+        let Some(mut response) = found else {
+            let error = self.error(failed.kind, StopReason::Permanent, Applied::Yes, failed.details);
+            return Err(reqwest_middleware::Error::middleware(error));
+        };
+        let service = self.plan.service;
+        service.budget().deposit(self.tokens_spent);
+        self.attempts.verified_applied();
+        self.attempts.finish(self.started.elapsed());
+        self.recorder.verified_applied(&self.attempts, || service.levels());
+        response.extensions_mut().insert(mem::take(&mut self.attempts));
+        Ok(response)
+    }
+
+    /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
+    pub(super) async fn fail(&mut self, stop: StopReason, mut failed: Box<FailedAttempt>) -> Ending {
+        let effect = self.plan.effect;
+        let in_doubt = self.history.applied(effect) == Applied::Unknown;
+        let asked = self.verified_after == Some(self.history.attempts());
+        if in_doubt && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
+            if let Verdict::Applied(response) = self.verify().await {
+                return self.verified_applied(response, failed);
+            }
+        }
+        let head = failed.head.take();
+        let error = self.error(failed.kind, stop, self.history.applied(effect), failed.details);
+        match head {
+            Some(head) => Ok(error.into_response(head)),
+            None => Err(reqwest_middleware::Error::middleware(error)),
+        }
+    }
+
+    pub(super) fn error(
+        &mut self,
+        kind: ErrorKind,
+        stop: StopReason,
+        applied: Applied,
+        details: ErrorDetails,
+    ) -> Error {
+        self.attempts.finish(self.started.elapsed());
+        let service = self.plan.service;
+        let error = Error::new(Inner {
+            service: service.shared_name(),
+            method: self.request.method().clone(),
+            path: self.request.url().path().to_owned(),
+            effect: self.plan.effect,
+            kind,
+            stop,
+            applied,
+            key: self.current_key(),
+            attempts: mem::take(&mut self.attempts),
+            details,
+        });
+        self.recorder.failed(&error, || service.levels());
+        error
+    }
+}

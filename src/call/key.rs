@@ -1,0 +1,209 @@
+//! The key of a call: the caller's, checked, or a fresh one; in a header or in the body.
+
+use std::borrow::Cow;
+
+use http::{Extensions, HeaderMap, HeaderValue};
+use reqwest::{Body, Request};
+use uuid::{Uuid, fmt::Hyphenated};
+
+use crate::{
+    decide::key::KeyPlace,
+    key::IdempotencyKey,
+    service::idempotency::{Idempotency, KeyCharacters, KeyFormat},
+    time,
+    wire::json::{self, Member},
+};
+
+/// The key of a call, resolved once when it begins.
+#[derive(Clone, Debug)]
+pub(crate) enum CallKey {
+    None,
+    Header(WireKey),
+    Body(IdempotencyKey),
+}
+
+impl CallKey {
+    /// The caller's key, or a fresh one if the layer makes keys for this service.
+    pub(super) fn resolve(
+        idempotency: &Idempotency,
+        request: &Request,
+        extensions: &Extensions,
+    ) -> Result<Self, InvalidKey> {
+        let given = extensions.get::<IdempotencyKey>();
+        if let Some(pointer) = &idempotency.body_member {
+            return Self::in_body(request, pointer, given);
+        }
+        match WireKey::of_caller(idempotency, request.headers(), given)? {
+            Some(key) => Ok(Self::Header(key)),
+            None if idempotency.callers_keys_only || idempotency.header.is_none() => Ok(Self::None),
+            None => Ok(Self::Header(WireKey::fresh(idempotency))),
+        }
+    }
+
+    fn in_body(request: &Request, pointer: &str, given: Option<&IdempotencyKey>) -> Result<Self, InvalidKey> {
+        let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
+        let member = json::member(body, pointer).filter(Member::is_given);
+        let key = member.and_then(Member::into_text).map(IdempotencyKey::new);
+        match (key, given) {
+            (key, Some(given)) if key.as_ref() != Some(given) => Err(InvalidKey::NotInBody),
+            (Some(key), _) => Ok(Self::Body(key)),
+            (None, _) => Ok(Self::None),
+        }
+    }
+
+    pub(super) fn place(&self) -> KeyPlace {
+        match self {
+            Self::None => KeyPlace::Absent,
+            Self::Header(_) => KeyPlace::Header,
+            Self::Body(_) => KeyPlace::Body,
+        }
+    }
+
+    pub(super) fn to_key(&self) -> Option<IdempotencyKey> {
+        match self {
+            Self::None => None,
+            Self::Header(key) => Some(key.to_key()),
+            Self::Body(key) => Some(key.clone()),
+        }
+    }
+}
+
+/// A key in a header, as it is on the wire.
+#[derive(Clone, Debug)]
+pub(crate) enum WireKey {
+    /// The caller's.
+    Given(HeaderValue, KeyFormat),
+    /// Made for the call; written anew for each attempt, since a shared header value costs more.
+    Fresh(Uuid, KeyFormat),
+}
+
+/// Why a key cannot be sent; never shows the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidKey {
+    #[error("the idempotency key is empty: leave it out to have one made, or give one")]
+    Empty,
+    #[error("the idempotency key has a character that is not visible ASCII: use letters, digits and punctuation only")]
+    Characters,
+    #[error("the idempotency key is not a UUID with hyphens, which the service requires")]
+    NotUuid,
+    #[error("the idempotency key has {length} characters, but the service accepts {max}: shorten it")]
+    Length { length: usize, max: usize },
+    #[error("the idempotency header is set more than once: set it once")]
+    SetTwice,
+    #[error("the service takes its key in the request's body, which has another key or none: put the key there")]
+    NotInBody,
+    #[error("the idempotency header and the IdempotencyKey extension differ: give the key in one place")]
+    Disagree,
+}
+
+impl WireKey {
+    /// The key of a keyed request: the header that the caller set, the caller's extension, or none given.
+    pub(crate) fn of_caller(
+        idempotency: &Idempotency,
+        headers: &HeaderMap,
+        extension: Option<&IdempotencyKey>,
+    ) -> Result<Option<Self>, InvalidKey> {
+        let Some(name) = idempotency.header_name() else { return Ok(None) };
+        let mut values = headers.get_all(name).iter();
+        let header = values.next();
+        if values.next().is_some() {
+            return Err(InvalidKey::SetTwice);
+        }
+        let given = extension.map(|key| Self::from_raw(idempotency, key.as_str())).transpose()?;
+        let Some(header) = header else { return Ok(given) };
+        check(idempotency, &raw_part(idempotency.format, header.as_bytes()))?;
+        if given.is_some_and(|given| given.header_value() != *header) {
+            return Err(InvalidKey::Disagree);
+        }
+        Ok(Some(Self::Given(header.clone(), idempotency.format)))
+    }
+
+    /// A key that no one has used: a UUIDv4.
+    pub(crate) fn fresh(idempotency: &Idempotency) -> Self {
+        Self::Fresh(time::fresh_uuid(), idempotency.format)
+    }
+
+    fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, InvalidKey> {
+        check(idempotency, raw.as_bytes())?;
+        let format = idempotency.format;
+        let value = HeaderValue::from_str(&on_the_wire(format, raw)).map_err(|_| InvalidKey::Characters)?;
+        Ok(Self::Given(value, format))
+    }
+
+    /// Sensitive: left out of Debug output and of HTTP/2's header tables.
+    pub(crate) fn header_value(&self) -> HeaderValue {
+        let mut value = match self {
+            Self::Given(value, _) => value.clone(),
+            Self::Fresh(uuid, format) => {
+                // As a string in quotes, of which the raw format takes the inside.
+                let mut quoted = [b'"'; Hyphenated::LENGTH + 2];
+                uuid.hyphenated().encode_lower(&mut quoted[1..=Hyphenated::LENGTH]);
+                let bytes = match format {
+                    KeyFormat::Raw => &quoted[1..=Hyphenated::LENGTH],
+                    KeyFormat::StructuredString => &quoted[..],
+                };
+                // Hexadecimal digits, hyphens and quotes, of which a header value can always be made.
+                HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""))
+            }
+        };
+        value.set_sensitive(true);
+        value
+    }
+
+    pub(crate) fn to_key(&self) -> IdempotencyKey {
+        match self {
+            Self::Given(value, format) => {
+                IdempotencyKey::new(String::from_utf8_lossy(&raw_part(*format, value.as_bytes())))
+            }
+            Self::Fresh(uuid, _) => IdempotencyKey::new(uuid.to_string()),
+        }
+    }
+}
+
+fn check(idempotency: &Idempotency, raw: &[u8]) -> Result<(), InvalidKey> {
+    let max = idempotency.max_length;
+    if raw.is_empty() {
+        return Err(InvalidKey::Empty);
+    }
+    if !raw.iter().all(u8::is_ascii_graphic) {
+        return Err(InvalidKey::Characters);
+    }
+    if raw.len() > max {
+        return Err(InvalidKey::Length { length: raw.len(), max });
+    }
+    match idempotency.characters {
+        KeyCharacters::Uuid if raw.len() != 36 || uuid::Uuid::try_parse_ascii(raw).is_err() => Err(InvalidKey::NotUuid),
+        KeyCharacters::Uuid | KeyCharacters::VisibleAscii => Ok(()),
+    }
+}
+
+fn on_the_wire(format: KeyFormat, raw: &str) -> String {
+    match format {
+        KeyFormat::Raw => raw.to_owned(),
+        // RFC 9651, section 4.1.6: a string in quotes; quotes and backslashes are escaped.
+        KeyFormat::StructuredString => format!("\"{}\"", raw.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
+/// The key itself within a header value; a value without the quotes of its format is taken as it is.
+fn raw_part(format: KeyFormat, wire: &[u8]) -> Cow<'_, [u8]> {
+    let quoted = match format {
+        KeyFormat::Raw => None,
+        KeyFormat::StructuredString => wire.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")),
+    };
+    match quoted {
+        None => Cow::Borrowed(wire),
+        Some(inside) if !inside.contains(&b'\\') => Cow::Borrowed(inside),
+        Some(inside) => Cow::Owned(unescaped(inside)),
+    }
+}
+
+/// RFC 9651, section 4.2.5: a backslash stands before a quote or a backslash that is meant.
+fn unescaped(inside: &[u8]) -> Vec<u8> {
+    let mut bytes = inside.iter();
+    let mut raw = Vec::with_capacity(inside.len());
+    while let Some(byte) = bytes.next() {
+        raw.push(if *byte == b'\\' { *bytes.next().unwrap_or(byte) } else { *byte });
+    }
+    raw
+}

@@ -1,0 +1,15 @@
+//! One call, step by step: resolve the plan, choose the key, wait for a permit, send, read the response, recover, finish.
+
+pub(crate) mod admit;
+#[allow(clippy::module_inception)]
+pub(crate) mod call;
+pub(crate) mod carried;
+pub(crate) mod failed;
+pub(crate) mod finish;
+pub(crate) mod key;
+pub(crate) mod plan;
+pub(crate) mod prepare;
+pub(crate) mod read;
+pub(crate) mod recover;
+pub(crate) mod replay;
+pub(crate) mod send;

@@ -1,0 +1,90 @@
+//! Reading what a failed attempt has left: an error's body once, or the causes of a failure.
+
+use std::mem;
+
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use reqwest::{Response, ResponseBuilderExt};
+
+use super::{
+    call::Call,
+    failed::{FailedAttempt, FailedResponse},
+};
+use crate::{
+    decide::outcome::{Failure, ResponseFacts},
+    error::{details::ErrorDetails, error::Error},
+    limit::limiters::Scope,
+    service::{description::ErrorStatusHandling, error_format::ErrorParts, response_rule},
+    time,
+    wire::{body, failure},
+};
+
+impl Call<'_> {
+    pub(super) async fn read(&mut self, failed: FailedResponse) -> Box<FailedAttempt> {
+        Box::new(match failed {
+            FailedResponse::Status(response, scope) => self.read_response(response, scope).await,
+            FailedResponse::Missing(Some(error)) => {
+                let failure = match Error::find(&error) {
+                    // Another layer below has made several attempts, of which this error shows the last.
+                    Some(_) => Failure::Middleware,
+                    None => failure::classify(&error, self.request.url()),
+                };
+                FailedAttempt::new(failure.into(), ErrorDetails::of_failure(failure, error))
+            }
+            FailedResponse::Missing(None) => FailedAttempt::past_deadline(),
+        })
+    }
+
+    async fn read_response(&mut self, mut response: Response, scope: Option<Scope>) -> FailedAttempt {
+        let policy = self.plan.policy();
+        let (status, headers) = (response.status(), mem::take(response.headers_mut()));
+        let redirect = self.redirect(response.url());
+        let keeps_response = self.plan.service.error_statuses() == ErrorStatusHandling::Response;
+        let head = keeps_response.then(|| head(&mut response, &headers));
+        let timeout = policy.error_body_timeout.min(self.time_left());
+        let body = body::read(response, policy.max_error_body, timeout).await;
+        self.now = time::now();
+
+        let parts = self.plan.service.error_format().read(&headers, &body.bytes);
+        let facts = ResponseFacts { redirect, ..self.facts(ResponseFacts::new(status), &headers, &parts) };
+        let details = ErrorDetails {
+            status: Some(status),
+            retry_after: facts.retry_after,
+            scope: self.plan.service.rate_limiting().scope(&headers).map(str::to_owned),
+            parts,
+            body,
+            ..ErrorDetails::default()
+        };
+        FailedAttempt { scope, head, ..FailedAttempt::new(facts.into(), details) }
+    }
+
+    /// What status, headers and body say, by the service's description.
+    fn facts(&self, response: ResponseFacts, headers: &HeaderMap, parts: &ErrorParts) -> ResponseFacts {
+        let (service, idempotency) = (self.plan.service, self.plan.idempotency());
+        let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
+        let meaning = response_rule::meaning(&idempotency.responses, response.status, &texts);
+        ResponseFacts {
+            meaning: meaning.filter(|meaning| self.plan.applies(*meaning, self.key.place())),
+            retry_after: service.rate_limiting().retry_after(headers, || self.clock.wall()),
+            retry_signal: service.retry_signal().and_then(|signal| signal.read(headers)),
+            transient: idempotency.is_transient(headers),
+            replayed: idempotency.is_replay(headers),
+            ..response
+        }
+    }
+}
+
+/// All of a response without its body, and without the headers that describe the body on the wire.
+fn head(response: &mut Response, headers: &HeaderMap) -> http::Response<()> {
+    let mut head = http::Response::builder().url(response.url().clone()).body(()).unwrap_or_default();
+    *head.status_mut() = response.status();
+    *head.version_mut() = response.version();
+    head.extensions_mut().extend(mem::take(response.extensions_mut()));
+    *head.headers_mut() = headers.clone();
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        head.headers_mut().remove(name);
+    }
+    head
+}

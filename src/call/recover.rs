@@ -1,0 +1,136 @@
+//! After a failed attempt: read it, decide, wait, verify. The cold path of a call.
+
+use std::{
+    ops::ControlFlow::{self, Break, Continue},
+    time::Duration,
+};
+
+use super::{
+    call::{Call, Repeat},
+    failed::{FailedAttempt, FailedResponse},
+    finish::Ending,
+};
+use crate::{
+    attempts::Attempt,
+    decide::{
+        decision::{self, Decision, Step},
+        key::KeyAction,
+        outcome::{Outcome, Redirect},
+        rules::Moment,
+        stop::StopReason,
+    },
+    limit::budget::Withdrawal,
+    time,
+    verify::{InDoubtWrite, Verdict},
+};
+
+impl<'a> Call<'a> {
+    /// Waits until the next attempt may be made, or ends the call.
+    pub(crate) async fn recover(&mut self, failed: FailedResponse) -> ControlFlow<Ending> {
+        let failed = self.read(failed).await;
+        let (delay, repeat) = match self.decide(&failed) {
+            Ok((_, _)) if !self.request.can_be_sent() => {
+                return Break(self.fail(StopReason::BodyNotReplayable, failed).await);
+            }
+            Ok(decided) => decided,
+            Err(stop) => return Break(self.fail(stop, failed).await),
+        };
+        // After the wait only the verifier can still end the call with what is known now.
+        let kept = (repeat.key == KeyAction::VerifyThenRotate).then_some(failed);
+        time::sleep(delay).await;
+        self.now = time::now();
+        if let Some(failed) = kept {
+            match self.verify().await {
+                Verdict::NotApplied => {}
+                Verdict::Applied(response) => return Break(self.verified_applied(response, failed)),
+                Verdict::Unknown => return Break(self.fail(StopReason::Unverified, failed).await),
+            }
+        }
+        self.repeat = Some(repeat);
+        Continue(())
+    }
+
+    /// Adds the attempt to the history, and asks the pure core and then the retry budget.
+    fn decide(&mut self, failed: &FailedAttempt) -> Result<(Duration, Repeat<'a>), StopReason> {
+        let mut history = self.history.clone();
+        let moment = Moment::new(self.now - self.started, self.clock.jitter());
+        let mut step = decision::step(&self.rules(), &mut history, &failed.outcome, moment);
+        self.history = history;
+        self.record(&failed.outcome);
+        let decided = match step.decision {
+            Decision::Fail(stop) => Err(stop),
+            Decision::Retry { delay, key, cost, .. } => match self.withdraw(cost) {
+                Some(tokens) => Ok((delay, Repeat { key, tokens })),
+                None => Err(StopReason::BudgetExhausted),
+            },
+        };
+        match &decided {
+            Ok((delay, repeat)) => self.attempts.waited(*delay, repeat.key),
+            Err(stop) => step.decision = Decision::Fail(*stop),
+        }
+        self.pause(failed);
+        self.record_step(&failed.outcome, &step);
+        decided
+    }
+
+    fn withdraw(&self, cost: u32) -> Option<Withdrawal<'a>> {
+        self.plan.service.budget().withdraw(cost)
+    }
+
+    fn record_step(&mut self, outcome: &Outcome, step: &Step) {
+        let (duration, service) = (self.now - self.sent, self.plan.service);
+        self.recorder.decided(outcome, step, duration, || service.levels());
+    }
+
+    fn record(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Response(response) => {
+                self.warn_of_redirect(response.redirect);
+                self.attempts.push_response(response, self.key_generation);
+            }
+            Outcome::Failure(failure) => self.attempts.push_failure(*failure, self.key_generation),
+        }
+    }
+
+    /// Once per call, if it has a key in a header.
+    pub(super) fn warn_of_redirect(&self, redirect: Redirect) {
+        let takes_key_along = redirect == Redirect::OtherOrigin && self.key_generation > 0;
+        if takes_key_along && !self.attempts.iter().any(Attempt::is_redirected) {
+            self.recorder.redirected();
+        }
+    }
+
+    /// After a refusal the concurrency limit may pause everyone, though never for longer than a hint may be.
+    fn pause(&self, failed: &FailedAttempt) {
+        if let (Some(limiters), Some(scope)) = (self.plan.service.limiters(), failed.scope) {
+            let hint = failed.details.retry_after.unwrap_or_default();
+            limiters.pause(scope, hint.min(self.plan.policy().max_retry_after), || self.limit_key());
+        }
+    }
+
+    /// Asks the verifier, within its own timeout and the deadline. No verdict is [`Verdict::Unknown`].
+    pub(super) async fn verify(&mut self) -> Verdict {
+        let Some(verifier) = self.plan.verifier() else { return Verdict::Unknown };
+        self.verified_after = Some(self.history.attempts());
+        let key = self.current_key();
+        let write = InDoubtWrite {
+            service: self.plan.service.name(),
+            method: self.request.method(),
+            url: self.request.url(),
+            body: self.request.body(),
+            key: key.as_ref(),
+            attempts: &self.attempts,
+        };
+        let limit = self.plan.policy().verify_timeout.min(self.time_left());
+        let verdict = time::within(limit, verifier.verify(&write)).await.unwrap_or(Verdict::Unknown);
+        if let Verdict::NotApplied = verdict {
+            let mut history = self.history.clone();
+            history.verified_not_applied(&self.rules());
+            self.history = history;
+        }
+        self.now = time::now();
+        self.attempts.asked(verdict.kind());
+        self.recorder.verified(verdict.kind());
+        verdict
+    }
+}

@@ -1,0 +1,225 @@
+//! The request of a call: whole until it is sent, then what is kept of it to send it again and to show in an error.
+
+use std::{
+    mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http_body::Body as _;
+use reqwest::{Body, Request, Url};
+
+use crate::hooks::RequestFacts;
+
+/// The request of a call.
+pub(crate) struct ReplayableRequest(Form);
+
+enum Form {
+    /// Not sent yet.
+    Whole(Request),
+    Sent(Parts),
+}
+
+/// What is kept of a request that was sent.
+struct Parts {
+    method: Method,
+    url: Url,
+    rest: Option<Rest>,
+}
+
+/// Taken apart, so that nothing is parsed or hashed unless the request is sent again.
+#[derive(Clone)]
+struct Rest {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<Bytes>,
+    timeout: Option<Duration>,
+    version: Version,
+}
+
+/// How much of a request is kept while it is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Method and URL: all that an error shows.
+    Target,
+    /// All of it, if it is in memory: it may be sent again, or its body looked at.
+    All,
+}
+
+impl ReplayableRequest {
+    pub(crate) fn new(request: Request) -> Self {
+        Self(Form::Whole(request))
+    }
+
+    /// The request, until it is sent.
+    pub(crate) fn whole(&mut self) -> Option<&mut Request> {
+        match &mut self.0 {
+            Form::Whole(request) => Some(request),
+            Form::Sent(_) => None,
+        }
+    }
+
+    /// The request, to be sent now; what it takes to send it once more stays here.
+    pub(crate) fn take(&mut self, keep: Keep) -> Request {
+        debug_assert!(self.can_be_sent(), "only what was kept whole is sent again");
+        let kept = match &mut self.0 {
+            Form::Whole(request) => Parts::of(request, keep),
+            Form::Sent(parts) => parts.keep(keep),
+        };
+        match mem::replace(&mut self.0, Form::Sent(kept)) {
+            Form::Whole(request) => request,
+            Form::Sent(parts) => parts.into_request(),
+        }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        match &self.0 {
+            Form::Whole(request) => request.method(),
+            Form::Sent(parts) => &parts.method,
+        }
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        match &self.0 {
+            Form::Whole(request) => request.url(),
+            Form::Sent(parts) => &parts.url,
+        }
+    }
+
+    /// If it is in memory; a request without a body has an empty one.
+    pub(crate) fn body(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Whole(request) => in_memory(request),
+            Form::Sent(parts) => parts.rest.as_ref().map(|rest| rest.body.as_deref().unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn facts(&self) -> RequestFacts<'_> {
+        RequestFacts { method: self.method(), url: self.url(), body: self.body() }
+    }
+
+    /// Whether it can be sent, for the first time or again.
+    pub(crate) fn can_be_sent(&self) -> bool {
+        match &self.0 {
+            Form::Whole(_) => true,
+            Form::Sent(parts) => parts.rest.is_some(),
+        }
+    }
+}
+
+impl Parts {
+    fn of(request: &mut Request, keep: Keep) -> Self {
+        let rest = (keep == Keep::All && in_memory(request).is_some()).then(|| Rest {
+            headers: request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: share_body(request),
+            timeout: request.timeout().copied(),
+            version: request.version(),
+        });
+        Self { method: request.method().clone(), url: request.url().clone(), rest }
+    }
+
+    fn keep(&self, keep: Keep) -> Self {
+        let rest = if keep == Keep::All { self.rest.clone() } else { None };
+        Self { method: self.method.clone(), url: self.url.clone(), rest }
+    }
+
+    /// The request once more; if only its target was kept, without headers and body.
+    fn into_request(self) -> Request {
+        let mut request = Request::new(self.method, self.url);
+        let Some(rest) = self.rest else { return request };
+        let mut headers = HeaderMap::with_capacity(rest.headers.len());
+        for (name, value) in rest.headers {
+            headers.append(name, value);
+        }
+        *request.headers_mut() = headers;
+        *request.body_mut() = rest.body.map(Body::from);
+        *request.version_mut() = rest.version;
+        if rest.timeout.is_some() {
+            *request.timeout_mut() = rest.timeout;
+        }
+        request
+    }
+}
+
+fn in_memory(request: &Request) -> Option<&[u8]> {
+    request.body().map_or(Some(&[][..]), Body::as_bytes)
+}
+
+/// The bytes of a body in memory, shared with the request and not copied.
+fn share_body(request: &mut Request) -> Option<Bytes> {
+    let mut body = request.body_mut().take()?;
+    // A body in memory is a single frame, which is ready at once; an empty one has none.
+    let bytes = match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        Poll::Ready(None) => Bytes::new(),
+        Poll::Ready(Some(Err(_))) | Poll::Pending => unreachable!("a body in memory is ready"),
+    };
+    *request.body_mut() = Some(Body::from(bytes.clone()));
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://api.example.com/v1/things?q=1";
+
+    fn again(request: Request) -> Request {
+        let mut replayable = ReplayableRequest::new(request);
+        let [first, second, third] = [Keep::All, Keep::All, Keep::Target].map(|keep| {
+            assert!(replayable.can_be_sent());
+            replayable.take(keep)
+        });
+        assert!(!replayable.can_be_sent());
+        for again in [&second, &third] {
+            assert_eq!(again.body().map(Body::as_bytes), first.body().map(Body::as_bytes));
+            assert_eq!((again.method(), again.url()), (first.method(), first.url()));
+            assert_eq!((again.headers(), again.version()), (first.headers(), first.version()));
+            assert_eq!(again.timeout(), first.timeout());
+        }
+        third
+    }
+
+    #[test]
+    fn request_is_the_same_when_repeated() {
+        let mut request = Request::new(Method::POST, URL.parse().unwrap());
+        assert!(again(request.try_clone().unwrap()).body().is_none());
+        *request.body_mut() = Some(Body::from(Vec::new()));
+        assert_eq!(again(request.try_clone().unwrap()).body().unwrap().as_bytes(), Some(&[][..]));
+
+        for (name, value) in [("x-one", "1"), ("accept", "a"), ("x-two", "2"), ("x-one", "11"), ("accept", "b")] {
+            request.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        *request.body_mut() = Some(Body::from("abc".repeat(100_000)));
+        *request.timeout_mut() = Some(Duration::from_secs(7));
+        *request.version_mut() = Version::HTTP_2;
+        let again = again(request);
+        assert_eq!(again.body().unwrap().as_bytes().unwrap().len(), 300_000);
+        let both: Vec<_> = again.headers().get_all("x-one").iter().collect();
+        assert_eq!(both, ["1", "11"]);
+    }
+
+    #[test]
+    fn body_is_shared() {
+        let mut request = Request::new(Method::POST, URL.parse().unwrap());
+        *request.body_mut() = Some(Body::from("abc"));
+        let mut replayable = ReplayableRequest::new(request);
+        let before = replayable.body().unwrap().as_ptr();
+        let sent = replayable.take(Keep::All);
+        assert_eq!(replayable.body().unwrap().as_ptr(), before);
+        assert_eq!(sent.body().unwrap().as_bytes().unwrap().as_ptr(), before);
+    }
+
+    #[test]
+    fn only_the_target_of_a_stream_is_kept() {
+        let mut request = Request::new(Method::POST, URL.parse().unwrap());
+        let stream = futures_util::stream::iter([Ok::<_, std::io::Error>("abc")]);
+        *request.body_mut() = Some(Body::wrap_stream(stream));
+        let mut replayable = ReplayableRequest::new(request);
+        assert!(replayable.take(Keep::All).body().is_some());
+        assert_eq!((replayable.method(), replayable.url().as_str(), replayable.body()), (&Method::POST, URL, None));
+        assert!(!replayable.can_be_sent());
+    }
+}

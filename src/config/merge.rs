@@ -1,0 +1,147 @@
+//! What a file says of a service, put over a description.
+//!
+//! Both are values here, so that a table of the file may give any part of what a public type has.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    decide::{backoff::Backoff, policy::RetryPolicy},
+    service::{description::Description, idempotency::Idempotency},
+};
+
+pub(super) type Table = Map<String, Value>;
+
+/// Headers are given whole: the values of one mean nothing for another.
+const WHOLE: [&str; 4] = ["retry_signal", "scope_header", "transient_header", "replay_header"];
+
+/// A description with what the file says.
+pub(super) struct Merged {
+    pub(super) table: Table,
+    /// How many routes of the description come before those of the file.
+    pub(super) kept_routes: usize,
+}
+
+pub(super) fn merge(base: &Description, mut file: Table) -> Merged {
+    let mut table = table_of(base);
+    if let (Some(Value::Object(keys)), Some(Value::Object(change))) =
+        (table.get_mut("idempotency"), file.get("idempotency"))
+    {
+        make_room(keys, change);
+    }
+    let mut kept_routes = 0;
+    if let (Some(Value::Array(routes)), Some(Value::Array(change))) = (table.get_mut("routes"), file.get_mut("routes"))
+    {
+        routes.retain(|route| !change.iter().any(|new| is_same_operation(route, new)));
+        kept_routes = routes.len();
+        routes.append(change);
+        file.remove("routes");
+    }
+    put_over(&mut table, file);
+    complete_policies(&mut table, kept_routes);
+    Merged { table, kept_routes }
+}
+
+/// Tables field by field; everything else is replaced.
+fn put_over(base: &mut Table, change: Table) {
+    for (name, value) in change {
+        match (base.get_mut(&name), value) {
+            (Some(Value::Object(old)), Value::Object(new)) if !WHOLE.contains(&&*name) => put_over(old, new),
+            (_, value) => {
+                base.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Removes from the base what contradicts the file's `change`.
+fn make_room(base: &mut Table, change: &Table) {
+    let is = |table: &Table, kind: &str| table.get("kind").is_some_and(|found| found == kind);
+    if is(change, "unsupported") {
+        *base = table_of(&Idempotency::none());
+        return;
+    }
+    if is(base, "unsupported") && ["kind", "header", "body_member"].iter().any(|field| change.contains_key(*field)) {
+        base.clear();
+    }
+    if change.contains_key("header") && base.remove("body_member").is_some() {
+        base.remove("callers_keys_only");
+    }
+    if change.contains_key("body_member") {
+        base.remove("header");
+        base.insert("callers_keys_only".to_owned(), true.into());
+    }
+    // Only this kind stores errors.
+    if change.contains_key("kind") && !is(change, "replay_all") {
+        base.remove("probe");
+    }
+}
+
+fn is_same_operation(route: &Value, new: &Value) -> bool {
+    ["method", "path"].iter().all(|field| route.get(field) == new.get(field))
+}
+
+/// Completes the tables that a policy gives in part: a route's with the service's, then all with the defaults.
+fn complete_policies(table: &mut Table, kept_routes: usize) {
+    let service = match table.get("retry_policy") {
+        Some(Value::Object(policy)) => policy.clone(),
+        _ => Table::new(),
+    };
+    if let Some(Value::Array(routes)) = table.get_mut("routes") {
+        for route in routes.iter_mut().skip(kept_routes) {
+            complete(route.get_mut("retry_policy"), &service);
+        }
+    }
+    complete(table.get_mut("retry_policy"), &Table::new());
+}
+
+fn complete(policy: Option<&mut Value>, service: &Table) {
+    let Some(Value::Object(policy)) = policy else { return };
+    // A first wait that the file does not give fits into a short deadline.
+    let deadline = policy.get("deadline").or(service.get("deadline")).and_then(Value::as_str);
+    let deadline = deadline.and_then(|text| humantime_serde::re::humantime::parse_duration(text).ok());
+    let fitted = |waits: Backoff| Backoff { base: waits.base.min(deadline.unwrap_or(waits.base)), ..waits };
+    let defaults = RetryPolicy::new().resolve();
+    for (field, default) in [
+        ("transient", table_of(&fitted(defaults.transient))),
+        ("throttled", table_of(&fitted(defaults.throttled))),
+        ("retry_after_jitter", table_of(&defaults.retry_after_jitter)),
+    ] {
+        let Some(Value::Object(given)) = policy.get_mut(field) else { continue };
+        for base in service.get(field).and_then(Value::as_object).into_iter().chain([&default]) {
+            for (name, value) in base {
+                given.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+}
+
+/// A public type as the table that a file would have.
+fn table_of(value: &impl Serialize) -> Table {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(table)) => table,
+        other => unreachable!("a description is a table: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::decide::key::{KeyKind, Probe};
+
+    #[test]
+    fn another_kind_drops_the_probe_of_the_base() {
+        let keys = Idempotency::header("k", KeyKind::ReplayAll).probe(Probe::Never);
+        let base = Description { idempotency: keys, ..Description::default() };
+        let probe = |change: Value| {
+            let file = table_of(&json!({ "idempotency": change }));
+            merge(&base, file).table["idempotency"].get("probe").cloned()
+        };
+        assert_eq!(probe(json!({ "max_length": 64 })), Some(json!("never")));
+        assert_eq!(probe(json!({ "kind": "replay_all" })), Some(json!("never")));
+        assert_eq!(probe(json!({ "kind": "replay_success" })), None);
+        assert_eq!(probe(json!({ "kind": "resource_key", "probe": "once" })), Some(json!("once")));
+    }
+}

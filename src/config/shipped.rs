@@ -1,0 +1,43 @@
+//! The shipped services, by the names that `from` takes.
+
+use crate::{
+    service::{builder::ServiceBuilder, service::Service},
+    services,
+};
+
+type Shipped = (&'static str, fn() -> ServiceBuilder);
+
+const SHIPPED: [Shipped; 17] = [
+    ("adyen", || services::adyen().into_builder()),
+    ("checkout_com", || services::checkout_com().into_builder()),
+    ("fireblocks", || services::fireblocks().into_builder()),
+    // Has no address of its own: the file must give one.
+    ("idempotency_key_draft", || services::idempotency_key_draft("", "")),
+    ("increase", || services::increase().into_builder()),
+    ("lago", || services::lago().into_builder()),
+    ("metronome", || services::metronome().into_builder()),
+    ("modern_treasury", || services::modern_treasury().into_builder()),
+    ("openai", || services::openai().into_builder()),
+    ("orb", || services::orb().into_builder()),
+    ("paypal", || services::paypal().into_builder()),
+    ("plaid", || services::plaid().into_builder()),
+    ("solid", || services::solid().into_builder()),
+    ("square", || services::square().into_builder()),
+    ("stripe_v1", || services::stripe::v1().into_builder()),
+    ("stripe_v2", || services::stripe::v2().into_builder()),
+    ("zuora", || services::zuora().into_builder()),
+];
+
+pub(super) fn names() -> [&'static str; SHIPPED.len()] {
+    SHIPPED.map(|(name, _)| name)
+}
+
+/// The service that `from` names; `None` if there is none.
+pub(super) fn find(name: &str) -> Option<ServiceBuilder> {
+    SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, builder)| builder())
+}
+
+/// A service of which nothing is known.
+pub(super) fn nothing() -> ServiceBuilder {
+    Service::builder("", "")
+}

@@ -1,0 +1,125 @@
+//! Which class of outcome an attempt falls into: the first table of the documentation.
+
+use http::StatusCode;
+
+use super::{
+    history::History,
+    key::{KeyPlace, Meaning},
+    outcome::{Failure, Outcome, ResponseFacts},
+    rules::Rules,
+};
+
+/// The class of an outcome; it decides whether the request may have been executed, and whether a repeat could help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutcomeClass {
+    /// Never sent, or provably not processed.
+    NotSent,
+    /// 429 and 425.
+    Throttled,
+    /// A timeout, a reset, a truncated response; 408.
+    NoResponse,
+    /// An earlier request with this key is still executing.
+    InProgress,
+    /// A 409 of unknown meaning while an earlier attempt of this call may still be executing.
+    EarlierAttemptRunning,
+    /// The key has become unusable.
+    KeyInvalidated,
+    /// The request had no effect, and needs a new key.
+    NotApplied,
+    /// 502, 503, 504.
+    Gateway,
+    /// 500 and every other 5xx that may be retried.
+    Internal,
+    /// A 4xx that the policy lists as retryable.
+    PolicyStatus,
+    /// Anything else: a repeat would not help.
+    Final {
+        /// Whether the request may have been executed.
+        may_have_executed: bool,
+    },
+}
+
+impl OutcomeClass {
+    /// The class of an outcome that comes after `history`.
+    pub fn of(rules: &Rules<'_>, history: &History, outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Failure(failure) => Self::of_failure(*failure),
+            Outcome::Response(response) => Self::of_response(rules, history, response),
+        }
+    }
+
+    const fn of_failure(failure: Failure) -> Self {
+        match failure {
+            Failure::NotSent | Failure::NotProcessed => Self::NotSent,
+            Failure::Ambiguous => Self::NoResponse,
+            Failure::Tls | Failure::InvalidRequest => Self::Final { may_have_executed: false },
+            Failure::RedirectLoop | Failure::Middleware => Self::Final { may_have_executed: true },
+        }
+    }
+
+    fn of_response(rules: &Rules<'_>, history: &History, response: &ResponseFacts) -> Self {
+        let has_key = rules.key != KeyPlace::Absent;
+        match response.meaning {
+            Some(Meaning::InProgress) => return Self::InProgress,
+            Some(Meaning::KeyInvalidated) if has_key => return Self::KeyInvalidated,
+            Some(Meaning::NotApplied) if has_key => return Self::NotApplied,
+            Some(_) => return Self::Final { may_have_executed: false },
+            None => {}
+        }
+        // A stored 409 is the result of the request itself.
+        if response.status == StatusCode::CONFLICT && history.is_in_doubt() && !response.replayed {
+            return Self::EarlierAttemptRunning;
+        }
+        Self::of_status(rules, response.status)
+    }
+
+    fn of_status(rules: &Rules<'_>, status: StatusCode) -> Self {
+        let retryable = rules.retryable.contains(status);
+        match status.as_u16() {
+            429 | 425 if retryable => Self::Throttled,
+            408 if retryable => Self::NoResponse,
+            502..=504 if retryable => Self::Gateway,
+            500.. if retryable => Self::Internal,
+            _ if retryable => Self::PolicyStatus,
+            429 | 425 => Self::Final { may_have_executed: !rules.limiter_precedes_execution },
+            408 | 500.. => Self::Final { may_have_executed: true },
+            _ => Self::Final { may_have_executed: false },
+        }
+    }
+
+    /// The word for it in logs and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not_sent",
+            Self::Throttled => "rate_limited",
+            Self::NoResponse => "no_response",
+            Self::InProgress => "in_progress",
+            Self::EarlierAttemptRunning => "earlier_attempt_running",
+            Self::KeyInvalidated => "key_invalidated",
+            Self::NotApplied => "not_applied",
+            Self::Gateway => "gateway",
+            Self::Internal => "http_500",
+            Self::PolicyStatus => "policy_status",
+            Self::Final { .. } => "final",
+        }
+    }
+
+    /// What it means for the request, as half a sentence.
+    pub(crate) const fn describe(self) -> &'static str {
+        match self {
+            Self::NotSent => "it was never sent, or provably not processed",
+            Self::Throttled => "it was refused before it was executed",
+            Self::NoResponse => "there was no response in time, and it may have been executed",
+            Self::InProgress => "an earlier request with this key is still executing",
+            Self::EarlierAttemptRunning => "an earlier attempt of this call may still be executing",
+            Self::KeyInvalidated => "the key has become unusable",
+            Self::NotApplied => "it had no effect, and needs a new key",
+            Self::Gateway => "a gateway could not tell: it may have been executed",
+            Self::Internal => "an internal error: it may have been executed, and the error may be stored",
+            Self::PolicyStatus => "the policy lists this status as retryable",
+            Self::Final { may_have_executed: true } => "it may have been executed, and a repeat would not help",
+            Self::Final { may_have_executed: false } => "it was not executed, and a repeat would get the same response",
+        }
+    }
+}

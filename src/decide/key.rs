@@ -1,0 +1,97 @@
+//! What a service does with an idempotency key, and what becomes of it between two attempts.
+
+use std::fmt;
+
+/// What a service stores under a key, and so what the same key gets after an error.
+///
+/// ```
+/// use reqwest_safe_retry::KeyKind;
+///
+/// assert_eq!(KeyKind::ReplayAll.to_string(), "replay_all");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// Only a success is stored; after a failure the same key executes again. A new key could double the write.
+    ReplaySuccess,
+    /// The first executed result is stored, a 500 included: the same key returns it from then on.
+    ReplayAll,
+    /// A header of the response says whether the same key will execute again.
+    Signalled,
+    /// An internal error makes the key unusable.
+    InvalidatedByError,
+    /// The key is a lasting, unique attribute of what was created; a repeat finds it there.
+    ResourceKey,
+    /// The service documents no keys.
+    Unsupported,
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReplaySuccess => "replay_success",
+            Self::ReplayAll => "replay_all",
+            Self::Signalled => "signalled",
+            Self::InvalidatedByError => "invalidated_by_error",
+            Self::ResourceKey => "resource_key",
+            Self::Unsupported => "unsupported",
+        })
+    }
+}
+
+/// Whether a 500 is followed by one attempt with the same key before anything else is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Probe {
+    /// Once: if the request never began to execute, the same key executes it now.
+    #[default]
+    Once,
+    /// Never: a 500 is known to be stored.
+    Never,
+}
+
+/// What a response says about the key, by the service's description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum Meaning {
+    /// An earlier request with this key is still executing.
+    InProgress,
+    /// The key was used before with another request.
+    PayloadMismatch,
+    /// What the write would create exists already.
+    AlreadyExists,
+    /// The key became unusable after an internal error.
+    KeyInvalidated,
+    /// The write had no effect and must be sent with a new key.
+    NotApplied,
+}
+
+/// Whether and where a request carries a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyPlace {
+    /// There is no key.
+    Absent,
+    /// In a header, where it can be replaced.
+    Header,
+    /// In the body, where it is only ever preserved.
+    Body,
+}
+
+/// What becomes of the key before the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyAction {
+    /// The same key, or none as before.
+    Preserve,
+    /// A new key: the last response, or the request itself, ensures that nothing is doubled.
+    Rotate,
+    /// A new key once the verifier has said, after the wait, that the write was not applied.
+    VerifyThenRotate,
+}

@@ -1,0 +1,121 @@
+//! How an attempt ended, as plain data.
+
+use std::{fmt, time::Duration};
+
+use http::StatusCode;
+
+use super::key::Meaning;
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The service, or something in front of it, responded.
+    Response(ResponseFacts),
+    /// There was no response.
+    Failure(Failure),
+}
+
+impl Outcome {
+    pub(crate) fn response(&self) -> Option<&ResponseFacts> {
+        match self {
+            Self::Response(response) => Some(response),
+            Self::Failure(_) => None,
+        }
+    }
+}
+
+impl From<ResponseFacts> for Outcome {
+    fn from(response: ResponseFacts) -> Self {
+        Self::Response(response)
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// What a response says that matters for the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseFacts {
+    /// The status of the response; a status in the body is ignored.
+    pub status: StatusCode,
+    /// What it says about the key, by the service's description.
+    pub meaning: Option<Meaning>,
+    /// The wait that the server asks for; [`Duration::MAX`] if the number does not fit.
+    pub retry_after: Option<Duration>,
+    /// The service's own word on whether to send the request again.
+    pub retry_signal: Option<bool>,
+    /// The service says that the same key will execute again.
+    pub transient: bool,
+    /// The service says that this is a stored response.
+    pub replayed: bool,
+    /// Whether the client followed a redirect to get this response.
+    pub redirect: Redirect,
+}
+
+impl ResponseFacts {
+    /// A response that says nothing but its status.
+    pub const fn new(status: StatusCode) -> Self {
+        Self {
+            status,
+            meaning: None,
+            retry_after: None,
+            retry_signal: None,
+            transient: false,
+            replayed: false,
+            redirect: Redirect::NotFollowed,
+        }
+    }
+}
+
+/// Whether the client followed a redirect, and where to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Redirect {
+    /// None was followed.
+    #[default]
+    NotFollowed,
+    /// To the same origin. The request before it was answered, and may have been executed.
+    SameOrigin,
+    /// To another origin, which received the key.
+    OtherOrigin,
+}
+
+/// How an attempt without a response failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// There was no connection: refused, unreachable, not resolved, or not made in time.
+    NotSent,
+    /// The request was returned unprocessed: an HTTP/2 refusal, or a connection that closed before it was used.
+    NotProcessed,
+    /// The request may have arrived: a timeout, a reset, a truncated response, or anything that is not proved to be
+    /// one of the others.
+    Ambiguous,
+    /// The server's certificate or TLS handshake is not acceptable; nothing was sent.
+    Tls,
+    /// The request cannot be sent as it is.
+    InvalidRequest,
+    /// The redirects have no end, or lead to a URL that cannot be requested; the request was sent.
+    RedirectLoop,
+    /// A middleware below this layer failed for a reason of its own.
+    Middleware,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSent => "not sent",
+            Self::NotProcessed => "not processed",
+            Self::Ambiguous => "no response",
+            Self::Tls => "TLS failure",
+            Self::InvalidRequest => "invalid request",
+            Self::RedirectLoop => "redirect loop",
+            Self::Middleware => "middleware failed",
+        })
+    }
+}

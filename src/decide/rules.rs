@@ -1,0 +1,116 @@
+//! What is constant for a call, and what is only true at the moment of a decision.
+
+use std::time::Duration;
+
+use super::{
+    effect::Effect,
+    key::{KeyKind, KeyPlace, Probe},
+    policy::ResolvedPolicy,
+    status_set::StatusSet,
+};
+
+/// The rules of a call: constant from its first attempt to its last.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rules<'a> {
+    /// What sending the request again does.
+    pub effect: Effect,
+    /// Whether the service's description, and not the request alone, says so. Only then does a repeat with a new key
+    /// need no verdict.
+    pub effect_is_documented: bool,
+    /// Whether and where the request carries a key.
+    pub key: KeyPlace,
+    /// What the service stores under a key.
+    pub kind: KeyKind,
+    /// Whether a 500 is followed by one attempt with the same key.
+    pub probe: Probe,
+    /// How often and how long.
+    pub policy: &'a ResolvedPolicy,
+    /// The statuses that may be retried.
+    pub retryable: StatusSet,
+    /// What a repeat takes out of the retry budget.
+    pub costs: RetryCosts,
+    /// Whether the service's rate limiter responds before a request is executed.
+    pub limiter_precedes_execution: bool,
+    /// Whether the request's body can be sent a second time.
+    pub body_replayable: bool,
+    /// Whether there is a verifier to ask before a rotation.
+    pub has_verifier: bool,
+    /// Whether an adaptive concurrency limit slows calls down: a repeat after a 429 then costs nothing, and its waits do
+    /// not grow.
+    pub adaptive_limit: bool,
+}
+
+/// What a repeat takes out of the service's retry budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct RetryCosts {
+    /// After a failure; 14 unless set.
+    pub transient: u32,
+    /// After a 429; 5 unless set.
+    pub throttled: u32,
+}
+
+impl RetryCosts {
+    /// What a repeat takes after a failure, and after a 429.
+    pub const fn new(transient: u32, throttled: u32) -> Self {
+        Self { transient, throttled }
+    }
+}
+
+impl Default for RetryCosts {
+    fn default() -> Self {
+        Self::new(14, 5)
+    }
+}
+
+/// What is only true at the moment of a decision.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Moment {
+    /// The time since the call began.
+    pub elapsed: Duration,
+    /// A number from 0 to 1 that places the wait between its bounds.
+    pub jitter_sample: f64,
+}
+
+impl Moment {
+    /// This long after the call began, with this jitter sample.
+    pub const fn new(elapsed: Duration, jitter_sample: f64) -> Self {
+        Self { elapsed, jitter_sample }
+    }
+}
+
+/// No time has passed, and waits are at their upper bound.
+impl Default for Moment {
+    fn default() -> Self {
+        Self::new(Duration::ZERO, 1.0)
+    }
+}
+
+impl<'a> Rules<'a> {
+    /// Rules with everything else at its default: the default statuses and costs, a body that can be sent again, no
+    /// verifier, no concurrency limit.
+    pub fn new(effect: Effect, key: KeyPlace, kind: KeyKind, policy: &'a ResolvedPolicy) -> Self {
+        Self {
+            effect,
+            effect_is_documented: true,
+            key,
+            kind,
+            probe: Probe::Once,
+            policy,
+            retryable: StatusSet::DEFAULT,
+            costs: RetryCosts::default(),
+            limiter_precedes_execution: true,
+            body_replayable: true,
+            has_verifier: false,
+            adaptive_limit: false,
+        }
+    }
+
+    pub(super) fn is_unkeyed_write(&self) -> bool {
+        self.effect == Effect::Write && self.key == KeyPlace::Absent
+    }
+}

@@ -1,0 +1,90 @@
+//! The error of functions that make calls.
+
+use std::{error::Error as StdError, fmt};
+
+use super::{details::names_a_url, error::Error};
+
+/// The error of a function that makes calls; `?` converts both errors of a call into it.
+///
+/// ```
+/// use reqwest_safe_retry::CallError;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum BillingError {
+///     #[error("there is no such customer")]
+///     NoSuchCustomer,
+///     #[error(transparent)]
+///     Call(#[from] CallError),
+/// }
+///
+/// async fn customer(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> Result<String, BillingError> {
+///     let response = client.get(url).send().await.map_err(CallError::from).map_err(|error| match error {
+///         CallError::Service(error) if error.is_not_found() => BillingError::NoSuchCustomer,
+///         other => other.into(),
+///     })?;
+///     Ok(response.status().to_string())
+/// }
+///
+/// async fn text(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> reqwest_safe_retry::Result<String> {
+///     Ok(client.get(url).send().await?.text().await?)
+/// }
+/// ```
+#[non_exhaustive]
+pub enum CallError {
+    /// The layer's error.
+    Service(Error),
+    /// Another one: of a request to a host that no service names, of another middleware above the layer, or of reading a
+    /// successful response.
+    Other(reqwest_middleware::Error),
+}
+
+/// A result whose error is the layer's if it has one.
+pub type Result<T, E = CallError> = std::result::Result<T, E>;
+
+impl From<reqwest_middleware::Error> for CallError {
+    fn from(error: reqwest_middleware::Error) -> Self {
+        match error {
+            reqwest_middleware::Error::Middleware(error) => match error.downcast::<Error>() {
+                Ok(error) => Self::Service(error),
+                Err(other) => Self::Other(reqwest_middleware::Error::Middleware(other)),
+            },
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// An error of reading the response.
+impl From<reqwest::Error> for CallError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Other(reqwest_middleware::Error::Reqwest(error))
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => error.fmt(f),
+            // It may show the whole URL, with whatever its query contains.
+            Self::Other(reqwest_middleware::Error::Middleware(error)) if !names_a_url(error) => error.fmt(f),
+            Self::Other(_) => f.write_str("the request failed"),
+        }
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => f.debug_tuple("Service").field(error).finish(),
+            Self::Other(_) => f.debug_tuple("Other").field(&format_args!("{self}")).finish(),
+        }
+    }
+}
+
+impl StdError for CallError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Service(error) => error.source(),
+            Self::Other(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What an error shows: nothing that is secret.
+
+use std::{borrow::Cow, fmt};
+
+use super::{
+    error::{Error, Inner, Node},
+    kind::ErrorKind,
+};
+use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey};
+
+/// Text from outside, on one line, short, and without the key should the service repeat it.
+struct Quoted<'a> {
+    text: &'a str,
+    key: Option<&'a IdempotencyKey>,
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 300;
+        let text = match self.key {
+            Some(key) => Cow::Owned(self.text.replace(key.as_str(), "<key>")),
+            None => Cow::Borrowed(self.text),
+        };
+        for char in text.chars().take(MOST) {
+            if char.is_control() { f.write_str(" ")? } else { write!(f, "{char}")? }
+        }
+        if text.chars().nth(MOST).is_some() { f.write_str("...") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { service, method, path, attempts, stop, applied, effect, .. } = self.inner();
+        write!(f, "{service}: {method} {path}: ")?;
+        self.write_outcome(f)?;
+        let quoted = |text| Quoted { text, key: self.key() };
+        if let Some(code) = self.code() {
+            write!(f, " [{}]", quoted(code))?;
+        }
+        if !self.message().is_empty() {
+            write!(f, " \"{}\"", quoted(self.message()))?;
+        }
+        let count = attempts.count();
+        let unit = if count == 1 { "attempt" } else { "attempts" };
+        write!(f, " ({count} {unit}, {} ms); {stop}", attempts.elapsed().as_millis())?;
+        if *effect == Effect::Read { Ok(()) } else { write!(f, "; {applied}") }
+    }
+}
+
+impl Error {
+    fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind(), self.status(), self.attempts().iter().last().map(Attempt::outcome)) {
+            (kind @ (ErrorKind::InvalidKey | ErrorKind::InvalidPolicy), ..) => write!(f, "{kind}, nothing was sent"),
+            (_, Some(status), _) => write!(f, "{status}"),
+            (_, None, Some(_)) if self.is_timeout() => f.write_str("timed out"),
+            (_, None, Some(outcome)) => write!(f, "{outcome}"),
+            (_, None, None) => f.write_str("not sent"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, stop, applied, key, attempts, .. } = self.inner();
+        f.debug_struct("Error")
+            .field("message", &format_args!("{self}"))
+            .field("kind", kind)
+            .field("stop", stop)
+            .field("applied", applied)
+            .field("key", key)
+            .field("attempts", &format_args!("{attempts}"))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.kind, f)
+    }
+}

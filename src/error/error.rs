@@ -1,0 +1,240 @@
+//! The error type and its accessors.
+
+use std::{borrow::Cow, error::Error as StdError, time::Duration};
+
+use http::{Method, StatusCode};
+use ref_cast::{RefCastCustom, ref_cast_custom};
+use reqwest::Response;
+use serde::de::DeserializeOwned;
+
+use super::{details::ErrorDetails, kind::ErrorKind};
+use crate::{
+    attempts::Attempts,
+    decide::{
+        effect::Effect,
+        stop::{Applied, StopReason},
+    },
+    key::IdempotencyKey,
+    wire::json,
+};
+
+/// A call that did not succeed.
+///
+/// It answers three questions: [`kind`](Self::kind), what the last response said; [`stop`](Self::stop), why there was no
+/// further attempt; [`applied`](Self::applied), whether the write took effect.
+///
+/// ```no_run
+/// use reqwest_safe_retry::{Applied, Error, ErrorKind};
+///
+/// fn handle(error: &reqwest_middleware::Error) {
+///     match Error::find(error) {
+///         Some(error) if error.kind() == ErrorKind::NotFound => println!("{}", error.message()),
+///         Some(error) if error.applied() == Applied::Unknown => println!("check {:?}", error.key()),
+///         _ => println!("{error}"),
+///     }
+/// }
+/// ```
+///
+/// `Display` and `Debug` show service, method, path, status, attempts, times and the service's own message and code;
+/// never a key, a query string, user information, a header or the rest of the body.
+#[derive(RefCastCustom)]
+#[repr(transparent)]
+pub struct Error(pub(super) Node);
+
+/// The error as its own `source`, so that a walk along the causes that skips the error itself (as `#[error(transparent)]`
+/// makes it) still finds it; see `find.rs`.
+pub(super) struct Node(pub(super) Box<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) service: Cow<'static, str>,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) effect: Effect,
+    pub(crate) kind: ErrorKind,
+    pub(crate) stop: StopReason,
+    pub(crate) applied: Applied,
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) attempts: Attempts,
+    pub(crate) details: ErrorDetails,
+}
+
+impl Error {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Node(Box::new(inner)))
+    }
+
+    #[ref_cast_custom]
+    pub(super) fn of_node(node: &Node) -> &Self;
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.0.0
+    }
+
+    fn details(&self) -> &ErrorDetails {
+        &self.inner().details
+    }
+
+    /// What the last response said.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner().kind
+    }
+
+    /// Why there was no further attempt.
+    pub fn stop(&self) -> StopReason {
+        self.inner().stop
+    }
+
+    /// Whether the write took effect. A read is always [`Applied::No`].
+    pub fn applied(&self) -> Applied {
+        self.inner().applied
+    }
+
+    /// The status of the last response; `None` if there was none.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.details().status
+    }
+
+    /// 404: what the request names does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound
+    }
+
+    /// 429: too many requests; or the call waited in the queue of the concurrency limit until its deadline.
+    pub fn is_rate_limited(&self) -> bool {
+        self.kind() == ErrorKind::RateLimited
+    }
+
+    /// What the write would create exists already.
+    pub fn is_already_exists(&self) -> bool {
+        self.kind() == ErrorKind::AlreadyExists
+    }
+
+    /// Whether no response settles if the write took effect: check before it is sent again with another key.
+    pub fn is_in_doubt(&self) -> bool {
+        self.applied() == Applied::Unknown
+    }
+
+    /// The service's own message; empty if it sent none.
+    pub fn message(&self) -> &str {
+        self.details().parts.message.as_deref().unwrap_or_default()
+    }
+
+    /// The service's own code.
+    pub fn code(&self) -> Option<&str> {
+        self.details().parts.code.as_deref()
+    }
+
+    /// The service's own type or name of the error.
+    pub fn error_type(&self) -> Option<&str> {
+        self.details().parts.error_type.as_deref()
+    }
+
+    /// The error's body as a type of the service's or your own.
+    ///
+    /// ```no_run
+    /// # use reqwest_safe_retry::Error;
+    /// #[derive(serde::Deserialize)]
+    /// struct AlertConflict {
+    ///     conflicting_id: String,
+    /// }
+    ///
+    /// # fn example(error: &Error) {
+    /// match error.detail::<AlertConflict>() {
+    ///     Ok(conflict) => println!("conflicts with {}", conflict.conflicting_id),
+    ///     Err(other) => println!("another body: {other}"),
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the body is not JSON of that form.
+    pub fn detail<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(json::without_mark(self.body()))
+    }
+
+    /// The error's body as it came, up to [`max_error_body`](crate::RetryPolicy::max_error_body); it may contain what the
+    /// request contained.
+    pub fn body(&self) -> &[u8] {
+        &self.details().body.bytes
+    }
+
+    /// Whether the body was longer than what was read of it, or ended early.
+    pub fn is_truncated(&self) -> bool {
+        self.details().body.truncated
+    }
+
+    /// The service's id of the last request, for its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.details().parts.request_id.as_deref()
+    }
+
+    /// The wait that the last response asked for; [`Duration::MAX`] if the number does not fit.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.details().retry_after
+    }
+
+    /// Whose limit was reached, in the service's words (Metronome: `client` or `customer`).
+    pub fn rate_limit_scope(&self) -> Option<&str> {
+        self.details().scope.as_deref()
+    }
+
+    /// The key of the last attempt. Sending the same write again with it is safe for as long as the service keeps keys;
+    /// a write with another key may double it while [`applied`](Self::applied) is not [`Applied::No`].
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        self.inner().key.as_ref()
+    }
+
+    /// The attempts of the call.
+    pub fn attempts(&self) -> &Attempts {
+        &self.inner().attempts
+    }
+
+    /// The name of the service.
+    pub fn service(&self) -> &str {
+        &self.inner().service
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.inner().method
+    }
+
+    /// The path of the request, without its query.
+    pub fn path(&self) -> &str {
+        &self.inner().path
+    }
+
+    /// Whether the last attempt ended because a time had passed: its own, the connection's, or the call's deadline.
+    pub fn is_timeout(&self) -> bool {
+        self.details().timed_out
+    }
+
+    /// Whether the last attempt found no connection.
+    pub fn is_connect(&self) -> bool {
+        self.details().connecting
+    }
+
+    /// The last response as it came, for callers who look at statuses themselves.
+    pub(crate) fn into_response(self, head: http::Response<()>) -> Response {
+        let Inner { details, attempts, stop, applied, .. } = *self.0.0;
+        let mut response = Response::from(head.map(|()| details.body.bytes));
+        response.extensions_mut().insert(attempts);
+        response.extensions_mut().insert(applied);
+        response.extensions_mut().insert(stop);
+        response
+    }
+}
+
+impl StdError for Error {
+    /// The kind of the error, and behind it the transport's error, or what is wrong with the key or the policy.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl StdError for Node {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.details.source.as_deref().map(|source| source as _)
+    }
+}

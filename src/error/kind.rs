@@ -1,0 +1,108 @@
+//! What the last response said.
+
+use std::fmt;
+
+use crate::decide::{
+    key::Meaning,
+    outcome::{Outcome, ResponseFacts},
+};
+
+/// What the last response said, or why nothing was sent.
+///
+/// ```
+/// use reqwest_safe_retry::ErrorKind;
+///
+/// assert_eq!(ErrorKind::NotFound.to_string(), "not found");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// 400: the request is malformed.
+    BadRequest,
+    /// 401: the token is missing or invalid.
+    Unauthorized,
+    /// 403: the token does not allow this.
+    Forbidden,
+    /// 404: what the request names does not exist.
+    NotFound,
+    /// 409: the request conflicts with the state of what it names.
+    Conflict,
+    /// 422: the request is well-formed but invalid.
+    Unprocessable,
+    /// Another 4xx.
+    Client,
+    /// 429: too many requests; or the call waited in the queue of the concurrency limit until its deadline.
+    RateLimited,
+    /// 5xx: the service, or something in front of it, failed.
+    Server,
+    /// There was no response.
+    Transport,
+    /// An earlier request with this key is still executing.
+    KeyInProgress,
+    /// The key was used before with another request: every operation needs its own key.
+    PayloadMismatch,
+    /// The key has become unusable.
+    KeyInvalidated,
+    /// What the write would create exists already.
+    AlreadyExists,
+    /// The key cannot be sent; nothing was.
+    InvalidKey,
+    /// The retry policy of the request contradicts itself or the service; nothing was sent.
+    InvalidPolicy,
+}
+
+impl ErrorKind {
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Failure(_) => Self::Transport,
+            Outcome::Response(response) => Self::of_response(response),
+        }
+    }
+
+    fn of_response(response: &ResponseFacts) -> Self {
+        match response.meaning {
+            Some(Meaning::InProgress) => Self::KeyInProgress,
+            Some(Meaning::PayloadMismatch) => Self::PayloadMismatch,
+            Some(Meaning::KeyInvalidated | Meaning::NotApplied) => Self::KeyInvalidated,
+            Some(Meaning::AlreadyExists) => Self::AlreadyExists,
+            None => Self::of_status(response.status.as_u16()),
+        }
+    }
+
+    const fn of_status(status: u16) -> Self {
+        match status {
+            400 => Self::BadRequest,
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            422 => Self::Unprocessable,
+            429 => Self::RateLimited,
+            500.. => Self::Server,
+            _ => Self::Client,
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadRequest => "bad request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::Unprocessable => "unprocessable",
+            Self::Client => "client error",
+            Self::RateLimited => "rate limited",
+            Self::Server => "server error",
+            Self::Transport => "no response",
+            Self::KeyInProgress => "an earlier request with this key is in progress",
+            Self::PayloadMismatch => "the key was used with another request",
+            Self::KeyInvalidated => "the key is no longer usable",
+            Self::AlreadyExists => "already exists",
+            Self::InvalidKey => "invalid idempotency key",
+            Self::InvalidPolicy => "invalid retry policy",
+        })
+    }
+}

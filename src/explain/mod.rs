@@ -1,0 +1,194 @@
+//! A dry run: what the layer would do, in words, and which page says so.
+
+use std::fmt;
+
+use http::{Method, StatusCode};
+
+use crate::{
+    call::plan::Plan,
+    decide::{
+        class::OutcomeClass,
+        decision::{Decision, Step, step},
+        effect::Effect,
+        history::History,
+        key::{KeyAction, KeyKind, KeyPlace},
+        outcome::{Outcome, ResponseFacts},
+        rules::{Moment, Rules},
+    },
+    service::{
+        response_rule,
+        service::Service,
+        source::{Rule, Source},
+    },
+};
+
+/// What the layer would do after a response; made by [`Service::explain`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Explanation {
+    request: String,
+    effect: Effect,
+    deduplicated_by: Option<String>,
+    key: Option<KeyKind>,
+    status: StatusCode,
+    attempt: u32,
+    asked: u32,
+    max_attempts: u32,
+    /// None for a status that is not an error.
+    step: Option<Step>,
+    sources: Vec<Source>,
+}
+
+impl Service {
+    /// What would happen after this status at this attempt (the first is 1), and why, if the attempts before it got the
+    /// same status and every verdict was "not applied". Nothing is sent. What a body or a header would add is not known
+    /// here, and waits are given at their upper bound.
+    ///
+    /// ```
+    /// use http::{Method, StatusCode};
+    /// use reqwest_safe_retry::Service;
+    ///
+    /// let metronome = Service::metronome();
+    /// let path = "/v1/contracts/addManualBalanceLedgerEntry";
+    /// let explanation = metronome.explain(&Method::POST, path, StatusCode::GATEWAY_TIMEOUT, 1).to_string();
+    /// assert!(explanation.contains("is a write, sent with a key (replay_all)"), "{explanation}");
+    /// assert!(explanation.contains("sent again with the same key after up to 500ms"), "{explanation}");
+    /// assert!(explanation.contains("https://docs.metronome.com/api-reference/idempotency (read 2026-07-13)"), "{explanation}");
+    /// ```
+    ///
+    /// A call that would have ended at an earlier attempt is explained there.
+    pub fn explain(&self, method: &Method, path: &str, status: StatusCode, attempt: u32) -> Explanation {
+        let plan = Plan::of_service(self, method, &format!("/{}", path.trim_start_matches('/')));
+        let idempotency = self.idempotency();
+        let keyed = plan.keyed && idempotency.header.is_some() && !idempotency.callers_keys_only;
+        let place = if keyed { KeyPlace::Header } else { KeyPlace::Absent };
+        let rules = plan.rules(plan.effect, place, true);
+        let meaning = response_rule::meaning(&idempotency.responses, status, &[]);
+        let facts = ResponseFacts {
+            meaning: meaning.filter(|meaning| plan.applies(*meaning, place)),
+            ..ResponseFacts::new(status)
+        };
+        let is_error = status.is_client_error() || status.is_server_error();
+        let (reached, step) = match is_error {
+            true => replay(&rules, &facts.into(), attempt.max(1)),
+            false => (1, None),
+        };
+        let rule = step.as_ref().map(|step| documented_by(step.class));
+        let documents = |source: &&Source| rule.is_some_and(|rule| source.rules.contains(&rule));
+        Explanation {
+            request: format!("{method} {path}"),
+            effect: plan.effect,
+            deduplicated_by: plan.deduplicated_by().map(str::to_owned),
+            key: keyed.then_some(idempotency.kind),
+            status,
+            attempt: reached,
+            asked: attempt,
+            max_attempts: rules.policy.max_attempts,
+            step,
+            sources: self.sources().iter().filter(documents).cloned().collect(),
+        }
+    }
+}
+
+/// Steps through attempts that all have this outcome; the attempt that was reached, and what follows it.
+fn replay(rules: &Rules<'_>, outcome: &Outcome, attempts: u32) -> (u32, Option<Step>) {
+    let mut history = History::default();
+    let mut moment = Moment::default();
+    loop {
+        let step = step(rules, &mut history, outcome, moment.clone());
+        match &step.decision {
+            Decision::Retry { delay, key, .. } if history.attempts() < attempts => {
+                if *key == KeyAction::VerifyThenRotate {
+                    history.verified_not_applied(rules);
+                }
+                history.begin_repeat(*key);
+                moment.elapsed = moment.elapsed.saturating_add(*delay);
+            }
+            _ => return (history.attempts(), Some(step)),
+        }
+    }
+}
+
+/// The rule of a description that a class comes from.
+fn documented_by(class: OutcomeClass) -> Rule {
+    match class {
+        OutcomeClass::NotSent | OutcomeClass::NoResponse | OutcomeClass::Gateway | OutcomeClass::Internal => {
+            Rule::Stored
+        }
+        OutcomeClass::Throttled => Rule::RateLimits,
+        OutcomeClass::InProgress
+        | OutcomeClass::EarlierAttemptRunning
+        | OutcomeClass::KeyInvalidated
+        | OutcomeClass::NotApplied => Rule::Responses,
+        OutcomeClass::PolicyStatus | OutcomeClass::Final { may_have_executed: true } => Rule::Retryable,
+        OutcomeClass::Final { may_have_executed: false } => Rule::Errors,
+    }
+}
+
+impl Explanation {
+    /// What would happen; `None` if the response is returned as it is, since its status is not an error.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.step.as_ref().map(|step| &step.decision)
+    }
+
+    /// The attempt that is explained: the one asked about, or the earlier one at which the call would have ended.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The pages that the rule comes from.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_request(f)?;
+        let Self { status, attempt, asked, max_attempts, step, .. } = self;
+        let Some(step) = step else { return write!(f, " {status} is not an error: it is returned as it is.") };
+        if attempt < asked {
+            write!(f, " The call ends before attempt {asked}.")?;
+        }
+        write!(f, " {status} at attempt {attempt} of {max_attempts}: {}. It is ", step.class.describe())?;
+        self.write_decision(f, &step.decision)?;
+        for source in &self.sources {
+            write!(f, " {} (read {}).", source.page, source.read)?;
+        }
+        Ok(())
+    }
+}
+
+impl Explanation {
+    fn write_decision(&self, f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
+        let (delay, key) = match decision {
+            Decision::Fail(stop) => return write!(f, "not sent again: {stop}."),
+            Decision::Retry { delay, key, .. } => (delay, key),
+        };
+        let key = match (key, self.key) {
+            (_, None) => "",
+            (KeyAction::Preserve, _) => " with the same key",
+            (KeyAction::Rotate, _) => " with a new key",
+            (KeyAction::VerifyThenRotate, _) => " with a new key, once the verifier says that it was not applied,",
+        };
+        write!(f, "sent again{key} after up to {delay:?}.")
+    }
+
+    fn write_request(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let effect = match self.effect {
+            Effect::Read => "a read",
+            Effect::Idempotent => "idempotent",
+            Effect::Deduplicated => "deduplicated by the service",
+            Effect::Write => "a write",
+        };
+        write!(f, "{} is {effect}", self.request)?;
+        match self.key {
+            Some(kind) => write!(f, ", sent with a key ({kind})")?,
+            None => f.write_str(", sent without a key")?,
+        }
+        if let Some(pointer) = &self.deduplicated_by {
+            write!(f, "; with {pointer} in its body it is deduplicated by the service")?;
+        }
+        f.write_str(".")
+    }
+}

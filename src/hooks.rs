@@ -1,0 +1,60 @@
+//! Functions that users give to a service, and the facts that they get.
+
+use std::{fmt, sync::Arc};
+
+use http::Method;
+use reqwest::Url;
+
+use crate::wire::json;
+
+/// Extracts the limit key from a request.
+pub(crate) type LimitKey = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync>;
+
+/// A request, as the function sees it that extracts its [limit key](crate::ServiceBuilder::limit_key).
+///
+/// ```
+/// use reqwest_safe_retry::{RequestFacts, Service};
+///
+/// /// The customer in the path, else in the body.
+/// fn customer(request: &RequestFacts<'_>) -> Option<String> {
+///     let in_path = request.segments().skip_while(|segment| *segment != "customers").nth(1);
+///     in_path.map(str::to_owned).or_else(|| request.json("/customer_id"))
+/// }
+///
+/// let service = Service::builder("billing", "https://billing.internal").limit_key(customer).build()?;
+/// assert_eq!(service.health().limit_keys, 0);
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
+#[non_exhaustive]
+pub struct RequestFacts<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    /// If it is in memory; a request without a body has an empty one.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The method.
+    pub fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// The segments of the URL's path.
+    pub fn segments(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.url.path().split('/').skip(1)
+    }
+
+    /// Text or number at a pointer (RFC 6901) into the JSON body, if that is in memory.
+    pub fn json(&self, pointer: &str) -> Option<String> {
+        json::member(self.body?, pointer)?.into_text()
+    }
+}
+
+impl fmt::Debug for RequestFacts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestFacts")
+            .field("method", self.method)
+            .field("path", &self.url.path())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,168 @@
+//! The limiters of a service: one for all calls, and one for each limit key that was refused on its own.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{
+    aimd::Feedback,
+    concurrency_limit::ConcurrencyLimit,
+    limiter::Limiter,
+    permit::Permit,
+    state::{Priority, Reading},
+};
+use crate::time::{self, Instant};
+
+/// A service's limiters. A limit key has its own only after a refusal that named it, so that nothing is kept of keys
+/// that stay within their limit.
+#[derive(Debug)]
+pub(crate) struct Limiters {
+    all: Limiter,
+    partitions: Mutex<HashMap<String, Partition>>,
+    /// Read without the lock: while there are none, limit keys are not extracted.
+    count: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Partition {
+    limiter: Limiter,
+    used: Instant,
+}
+
+/// However many limit keys a service has, no more are kept.
+const MOST_PARTITIONS: usize = 1024;
+/// A limit key that was not used for so long starts anew.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+
+/// Whose limit an attempt reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    All,
+    LimitKey,
+}
+
+/// The permits of an attempt: the service's, and its limit key's if that has a limiter.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Permits {
+    /// None if there is no limit.
+    all: Option<Permit>,
+    /// In a box, since few calls have one.
+    limit_key: Option<Box<Permit>>,
+}
+
+impl Limiters {
+    /// `None` if there is no limit.
+    pub(crate) fn new(limit: &ConcurrencyLimit) -> Option<Self> {
+        let all = || Self { all: Limiter::new(limit), partitions: Mutex::default(), count: AtomicUsize::new(0) };
+        (*limit != ConcurrencyLimit::Off).then(all)
+    }
+
+    fn partitions(&self) -> MutexGuard<'_, HashMap<String, Partition>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Permits for an attempt, if they are available at once and no limit key has to be extracted.
+    pub(crate) fn try_acquire(&self, now: Instant) -> Option<Permits> {
+        if self.count.load(Relaxed) > 0 {
+            return None;
+        }
+        Some(Permits { all: Some(self.all.try_acquire(now)?), limit_key: None })
+    }
+
+    /// Permits for an attempt, within `timeout`. The limit key's comes first: a call that waits for it delays no others.
+    pub(crate) async fn acquire(
+        &self,
+        priority: Priority,
+        timeout: Duration,
+        limit_key: impl FnOnce() -> Option<String>,
+    ) -> Option<Permits> {
+        let started = time::now();
+        let limit_key = match self.partition(limit_key) {
+            Some(limiter) => Some(Box::new(limiter.acquire(priority, timeout).await?)),
+            None => None,
+        };
+        let all = self.all.acquire(priority, timeout.saturating_sub(started.elapsed())).await?;
+        Some(Permits { all: Some(all), limit_key })
+    }
+
+    fn partition(&self, limit_key: impl FnOnce() -> Option<String>) -> Option<Limiter> {
+        if self.count.load(Relaxed) == 0 {
+            return None;
+        }
+        let limit_key = limit_key()?;
+        let mut partitions = self.partitions();
+        if partitions.get(&limit_key).is_some_and(Partition::is_forgotten) {
+            // All at once: when none is left, limit keys need no longer be extracted.
+            partitions.retain(|_, partition| !partition.is_forgotten());
+            self.count.store(partitions.len(), Relaxed);
+        }
+        let partition = partitions.get_mut(&limit_key)?;
+        partition.used = time::now();
+        Some(partition.limiter.clone())
+    }
+
+    /// This limit key has reached its own limit: from now on it has a limiter. If too many have one it gets none, and its
+    /// refusals count for all.
+    pub(crate) fn refuse(&self, limit_key: String) -> Scope {
+        let mut partitions = self.partitions();
+        if !partitions.contains_key(&limit_key) && partitions.len() >= MOST_PARTITIONS {
+            partitions.retain(|_, partition| !partition.is_forgotten());
+        }
+        if !partitions.contains_key(&limit_key) && partitions.len() >= MOST_PARTITIONS {
+            return Scope::All;
+        }
+        let new = || Partition { limiter: Limiter::new(&ConcurrencyLimit::Adaptive), used: time::now() };
+        partitions.entry(limit_key).or_insert_with(new);
+        self.count.store(partitions.len(), Relaxed);
+        Scope::LimitKey
+    }
+
+    /// After a refusal at a limit of one: no permit is granted for a while.
+    pub(crate) fn pause(&self, scope: Scope, hint: Duration, limit_key: impl FnOnce() -> Option<String>) {
+        match scope {
+            Scope::All => self.all.pause(hint),
+            Scope::LimitKey => {
+                if let Some(limiter) = self.partition(limit_key) {
+                    limiter.pause(hint);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn read(&self) -> Reading {
+        self.all.read()
+    }
+
+    pub(crate) fn limit_keys(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+}
+
+impl Partition {
+    fn is_forgotten(&self) -> bool {
+        self.limiter.is_idle() && self.used.elapsed() >= FORGOTTEN_AFTER
+    }
+}
+
+impl Permits {
+    /// Releases the permits. A refusal counts for the limiter whose limit was reached; for the other it is a response.
+    pub(crate) fn release(self, feedback: Feedback, scope: Scope, now: Instant) {
+        let (all, limit_key) = match (feedback, scope) {
+            (Feedback::Throttled, Scope::LimitKey) => (Feedback::Response, Feedback::Throttled),
+            (Feedback::Throttled, Scope::All) => (Feedback::Throttled, Feedback::Response),
+            (other, _) => (other, other),
+        };
+        if let Some(permit) = self.all {
+            permit.release(all, now);
+        }
+        if let Some(permit) = self.limit_key {
+            permit.release(limit_key, now);
+        }
+    }
+}

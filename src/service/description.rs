@@ -1,0 +1,88 @@
+//! All that is documented and configured of a service, as data.
+
+use std::borrow::Cow;
+
+use super::{
+    boolean_header::BooleanHeader, error_format::ErrorFormat, idempotency::Idempotency, rate_limiting::RateLimiting,
+    route::Route, source::Source,
+};
+use crate::{
+    decide::{policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
+    limit::concurrency_limit::ConcurrencyLimit,
+};
+
+/// How a final 4xx or 5xx is surfaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum ErrorStatusHandling {
+    /// As a typed [`Error`](crate::Error).
+    #[default]
+    Error,
+    /// As the response, for code that looks at statuses itself: its head as it came, and of its body what was read (see
+    /// [`max_error_body`](RetryPolicy::max_error_body)). Whether the write took effect, and why there was no further
+    /// attempt, is in its extensions, as [`Applied`](crate::Applied) and [`StopReason`](crate::StopReason), beside the
+    /// [`Attempts`](crate::Attempts). A call without a response ends in an error all the same.
+    #[cfg_attr(feature = "schema", schemars(description = "As the response, for code that looks at statuses itself."))]
+    Response,
+}
+
+/// All that is documented and configured of a service.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Service"))]
+pub(crate) struct Description {
+    #[cfg_attr(feature = "config", serde(skip))]
+    pub(crate) name: Cow<'static, str>,
+    /// Scheme, host, port and path that all requests of the service have in common; no user information, no query.
+    pub(crate) base_url: Cow<'static, str>,
+    /// How the service handles idempotency keys.
+    pub(crate) idempotency: Idempotency,
+    /// Where error responses have their message, code, type and request id.
+    pub(crate) error_format: ErrorFormat,
+    /// How the service says that callers should slow down.
+    pub(crate) rate_limiting: RateLimiting,
+    /// The header in which the service says whether to send a request again.
+    #[cfg_attr(feature = "config", serde(skip_serializing_if = "Option::is_none"))]
+    pub(crate) retry_signal: Option<BooleanHeader>,
+    /// The statuses that the service documents as retryable.
+    pub(crate) retryable: StatusSet,
+    /// What repeating an operation does, if its method does not tell. A route of the description with the same method and
+    /// path is replaced, the others stay.
+    pub(crate) routes: Vec<Route>,
+    /// The pages that the description comes from.
+    pub(crate) sources: Vec<Source>,
+    /// How often and how long.
+    pub(crate) retry_policy: RetryPolicy,
+    /// How many tokens the service's retry budget holds; 500 unless set.
+    pub(crate) retry_budget: u32,
+    /// What a repeat takes out of the retry budget.
+    pub(crate) retry_costs: RetryCosts,
+    /// How many attempts may be in flight at once: "adaptive" (the default), "off", or a number.
+    pub(crate) concurrency_limit: ConcurrencyLimit,
+    /// How a final 4xx or 5xx is surfaced: "error" (the default) or "response".
+    pub(crate) error_statuses: ErrorStatusHandling,
+}
+
+impl Default for Description {
+    fn default() -> Self {
+        Self {
+            name: Cow::Borrowed(""),
+            base_url: Cow::Borrowed(""),
+            idempotency: Idempotency::none(),
+            error_format: ErrorFormat::new(),
+            rate_limiting: RateLimiting::new(),
+            retry_signal: None,
+            retryable: StatusSet::DEFAULT,
+            routes: Vec::new(),
+            sources: Vec::new(),
+            retry_policy: RetryPolicy::new(),
+            retry_budget: 500,
+            retry_costs: RetryCosts::default(),
+            concurrency_limit: ConcurrencyLimit::Adaptive,
+            error_statuses: ErrorStatusHandling::Error,
+        }
+    }
+}

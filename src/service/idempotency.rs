@@ -1,0 +1,340 @@
+//! How a service handles idempotency keys: data, one value a service.
+
+use std::{borrow::Cow, time::Duration};
+
+use http::{HeaderMap, HeaderName, Method, header};
+
+use super::{
+    boolean_header::BooleanHeader,
+    config_error::FieldErrors,
+    header::Header,
+    method,
+    response_rule::{self, ResponseRule},
+};
+use crate::decide::key::{KeyKind, Meaning, Probe};
+
+/// How a key is written into the header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum KeyFormat {
+    /// As it is.
+    #[default]
+    Raw,
+    /// As a string of RFC 9651: in double quotes.
+    StructuredString,
+}
+
+/// Which characters a key may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum KeyCharacters {
+    /// Visible ASCII, which every header value can carry.
+    #[default]
+    VisibleAscii,
+    /// A UUID with its hyphens.
+    Uuid,
+}
+
+/// How a service handles idempotency keys, as it documents it.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::Method;
+/// use reqwest_safe_retry::{Idempotency, KeyKind, Meaning};
+///
+/// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
+///     .methods([Method::POST])
+///     .retention(Duration::from_secs(24 * 3600))
+///     .response(409, Meaning::InProgress);
+/// assert_eq!(keys.kind, KeyKind::ReplaySuccess);
+/// assert_eq!(keys.max_length, 255);
+/// ```
+///
+/// Defaults: POST requests are keyed, keys are sent raw, may have 255 visible ASCII characters, and are made by the layer
+/// if the caller gives none; no retention, no rules for responses.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[must_use]
+#[non_exhaustive]
+pub struct Idempotency {
+    /// What the service stores under a key.
+    pub kind: KeyKind,
+    /// The header that carries the key.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub header: Option<Header>,
+    /// The member of the request's JSON body that carries the key, as a pointer (RFC 6901).
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub body_member: Option<Cow<'static, str>>,
+    /// The methods that the service keys; POST unless set.
+    #[cfg_attr(feature = "config", serde(default = "post", with = "super::method::list"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::config::schema::MethodText>"))]
+    pub methods: Vec<Method>,
+    /// How a key is written into the header; raw unless set.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub format: KeyFormat,
+    /// Which characters a key may have; visible ASCII unless set.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub characters: KeyCharacters,
+    /// How many characters a key may have; 255 unless set.
+    #[cfg_attr(feature = "config", serde(default = "default_max_length"))]
+    pub max_length: usize,
+    /// How long a result is kept under its key, if the service says so.
+    #[cfg_attr(feature = "config", serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::config::schema::DurationText>"))]
+    pub retention: Option<Duration>,
+    /// Whether only a key that the caller gives is sent; false unless set.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub callers_keys_only: bool,
+    /// Whether the same key is tried once more after a 500; for keys of the kind `replay_all` only.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub probe: Option<Probe>,
+    /// What a response means for the key, in the order in which the rules are tried.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub responses: Vec<ResponseRule>,
+    /// The header that says whether the same key may be sent again after an error.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub transient_header: Option<BooleanHeader>,
+    /// The header that marks a stored response.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub replay_header: Option<BooleanHeader>,
+}
+
+#[cfg(feature = "config")]
+fn post() -> Vec<Method> {
+    vec![Method::POST]
+}
+
+/// What is allowed for a key if a service states no limit; the longest that services are known to take.
+const fn default_max_length() -> usize {
+    255
+}
+
+/// The length of a UUID with its hyphens: what the layer makes.
+const UUID_LENGTH: usize = 36;
+
+/// Headers that mean something else, or that the client writes itself.
+const NOT_FOR_KEYS: [HeaderName; 10] = [
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::TRANSFER_ENCODING,
+    header::ACCEPT,
+    header::USER_AGENT,
+];
+
+impl Idempotency {
+    /// Keys in this header, for POST requests unless [`methods`](Self::methods) says otherwise.
+    pub fn header(name: impl Into<Header>, kind: KeyKind) -> Self {
+        Self { header: Some(name.into()), methods: vec![Method::POST], ..Self::of_kind(kind) }
+    }
+
+    /// Keys in a member of the request's JSON body, named by a pointer (RFC 6901), for POST requests unless
+    /// [`methods`](Self::methods) says otherwise. The layer never writes into a body: a request without the member has no
+    /// key, and a key that is there is only ever preserved.
+    pub fn body_member(pointer: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
+        let body_member = Some(pointer.into());
+        Self { body_member, callers_keys_only: true, methods: vec![Method::POST], ..Self::of_kind(kind) }
+    }
+
+    /// No keys: a write is sent again only if it provably was not executed.
+    pub const fn none() -> Self {
+        Self::of_kind(KeyKind::Unsupported)
+    }
+
+    const fn of_kind(kind: KeyKind) -> Self {
+        Self {
+            kind,
+            header: None,
+            body_member: None,
+            methods: Vec::new(),
+            format: KeyFormat::Raw,
+            characters: KeyCharacters::VisibleAscii,
+            max_length: default_max_length(),
+            retention: None,
+            callers_keys_only: false,
+            probe: None,
+            responses: Vec::new(),
+            transient_header: None,
+            replay_header: None,
+        }
+    }
+
+    /// The methods that the service keys.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// How a key is written into the header; [`KeyFormat::Raw`] unless set.
+    pub const fn format(mut self, format: KeyFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Which characters a key may have; [`KeyCharacters::VisibleAscii`] unless set.
+    pub const fn characters(mut self, characters: KeyCharacters) -> Self {
+        self.characters = characters;
+        self
+    }
+
+    /// How many characters a key may have; 255 unless set.
+    pub const fn max_length(mut self, characters: usize) -> Self {
+        self.max_length = characters;
+        self
+    }
+
+    /// How long a result is kept under its key. A deadline beyond it is refused when the service is built.
+    pub const fn retention(mut self, retention: Duration) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
+    /// Makes no keys: only a key that the caller gives is sent, and a write without one counts as un-keyed.
+    pub const fn callers_keys_only(mut self) -> Self {
+        self.callers_keys_only = true;
+        self
+    }
+
+    /// Whether the same key is tried once more after a 500; for [`KeyKind::ReplayAll`] only, [`Probe::Once`] unless set.
+    pub const fn probe(mut self, probe: Probe) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    /// What this status means, whatever the body says. Rules are tried in the order given.
+    pub fn response(mut self, status: u16, meaning: Meaning) -> Self {
+        self.responses.push(ResponseRule { status, text: None, meaning });
+        self
+    }
+
+    /// What this status means if the body's code, type, name or message contains this text (without regard to case; a
+    /// number must be the whole value).
+    pub fn response_matching(mut self, status: u16, text: impl Into<Cow<'static, str>>, meaning: Meaning) -> Self {
+        self.responses.push(ResponseRule { status, text: Some(text.into()), meaning });
+        self
+    }
+
+    /// The header that says yes if the same key may be sent again after an error.
+    pub fn transient_header(mut self, header: impl Into<BooleanHeader>) -> Self {
+        self.transient_header = Some(header.into());
+        self
+    }
+
+    /// The header that says yes if a response is a stored one.
+    pub fn replay_header(mut self, header: impl Into<BooleanHeader>) -> Self {
+        self.replay_header = Some(header.into());
+        self
+    }
+
+    pub(crate) fn header_name(&self) -> Option<&HeaderName> {
+        self.header.as_ref()?.name()
+    }
+
+    pub(crate) fn keys(&self, method: &Method) -> bool {
+        self.methods.contains(method)
+    }
+
+    pub(crate) fn is_transient(&self, headers: &HeaderMap) -> bool {
+        self.transient_header.as_ref().and_then(|header| header.read(headers)) == Some(true)
+    }
+
+    pub(crate) fn is_replay(&self, headers: &HeaderMap) -> bool {
+        self.replay_header.as_ref().and_then(|header| header.read(headers)) == Some(true)
+    }
+
+    pub(crate) fn check(&self, deadline: Duration, errors: &mut FieldErrors) {
+        if self.kind == KeyKind::Unsupported {
+            return self.check_unsupported(errors);
+        }
+        self.check_place(errors);
+        self.check_keys(errors);
+        self.check_kind(errors);
+        self.check_deadline(deadline, "retry_policy.deadline", errors);
+        response_rule::check(&self.responses, "idempotency.responses", errors);
+        for (field, header) in [("transient_header", &self.transient_header), ("replay_header", &self.replay_header)] {
+            if let Some(header) = header {
+                header.check(&format!("idempotency.{field}"), errors);
+            }
+        }
+    }
+
+    fn check_unsupported(&self, errors: &mut FieldErrors) {
+        if self.header.is_some() || self.body_member.is_some() {
+            errors.add("idempotency.kind", "is `unsupported`, but a place for keys is given: choose another kind");
+        }
+        response_rule::check(&self.responses, "idempotency.responses", errors);
+    }
+
+    fn check_place(&self, errors: &mut FieldErrors) {
+        match (&self.header, &self.body_member) {
+            (None, None) => errors.add("idempotency.header", "is missing: name a header, or a `body_member`"),
+            (Some(_), Some(_)) => {
+                errors.add("idempotency.body_member", "is given beside a header: keys have one place");
+            }
+            (Some(header), None) => {
+                header.check("idempotency.header", errors);
+                if header.name().is_some_and(|name| NOT_FOR_KEYS.contains(name)) {
+                    errors.add("idempotency.header", format!("{:?} cannot carry a key", header.as_str()));
+                }
+            }
+            (None, Some(pointer)) => {
+                errors.check_pointer("idempotency.body_member", pointer);
+                if !self.callers_keys_only {
+                    errors.add("idempotency.callers_keys_only", "is false, but a key is never written into a body");
+                }
+            }
+        }
+    }
+
+    fn check_keys(&self, errors: &mut FieldErrors) {
+        if self.methods.is_empty() {
+            errors.add("idempotency.methods", "is empty: for a service without keys use the kind `unsupported`");
+        }
+        for known in &self.methods {
+            method::check(known, "idempotency.methods", errors);
+        }
+        if !self.callers_keys_only && self.max_length < UUID_LENGTH {
+            errors.add(
+                "idempotency.max_length",
+                format!("{} is too short for a UUID ({UUID_LENGTH}): set `callers_keys_only`", self.max_length),
+            );
+        }
+    }
+
+    /// What contradicts what the service stores.
+    fn check_kind(&self, errors: &mut FieldErrors) {
+        if self.kind == KeyKind::Signalled && self.transient_header.is_none() {
+            errors.add("idempotency.transient_header", "is missing: the kind `signalled` reads it after an error");
+        }
+        if self.probe.is_some() && self.kind != KeyKind::ReplayAll {
+            let message = format!("does not apply to the kind `{}`, which stores no error", self.kind);
+            errors.add("idempotency.probe", message);
+        }
+        let needs_rotation =
+            |rule: &ResponseRule| matches!(rule.meaning, Meaning::KeyInvalidated | Meaning::NotApplied);
+        let Some(index) = self.responses.iter().position(needs_rotation) else { return };
+        let reason = match (&self.body_member, self.kind) {
+            (Some(_), _) => "a key in the body is never replaced",
+            (_, KeyKind::ReplaySuccess | KeyKind::ResourceKey) => "a new key would double the write",
+            _ => return,
+        };
+        let message = format!("{} cannot ask for a new key: {reason}", self.responses[index].status);
+        errors.add(format!("idempotency.responses[{index}].meaning"), message);
+    }
+
+    /// A call must not outlive the result that its key stands for.
+    pub(crate) fn check_deadline(&self, deadline: Duration, path: &str, errors: &mut FieldErrors) {
+        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
+            errors.add(path, format!("{deadline:?} is above the retention {retention:?} of keys"));
+        }
+    }
+}

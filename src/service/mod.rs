@@ -1,0 +1,20 @@
+//! What a service documents, as data, and the service that is built from it.
+
+pub(crate) mod base_url;
+pub(crate) mod boolean_header;
+pub(crate) mod builder;
+pub(crate) mod config_error;
+pub(crate) mod description;
+pub(crate) mod error_format;
+pub(crate) mod header;
+pub(crate) mod idempotency;
+pub(crate) mod method;
+pub(crate) mod policy;
+pub(crate) mod rate_limiting;
+pub(crate) mod registry;
+pub(crate) mod response_rule;
+pub(crate) mod route;
+pub(crate) mod routes;
+#[allow(clippy::module_inception)]
+pub(crate) mod service;
+pub(crate) mod source;

@@ -1,0 +1,294 @@
+//! A service: its description, and the retry budget and concurrency limit that all its calls share.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use http::Method;
+use reqwest::Url;
+
+use super::{
+    base_url::BaseUrl,
+    boolean_header::BooleanHeader,
+    description::{Description, ErrorStatusHandling},
+    error_format::ErrorFormat,
+    idempotency::Idempotency,
+    rate_limiting::RateLimiting,
+    route::Route,
+    routes::Routes,
+    source::Source,
+};
+use crate::{
+    decide::{
+        policy::{ResolvedPolicy, RetryPolicy},
+        rules::RetryCosts,
+        status_set::StatusSet,
+    },
+    hooks::LimitKey,
+    limit::{budget::Budget, concurrency_limit::ConcurrencyLimit, limiters::Limiters},
+    telemetry::{
+        instruments::{Instruments, Levels},
+        spans::Template,
+    },
+    verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
+};
+
+/// A named base URL with what the service behind it documents, how often calls to it are repeated, and its retry budget.
+///
+/// Start from a shipped description or from [`Service::builder`]. Clones share retry budget and concurrency limit.
+///
+/// ```
+/// use http::Method;
+/// use reqwest_safe_retry::{Effect, Idempotency, KeyKind, Service};
+///
+/// let billing = Service::builder("billing", "https://billing.internal/api")
+///     .idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess))
+///     .route(Method::POST, "/search", Effect::Read)
+///     .build()?;
+/// assert_eq!(billing.name(), "billing");
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+    hooks: Hooks,
+}
+
+/// What only code can give to a service.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) verifier: Option<Arc<dyn Verifier>>,
+    pub(crate) limit_key: Option<LimitKey>,
+}
+
+#[cfg(feature = "config")]
+impl Hooks {
+    /// These, and those of `base` for what is not given here.
+    pub(crate) fn or(self, base: Self) -> Self {
+        Self { verifier: self.verifier.or(base.verifier), limit_key: self.limit_key.or(base.limit_key) }
+    }
+}
+
+/// What all clones of a service share.
+struct Shared {
+    description: Description,
+    base: BaseUrl,
+    policy: ResolvedPolicy,
+    routes: Routes,
+    budget: Budget,
+    limiters: Option<Limiters>,
+    instruments: Instruments,
+}
+
+/// How a service is doing, by the outcomes of its calls; for a status page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The tokens left in the retry budget.
+    pub retry_budget: u32,
+    /// How many it holds at most.
+    pub retry_budget_capacity: u32,
+    /// How many attempts may be in flight; `None` if there is no limit.
+    pub concurrency_limit: Option<usize>,
+    /// How many are in flight; 0 if there is no limit.
+    pub in_flight: usize,
+    /// How many calls wait in the queue.
+    pub waiting: usize,
+    /// How many limit keys have a limit of their own.
+    pub limit_keys: usize,
+}
+
+impl Service {
+    pub(super) fn new(
+        description: Description,
+        hooks: Hooks,
+        base: BaseUrl,
+        policy: ResolvedPolicy,
+        routes: Routes,
+    ) -> Self {
+        let budget = Budget::new(description.retry_budget);
+        let limiters = Limiters::new(&description.concurrency_limit);
+        let instruments = Instruments::new(description.name.clone());
+        let shared = Shared { description, base, policy, routes, budget, limiters, instruments };
+        Self { shared: Arc::new(shared), hooks }
+    }
+
+    pub(super) fn into_parts(self) -> (Description, Hooks) {
+        (self.shared.description.clone(), self.hooks)
+    }
+
+    /// Asks this verifier whether a write in doubt took effect, and so allows a write to be sent once more with a new key
+    /// if it provably did not. See [`Verifier`].
+    #[must_use]
+    pub fn verifier(mut self, verifier: impl Verifier) -> Self {
+        self.hooks.verifier = Some(Arc::new(verifier));
+        self
+    }
+
+    /// As [`verifier`](Self::verifier), with an async closure; see [`VerifierFn`].
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Service, Verdict};
+    ///
+    /// let service = Service::metronome().verifier_fn(|write| {
+    ///     let wanted = write.json("/uniqueness_key");
+    ///     async move { if wanted.is_some() { Verdict::NotApplied } else { Verdict::Unknown } }
+    /// });
+    /// # assert_eq!(service.name(), "metronome");
+    /// ```
+    #[must_use]
+    pub fn verifier_fn<F, Fut>(self, verify: F) -> Self
+    where
+        F: Fn(&InDoubtWrite<'_>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Into<Verdict>> + Send + 'static,
+    {
+        self.verifier(VerifierFn::new(verify))
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.shared.description.name
+    }
+
+    /// The base URL.
+    pub fn base_url(&self) -> &str {
+        self.shared.base.url.as_str()
+    }
+
+    /// How the service handles idempotency keys.
+    pub fn idempotency(&self) -> &Idempotency {
+        &self.shared.description.idempotency
+    }
+
+    /// Where error responses have their message, code, type and request id.
+    pub fn error_format(&self) -> &ErrorFormat {
+        &self.shared.description.error_format
+    }
+
+    /// How the service says that callers should slow down.
+    pub fn rate_limiting(&self) -> &RateLimiting {
+        &self.shared.description.rate_limiting
+    }
+
+    /// The header in which the service says whether to send a request again.
+    pub fn retry_signal(&self) -> Option<&BooleanHeader> {
+        self.shared.description.retry_signal.as_ref()
+    }
+
+    /// The statuses that the service documents as retryable.
+    pub fn retryable(&self) -> StatusSet {
+        self.shared.description.retryable
+    }
+
+    /// What is documented of its operations.
+    pub fn routes(&self) -> &[Route] {
+        &self.shared.description.routes
+    }
+
+    /// The pages that the description comes from.
+    pub fn sources(&self) -> &[Source] {
+        &self.shared.description.sources
+    }
+
+    /// The settings that were made of how often and how long.
+    pub fn retry_policy(&self) -> &RetryPolicy {
+        &self.shared.description.retry_policy
+    }
+
+    /// How many tokens the retry budget holds.
+    pub fn retry_budget(&self) -> u32 {
+        self.shared.description.retry_budget
+    }
+
+    /// What a repeat takes out of the retry budget.
+    pub fn retry_costs(&self) -> &RetryCosts {
+        &self.shared.description.retry_costs
+    }
+
+    /// How many attempts may be in flight at once.
+    pub fn concurrency_limit(&self) -> &ConcurrencyLimit {
+        &self.shared.description.concurrency_limit
+    }
+
+    /// How a final 4xx or 5xx is surfaced.
+    pub fn error_statuses(&self) -> ErrorStatusHandling {
+        self.shared.description.error_statuses
+    }
+
+    /// How the service is doing.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::Service;
+    ///
+    /// let health = Service::metronome().health();
+    /// assert_eq!((health.retry_budget, health.concurrency_limit, health.in_flight), (500, Some(32), 0));
+    /// ```
+    ///
+    /// Ask [`SafeRetry::services`](crate::SafeRetry::services), or keep a clone of the service that the layer was given:
+    /// clones share retry budget and concurrency limit.
+    pub fn health(&self) -> Health {
+        let reading = self.limiters().map(Limiters::read);
+        Health {
+            retry_budget: self.budget().tokens(),
+            retry_budget_capacity: self.retry_budget(),
+            concurrency_limit: reading.as_ref().map(|reading| reading.limit),
+            in_flight: reading.as_ref().map_or(0, |reading| reading.in_flight),
+            waiting: reading.as_ref().map_or(0, |reading| reading.waiting),
+            limit_keys: self.limiters().map_or(0, Limiters::limit_keys),
+        }
+    }
+
+    pub(crate) fn shared_name(&self) -> Cow<'static, str> {
+        self.shared.description.name.clone()
+    }
+
+    /// The template of a request's path, if a route matches.
+    pub(crate) fn template(&self, method: &Method, url: &Url) -> Option<Template<'_>> {
+        let known = self.shared.routes.find(method, self.shared.base.relative_path(url)?)?;
+        Some(Template { base: self.shared.base.path(), route: &known.route.path })
+    }
+
+    pub(crate) fn base(&self) -> &BaseUrl {
+        &self.shared.base
+    }
+
+    pub(crate) fn resolved_policy(&self) -> &ResolvedPolicy {
+        &self.shared.policy
+    }
+
+    pub(crate) fn route_table(&self) -> &Routes {
+        &self.shared.routes
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.shared.budget
+    }
+
+    pub(crate) fn limiters(&self) -> Option<&Limiters> {
+        self.shared.limiters.as_ref()
+    }
+
+    /// What the gauges show.
+    pub(crate) fn levels(&self) -> Levels {
+        let concurrency_limit = self.limiters().map(|limiters| limiters.read().limit);
+        Levels { retry_budget: self.budget().tokens(), concurrency_limit }
+    }
+
+    pub(crate) fn instruments(&self) -> &Instruments {
+        &self.shared.instruments
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name())
+            .field("base_url", &self.base_url())
+            .field("kind", &self.idempotency().kind)
+            .field("verifier", &self.hooks.verifier.is_some())
+            .field("retry_budget", &self.shared.budget)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,72 @@
+//! Bodies: that of an error, read once and within bounds; that of a request, buffered if the policy says so.
+//!
+//! Reading a small error body to its end also leaves the connection usable for the next attempt. A body that is too long
+//! or too slow is truncated, and its connection closed.
+
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Limited};
+use reqwest::{Body, Request, Response};
+
+use crate::time;
+
+/// The first part of an error's body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ErrorBody {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) truncated: bool,
+}
+
+/// Reads at most `limit` bytes, after decompression, for at most `timeout`.
+pub(crate) async fn read(mut response: Response, limit: usize, timeout: Duration) -> ErrorBody {
+    let mut body = ErrorBody::default();
+    let read = time::within(timeout, fill(&mut response, &mut body, limit)).await;
+    body.truncated |= read.is_none();
+    body.bytes.shrink_to_fit();
+    body
+}
+
+async fn fill(response: &mut Response, body: &mut ErrorBody, limit: usize) {
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = limit - body.bytes.len();
+                body.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() > room {
+                    body.truncated = true;
+                    return;
+                }
+            }
+            Ok(None) => return,
+            // A truncated error is decided by its status.
+            Err(_) => {
+                body.truncated = true;
+                return;
+            }
+        }
+    }
+}
+
+/// Reads the request's body into memory, if it is a stream of a known length that is not above `most`.
+///
+/// # Errors
+///
+/// If the stream fails, or turns out longer than `most`: part of it is gone then, and it can no longer be sent.
+pub(crate) async fn buffer(request: &mut Request, most: usize) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let is_stream = request.body().is_some_and(|body| body.as_bytes().is_none());
+    if !is_stream || known_length(request).is_none_or(|length| length > most as u64) {
+        return Ok(());
+    }
+    if let Some(body) = request.body_mut().take() {
+        let bytes = Limited::new(body, most).collect().await?.to_bytes();
+        *request.body_mut() = Some(Body::from(bytes));
+    }
+    Ok(())
+}
+
+fn known_length(request: &Request) -> Option<u64> {
+    let header = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    header.or_else(|| request.body()?.size_hint().exact())
+}

@@ -1,0 +1,360 @@
+//! Members of a JSON document, found without building the rest.
+//!
+//! Error bodies are not trusted: a document of 64 KiB can grow to megabytes as a tree of values, so only the members
+//! that are asked for are ever built.
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
+
+/// What is at a pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Member {
+    Text(String),
+    /// A number or a boolean, as written.
+    Literal(String),
+    /// An array or object that has something in it.
+    Filled,
+    /// `null`, or an empty array or object.
+    Empty,
+}
+
+impl Member {
+    /// Text or number, as plain text.
+    pub(crate) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) | Self::Literal(text) => Some(text),
+            Self::Filled | Self::Empty => None,
+        }
+    }
+
+    /// Whether something was given: not `null`, not the empty text or list.
+    pub(crate) fn is_given(&self) -> bool {
+        match self {
+            Self::Text(text) => !text.is_empty(),
+            Self::Literal(_) | Self::Filled => true,
+            Self::Empty => false,
+        }
+    }
+}
+
+/// The member at an RFC 6901 pointer such as `/error/code` or `/errors/0/code`; `None` if the document is not JSON or has
+/// no such member. A byte-order mark is skipped, invalid UTF-8 is replaced.
+pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
+    let text = text(document);
+    if cannot_have(&text, pointer) {
+        return None;
+    }
+    one(&text, pointer)
+}
+
+/// The members at some pointers, in their order, by reading the document once.
+pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str> + Clone) -> Members {
+    let text = text(document);
+    // A value that cannot be built, such as half of a surrogate pair, must not hide the others: what is not asked for is
+    // skipped without building it.
+    let each = || pointers.clone().into_iter().map(|pointer| one(&text, pointer)).collect();
+    Members(found(&text, pointers.clone()).unwrap_or_else(each))
+}
+
+/// What is at each of some pointers; nothing at any if the document is not JSON.
+#[derive(Debug)]
+pub(crate) struct Members(Found);
+
+type Found = SmallVec<[Option<Member>; 12]>;
+
+impl Members {
+    /// The first text or number at the pointers of these places, taken out.
+    pub(crate) fn take_text(&mut self, places: Range<usize>) -> Option<String> {
+        self.0.get_mut(places)?.iter_mut().find_map(|member| member.take()?.into_text())
+    }
+}
+
+fn text(document: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(without_mark(document))
+}
+
+fn one(text: &str, pointer: &str) -> Option<Member> {
+    found(text, [pointer])?.pop()?
+}
+
+fn found<'p>(text: &str, pointers: impl IntoIterator<Item = &'p str>) -> Option<Found> {
+    if text.is_empty() {
+        return None;
+    }
+    let wanted: SmallVec<[Wanted<'_>; 12]> =
+        pointers.into_iter().enumerate().map(|(place, pointer)| Wanted { place, rest: pointer }).collect();
+    let mut found = Found::from_elem(None, wanted.len());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    At { wanted: &wanted, found: &mut found }.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok()?;
+    Some(found)
+}
+
+/// Whether a glance at the text is enough: not an object or array, or a name of the pointer is nowhere in it. A name may be
+/// written with escapes, and what looks like a number may be an index into an array.
+fn cannot_have(text: &str, pointer: &str) -> bool {
+    let mut names = pointer.split('/').skip(1).peekable();
+    if names.peek().is_none() {
+        return false;
+    }
+    let is_missing = |name: &str| !name.contains('~') && number(name).is_none() && !text.contains(name);
+    !text.trim_start().starts_with(['{', '[']) || (!text.contains('\\') && names.any(is_missing))
+}
+
+/// RFC 8259, section 8.1 lets a parser ignore a byte-order mark.
+pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
+}
+
+/// A member that is looked for: where it is put, and the rest of its pointer, seen from the value at hand.
+#[derive(Clone, Copy)]
+struct Wanted<'p> {
+    place: usize,
+    rest: &'p str,
+}
+
+/// Few have a name in common.
+type AllWanted<'p> = SmallVec<[Wanted<'p>; 3]>;
+
+impl<'p> Wanted<'p> {
+    /// The next name on the way, and what is then left of it; `None` where it is the value at hand.
+    fn step(self) -> Option<(&'p str, Self)> {
+        let way = self.rest.strip_prefix('/')?;
+        let end = way.find('/').unwrap_or(way.len());
+        Some((&way[..end], Self { rest: &way[end..], ..self }))
+    }
+}
+
+/// A value, and what is wanted of it.
+struct At<'a, 'p> {
+    wanted: &'a [Wanted<'p>],
+    found: &'a mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for At<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'p> At<'_, 'p> {
+    /// Puts the value at hand where it is wanted.
+    fn here<E>(self, member: impl Fn() -> Member) -> Result<(), E> {
+        for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
+            self.found[wanted.place] = Some(member());
+        }
+        Ok(())
+    }
+
+    /// What is wanted of the values for which `is_next` holds. Of several members with one name the last counts.
+    fn below(&mut self, is_next: impl Fn(&str) -> bool) -> AllWanted<'p> {
+        let steps = self.wanted.iter().filter_map(|wanted| wanted.step());
+        let below: AllWanted<'p> = steps.filter(|(name, _)| is_next(name)).map(|(_, wanted)| wanted).collect();
+        for wanted in &below {
+            self.found[wanted.place] = None;
+        }
+        below
+    }
+}
+
+impl<'de> Visitor<'de> for At<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.here(|| Member::Empty)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.here(|| Member::Literal(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.here(|| Member::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+        let any_numbered =
+            self.wanted.iter().filter_map(|wanted| wanted.step()).any(|(name, _)| number(name).is_some());
+        let mut index = 0_usize;
+        loop {
+            let below = if any_numbered { self.below(|name| number(name) == Some(index)) } else { AllWanted::new() };
+            let more = if below.is_empty() {
+                items.next_element::<IgnoredAny>()?.is_some()
+            } else {
+                items.next_element_seed(At { wanted: &below, found: self.found })?.is_some()
+            };
+            if !more {
+                break;
+            }
+            index += 1;
+        }
+        self.here(|| filled(index > 0))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let mut any = false;
+        while let Some(below) = members.next_key_seed(Name(&mut self))? {
+            any = true;
+            if below.is_empty() {
+                members.next_value::<IgnoredAny>()?;
+            } else {
+                members.next_value_seed(At { wanted: &below, found: self.found })?;
+            }
+        }
+        self.here(|| filled(any))
+    }
+}
+
+fn number(name: &str) -> Option<usize> {
+    name.parse().ok()
+}
+
+/// RFC 6901, section 3: a slash within a name is written `~1` and a tilde `~0`.
+fn is_written(name: &str, written: &str) -> bool {
+    if written.contains('~') { written.replace("~1", "/").replace("~0", "~") == name } else { written == name }
+}
+
+fn filled(any: bool) -> Member {
+    if any { Member::Filled } else { Member::Empty }
+}
+
+/// What is wanted of the member with this name; the name itself is never kept.
+struct Name<'a, 'b, 'p>(&'a mut At<'b, 'p>);
+
+impl<'de, 'p> DeserializeSeed<'de> for Name<'_, '_, 'p> {
+    type Value = AllWanted<'p>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'p> Visitor<'_> for Name<'_, '_, 'p> {
+    type Value = AllWanted<'p>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.below(|written| is_written(name, written)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<Member> {
+        Some(Member::Text(text.into()))
+    }
+
+    #[test]
+    fn glance_at_the_text_misses_nothing() {
+        let text = |document: &str, pointer| member(document.as_bytes(), pointer).and_then(Member::into_text);
+        for (document, pointer, found) in [
+            (r#" {"a":"x"}"#, "/a", Some("x")),
+            (r#"{"\u0061":"x"}"#, "/a", Some("x")),
+            (r#"[{"a":"x"}]"#, "/0/a", Some("x")),
+            (r#"{"b":"a"}"#, "/a", None),
+            (r#""a""#, "/a", None),
+            ("", "/a", None),
+            ("a", "/a", None),
+        ] {
+            assert_eq!(text(document, pointer).as_deref(), found, "{document} {pointer}");
+        }
+    }
+
+    #[test]
+    fn members_are_found_by_pointer() {
+        let body =
+            br#"{"message":"m","n":704,"b":true,"x":null,"error":{"code":"c","list":[1,{"deep":"d"}]},"e":[],"o":{},"a/b~1":"slash"}"#;
+        for (pointer, expected) in [
+            ("/message", text("m")),
+            ("/n", Some(Member::Literal("704".into()))),
+            ("/b", Some(Member::Literal("true".into()))),
+            ("/x", Some(Member::Empty)),
+            ("/e", Some(Member::Empty)),
+            ("/o", Some(Member::Empty)),
+            ("/error", Some(Member::Filled)),
+            ("/error/code", text("c")),
+            ("/error/list/1/deep", text("d")),
+            ("/error/list/7", None),
+            ("/error/list/x", None),
+            ("/message/code", None),
+            ("/missing", None),
+            ("/a~1b~01", text("slash")),
+            ("/list/x", None),
+        ] {
+            assert_eq!(member(body, pointer), expected, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn several_members_are_found_in_one_pass() {
+        let body = br#"{"a":"1","b":{"c":"2","a":"3"},"l":["4",{"a":5}],"a":"6","b":{"c":"7"}}"#;
+        let mut found = members(body, ["/x", "/a", "/b/c", "/b/a", "/l/1/a", "/l/0", "/b", "/a"]);
+        let mut text = |place: usize| found.take_text(place..place + 1);
+        assert_eq!(text(0), None);
+        assert_eq!(text(1).as_deref(), Some("6"), "the last of one name counts");
+        assert_eq!(text(2).as_deref(), Some("7"));
+        assert_eq!(text(3), None, "the last of one name counts, with what it lacks");
+        assert_eq!((text(4).as_deref(), text(5).as_deref()), (Some("5"), Some("4")));
+        assert_eq!(text(6), None, "no text");
+        assert_eq!(text(7).as_deref(), Some("6"), "asked for twice");
+        let mut found = members(body, ["/x", "/b", "/l/0", "/a"]);
+        assert_eq!(found.take_text(0..4).as_deref(), Some("4"), "the first that is there");
+        for bad in [r#""Zo\ud83d""#, "1e999", r#"{"\ud83d":1}"#] {
+            let body = format!(r#"{{"message":{bad},"error":{{"code":"c"}},"code":"704"}}"#);
+            let mut found = members(body.as_bytes(), ["/message", "/error/code", "/code"]);
+            let mut text = |place: usize| found.take_text(place..place + 1);
+            let others = (text(1), text(2));
+            assert_eq!(others, (Some("c".into()), Some("704".into())), "{bad} hides nothing but itself");
+        }
+        for broken in [&b""[..], b"{\"a\":\"1\"", b"{\"a\":\"1\"} x"] {
+            assert_eq!(members(broken, ["/a"]).take_text(0..1), None);
+        }
+    }
+
+    #[test]
+    fn hostile_documents_do_not_panic() {
+        let bomb = "[".repeat(100_000);
+        let nested = format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+        for body in [
+            &b""[..],
+            b"null",
+            b"<html>",
+            b"{",
+            b"{\"message\":",
+            b"{\"a\":1}x",
+            b"\xff\xfe",
+            bomb.as_bytes(),
+            nested.as_bytes(),
+        ] {
+            assert_eq!(member(body, "/message"), None, "{:?}", &body[..body.len().min(20)]);
+        }
+        assert_eq!(member(b"\xef\xbb\xbf{\"message\":\"x\"}", "/message"), text("x"));
+        assert_eq!(member(b"{\"message\":\"a\xffb\"}", "/message"), text("a\u{fffd}b"));
+        assert_eq!(member(b"{\"mess\\u0061ge\":\"x\"}", "/message"), text("x"));
+    }
+}

@@ -1,0 +1,8 @@
+//! What is read off the wire: transport failures, waits, bounded bodies, JSON members.
+
+pub(crate) mod body;
+pub(crate) mod causes;
+pub(crate) mod failure;
+pub(crate) mod json;
+pub(crate) mod redirect;
+pub(crate) mod retry_after;

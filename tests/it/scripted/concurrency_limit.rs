@@ -1,0 +1,260 @@
+//! The concurrency limit of a service under many concurrent calls.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::Extensions;
+use reqwest::{Request, Response};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
+use reqwest_safe_retry::{Applied, ConcurrencyLimit, ErrorKind, RetryPolicy, SafeRetry, Service, StopReason};
+use serde_json::json;
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{LEDGER, LIST, facts, failure, metronome};
+use crate::support::{
+    clock::FixedClock,
+    transport::{Reply, Transport, reply, status, unused},
+};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Answers after 20 ms and counts the requests in flight.
+#[derive(Clone, Default)]
+struct Counter {
+    in_flight: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+    sent: Arc<AtomicUsize>,
+    refuse: Option<fn(&Request) -> bool>,
+}
+
+#[async_trait]
+impl Middleware for Counter {
+    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        tokio::time::sleep(MS(20)).await;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let refused = self.refuse.is_some_and(|refuse| refuse(&request));
+        let response = http::Response::builder().status(if refused { 429 } else { 200 });
+        let response = response.header("x-metronome-rate-limit-type", "customer").body("").unwrap();
+        Ok(Response::from(response))
+    }
+}
+
+fn client(service: Service, counter: &Counter) -> ClientWithMiddleware {
+    let layer = SafeRetry::new([service]).clock(FixedClock::at(1.0));
+    ClientBuilder::new(unused()).with(layer).with(counter.clone()).build()
+}
+
+fn with_limit(limit: ConcurrencyLimit) -> Service {
+    Service::metronome().into_builder().concurrency_limit(limit).build().unwrap()
+}
+
+/// Makes this many calls at once and returns how long they took together.
+async fn send_at_once(client: &ClientWithMiddleware, calls: usize) -> Duration {
+    let started = Instant::now();
+    let mut all = JoinSet::new();
+    for _ in 0..calls {
+        let request = client.post(LIST);
+        all.spawn(async move { request.send().await.map(|_| ()).unwrap() });
+    }
+    all.join_all().await;
+    started.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_concurrent_calls_never_queue() {
+    let counter = Counter::default();
+    let client = client(Service::metronome(), &counter);
+    for _ in 0..5 {
+        assert_eq!(send_at_once(&client, 32).await, MS(20));
+    }
+    assert_eq!(counter.most.load(Ordering::Relaxed), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn excess_calls_queue() {
+    for (limit, calls, most, took) in [
+        (ConcurrencyLimit::Fixed(10), 100, 10, MS(200)..MS(201)),
+        (ConcurrencyLimit::Off, 1000, 1000, MS(20)..MS(21)),
+        // 32 at first, doubled with each round trip and paced over most of it.
+        (ConcurrencyLimit::Adaptive, 1000, 512, MS(120)..MS(300)),
+    ] {
+        let counter = Counter::default();
+        let service = with_limit(limit.clone());
+        let took_now = send_at_once(&client(service.clone(), &counter), calls).await;
+        assert!(counter.most.load(Ordering::Relaxed) <= most, "{limit:?}");
+        assert!(took.contains(&took_now), "{limit:?} took {took_now:?}");
+        assert_eq!((service.health().in_flight, service.health().waiting), (0, 0), "{limit:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_attempt_lowers_limit_and_costs_nothing() {
+    let transport = Transport::new([status(429), status(503), status(200)]);
+    let service = Service::metronome();
+    assert_eq!(service.health().concurrency_limit, Some(32));
+    transport.client(service.clone()).post(LIST).send().await.unwrap();
+    assert_eq!((service.health().concurrency_limit, service.health().retry_budget), (Some(8), 500));
+    let off = with_limit(ConcurrencyLimit::Off);
+    let transport = Transport::new([status(429), status(429), status(429)]);
+    failure!(transport.client(off.clone()).post(LIST), |error| assert_eq!(error.stop(), StopReason::AttemptsExhausted));
+    assert_eq!((off.health().concurrency_limit, off.health().retry_budget), (None, 490));
+}
+
+#[tokio::test(start_paused = true)]
+async fn queued_call_times_out_unsent() {
+    let service = Service::metronome()
+        .into_builder()
+        .concurrency_limit(ConcurrencyLimit::Fixed(1))
+        .retry_policy(RetryPolicy::new().deadline(3 * SECOND))
+        .build()
+        .unwrap();
+    let transport = Transport::new([Reply::Late(2 * SECOND, Box::new(status(200))), Reply::Silence]);
+    let client = transport.client(service);
+    let mut others = JoinSet::new();
+    for _ in 0..2 {
+        let request = client.post(LEDGER);
+        others.spawn(async move { drop(request.send().await) });
+        tokio::task::yield_now().await;
+    }
+    let started = Instant::now();
+    failure!(client.post(LEDGER), |error| {
+        assert_eq!(facts(error), (ErrorKind::RateLimited, StopReason::DeadlineExceeded, Applied::No));
+        assert_eq!(error.attempts().count(), 0);
+    });
+    assert_eq!(started.elapsed(), 3 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_rejects_calls_that_cannot_wait() {
+    let transport = Transport::new((0..2).map(|_| reply(429, &[("retry-after", "30")], "")).chain([status(200)]));
+    let service = metronome(RetryPolicy::never().deadline(20 * SECOND));
+    let client = transport.client(service.clone());
+    for _ in 0..2 {
+        failure!(client.post(LEDGER), |error| assert_eq!(error.stop(), StopReason::AttemptsExhausted));
+    }
+    assert_eq!(service.health().concurrency_limit, Some(1));
+    let started = Instant::now();
+    failure!(client.post(LEDGER), |error| {
+        assert_eq!(facts(error), (ErrorKind::RateLimited, StopReason::DeadlineExceeded, Applied::No));
+        assert_eq!(error.attempts().count(), 0);
+    });
+    assert_eq!((started.elapsed(), transport.sent().len()), (Duration::ZERO, 2));
+    tokio::time::sleep(15 * SECOND).await;
+    client.post(LEDGER).send().await.unwrap();
+    assert_eq!(started.elapsed(), 30 * SECOND, "the pause ends with the `Retry-After`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_go_before_reads() {
+    let counter = Counter::default();
+    let client = client(with_limit(ConcurrencyLimit::Fixed(1)), &counter);
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut all = JoinSet::new();
+    for (name, url) in [("first", LIST), ("read", LIST), ("write", LEDGER), ("read", LIST), ("write", LEDGER)] {
+        let (request, order) = (client.post(url), order.clone());
+        all.spawn(async move {
+            request.send().await.unwrap();
+            order.lock().unwrap().push(name);
+        });
+        tokio::task::yield_now().await;
+    }
+    all.join_all().await;
+    assert_eq!(*order.lock().unwrap(), ["first", "write", "write", "read", "read"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_limit_key_does_not_delay_others() {
+    let refused =
+        |request: &Request| request.body().unwrap().as_bytes().unwrap().windows(5).any(|part| part == b"\"big\"");
+    let counter = Counter { refuse: Some(refused), ..Counter::default() };
+    let service = metronome(RetryPolicy::new().max_attempts(2));
+    let client = client(service.clone(), &counter);
+    let post = |id: &str| client.post(LEDGER).json(&json!({"customer_id": id})).send();
+    for _ in 0..3 {
+        assert!(post("big").await.is_err());
+    }
+    let health = service.health();
+    assert_eq!((health.limit_keys, health.concurrency_limit), (1, Some(32)), "the service's own limit is unchanged");
+    let started = Instant::now();
+    post("small").await.unwrap();
+    assert_eq!(started.elapsed(), MS(20));
+    assert!(post("big").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_limit_keys_take_bounded_memory() {
+    let transport = Transport::new((0..3000).map(|_| reply(429, &[("x-metronome-rate-limit-type", "customer")], "")));
+    let service = metronome(RetryPolicy::never());
+    let client = transport.client(service.clone());
+    for id in 0..3000 {
+        let request = client.post(format!("https://api.metronome.com/v1/customers/{id}/archive"));
+        assert!(request.send().await.is_err());
+    }
+    assert!((1..=1024).contains(&service.health().limit_keys));
+}
+
+#[tokio::test(start_paused = true)]
+async fn extreme_numbers_do_not_panic() {
+    let service = |limit, budget| {
+        let policy = RetryPolicy::new().deadline(Duration::MAX).max_retry_after(Duration::MAX);
+        Service::metronome()
+            .into_builder()
+            .map_idempotency(|_| reqwest_safe_retry::Idempotency::none())
+            .concurrency_limit(limit)
+            .retry_policy(policy)
+            .retry_budget(budget)
+            .build()
+            .unwrap()
+    };
+    let transport = Transport::new([status(503)]);
+    failure!(transport.client(service(ConcurrencyLimit::Fixed(1), 0)).post(LIST), |error| assert_eq!(
+        error.stop(),
+        StopReason::BudgetExhausted
+    ));
+    let transport = Transport::new([status(503), status(200)]);
+    transport.client(service(ConcurrencyLimit::Fixed(u32::MAX), u32::MAX)).post(LIST).send().await.unwrap();
+    // The longest wait possible fits into no deadline.
+    let forever = reply(429, &[("retry-after", "99999999999999999999999999")], "");
+    failure!(Transport::new([forever]).client(service(ConcurrencyLimit::Adaptive, 0)).post(LIST), |error| {
+        assert_eq!((error.stop(), error.retry_after()), (StopReason::DeadlineExceeded, Some(Duration::MAX)));
+    });
+    let nothing =
+        Service::metronome().into_builder().concurrency_limit(ConcurrencyLimit::Fixed(0)).build().unwrap_err();
+    assert_eq!(nothing.to_string(), "services.metronome.concurrency_limit: is 0: no attempt could ever be sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_cancellation_leaks_no_permit() {
+    let counter = Counter { refuse: Some(|request| request.headers().contains_key("x-refuse")), ..Counter::default() };
+    let service = metronome(RetryPolicy::new().max_attempts(3));
+    let client = client(service.clone(), &counter);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut all = JoinSet::new();
+    for _ in 0..3000 {
+        let mut request = client.post(if random.bool() { LIST } else { LEDGER }).body("{}");
+        if random.u8(..10) == 0 {
+            request = request.header("x-refuse", "1");
+        }
+        let timeout = MS(random.u64(0..3000));
+        all.spawn(async move { drop(tokio::time::timeout(timeout, request.send()).await) });
+        if random.u8(..20) == 0 {
+            tokio::time::sleep(MS(random.u64(0..30))).await;
+        }
+    }
+    all.join_all().await;
+    let health = service.health();
+    assert_eq!((health.in_flight, health.waiting), (0, 0));
+    // Further calls still get a permit.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    client.post(LIST).body("{}").send().await.unwrap();
+}

@@ -1,0 +1,90 @@
+//! Rules for keys that are well formed but contradict themselves.
+
+use super::{assert_errors, billing, errors};
+
+const CONTRADICTING_KEYS: &[(&str, &str)] = &[
+    ("idempotency.header = 'Idempotency-Key'", "idempotency: missing field `kind`"),
+    ("idempotency.kind = 'replay_all'", "idempotency.header: is missing: name a header, or a `body_member`"),
+    (
+        "idempotency = { kind = 'unsupported', header = 'k' }",
+        "idempotency.kind: is `unsupported`, but a place for keys is given: choose another kind",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', body_member = '/k' }",
+        "idempotency.body_member: is given beside a header: keys have one place",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', body_member = '/k', callers_keys_only = false }",
+        "idempotency.callers_keys_only: is false, but a key is never written into a body",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', body_member = 'k' }",
+        "idempotency.body_member: \"k\" is not a JSON pointer: it must start with a slash",
+    ),
+    ("idempotency = { kind = 'replay_all', header = 'a b' }", "idempotency.header: \"a b\" is not a header name"),
+    (
+        "idempotency = { kind = 'replay_all', header = 'Authorization' }",
+        "idempotency.header: \"authorization\" cannot carry a key",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', methods = [] }",
+        "idempotency.methods: is empty: for a service without keys use the kind `unsupported`",
+    ),
+    (
+        "idempotency = { header = 'k', kind = 'replay_all', methods = ['post'] }",
+        "idempotency.methods: \"post\" is not a known method: use one of GET, HEAD, POST, PUT, DELETE, CONNECT, \
+         OPTIONS, TRACE, PATCH, QUERY",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', retention = '1m' }",
+        "retry_policy.deadline: 120s is above the retention 60s of keys",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', max_length = 35 }",
+        "idempotency.max_length: 35 is too short for a UUID (36): set `callers_keys_only`",
+    ),
+    (
+        "idempotency = { kind = 'signalled', header = 'k' }",
+        "idempotency.transient_header: is missing: the kind `signalled` reads it after an error",
+    ),
+    (
+        "idempotency = { kind = 'invalidated_by_error', header = 'k', probe = 'once' }",
+        "idempotency.probe: does not apply to the kind `invalidated_by_error`, which stores no error",
+    ),
+];
+
+#[test]
+fn keys_that_contradict_themselves_are_refused() {
+    assert_errors(CONTRADICTING_KEYS);
+}
+
+#[test]
+fn response_rules_that_contradict_themselves_are_refused() {
+    let rules = |kind: &str, rules: &str| {
+        errors(billing(&format!("idempotency = {{ kind = '{kind}', header = 'k', responses = [{rules}] }}")))
+    };
+    for (kind, given, expected) in [
+        (
+            "replay_success",
+            "{ status = 409, meaning = 'key_invalidated' }",
+            "[0].meaning: 409 cannot ask for a new key: a new key would double the write",
+        ),
+        (
+            "replay_all",
+            "{ status = 200, meaning = 'already_exists' }",
+            "[0].status: 200 is not an error: use 400 to 599",
+        ),
+        (
+            "replay_all",
+            "{ status = 409, text = '', meaning = 'in_progress' }",
+            "[0].text: is empty: leave it out to match every body",
+        ),
+        (
+            "replay_all",
+            "{ status = 409, meaning = 'in_progress' }, { status = 409, meaning = 'already_exists' }",
+            "[1]: 409 has a rule with the same text already",
+        ),
+    ] {
+        assert_eq!(rules(kind, given), [format!("services.billing.idempotency.responses{expected}")], "{given}");
+    }
+}
