@@ -28,7 +28,6 @@ pub struct Attempts {
     /// Most calls have one, few have more than two.
     list: SmallVec<[Attempt; 2]>,
     elapsed: Duration,
-    verified_applied: bool,
 }
 
 /// One attempt: its outcome, and what followed.
@@ -100,9 +99,10 @@ impl Attempts {
         self.elapsed
     }
 
-    /// Whether the response is the verifier's: the write had taken effect, and its own response was lost.
+    /// Whether the verifier found that the write had taken effect. A response is then the verifier's: the write's own was
+    /// lost.
     pub fn is_verified_applied(&self) -> bool {
-        self.verified_applied
+        self.list.last().is_some_and(|last| last.verdict == Some(VerdictKind::Applied))
     }
 
     pub(crate) fn push_response(&mut self, response: &ResponseFacts, key: u32) {
@@ -128,10 +128,6 @@ impl Attempts {
 
     pub(crate) fn finish(&mut self, elapsed: Duration) {
         self.elapsed = elapsed;
-    }
-
-    pub(crate) fn verified_applied(&mut self) {
-        self.verified_applied = true;
     }
 }
 

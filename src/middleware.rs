@@ -20,7 +20,7 @@ use crate::{
     },
     service::{config_error::ConfigError, registry::Registry, service::Service},
     telemetry::spans::{self, Target},
-    time::{Clock, SystemClock},
+    time::{self, Clock, SystemClock},
 };
 
 /// The layer: a [`Middleware`] that carries calls to the services it knows to a response or a typed error.
@@ -140,10 +140,10 @@ impl Middleware for SafeRetry {
             return next.run(request, extensions);
         }
         let plan = Plan::resolve(service, request.method(), path, extensions);
-        let (method, url) = (request.method(), request.url());
+        let (now, method, url) = (time::now(), request.method(), request.url());
         let target = Target { method, url, template: || service.template(method, url) };
-        let span = spans::call(service.name(), plan.effect, &target);
-        let call = Call::new(plan, request, span.clone(), &*self.clock, self.redirects);
+        let span = spans::if_traced(|| spans::call(service.name(), plan.effect, &target));
+        let call = Call::new(plan, span.clone(), &*self.clock, self.redirects, now, request);
         spans::within(span.as_ref(), Box::pin(retry_loop(call, extensions, &self.spare_marks, next)))
     }
 }

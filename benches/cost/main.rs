@@ -1,8 +1,8 @@
 //! What the layer costs beside its peers, in instructions, allocations and bytes, without a socket.
 //!
 //! ```sh
-//! cargo bench --bench cost
-//! cargo bench --bench cost -- --check
+//! cargo bench -p reqwest-safe-retry --bench cost
+//! cargo bench -p reqwest-safe-retry --bench cost -- --check
 //! ```
 //!
 //! Every chain of middleware carries the same calls to the same canned answers; no subscriber and no recorder listens.

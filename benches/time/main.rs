@@ -1,7 +1,7 @@
 //! How long a call takes without a socket, beside the peers; only differences within one run mean something.
 //!
 //! ```sh
-//! cargo bench --bench time
+//! cargo bench -p reqwest-safe-retry --bench time
 //! ```
 
 #![allow(clippy::expect_used)] // A benchmark ends where something is wrong.

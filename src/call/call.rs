@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use reqwest::Request;
 
-use super::{key::CallKey, plan::Plan, replay::ReplayableRequest};
+use super::{
+    key::CallKey,
+    plan::Plan,
+    replay::{self, ReplayableRequest},
+};
 use crate::{
     attempts::Attempts,
     decide::{effect::Effect, history::History, key::KeyAction, outcome::Redirect, rules::Rules},
     key::IdempotencyKey,
     limit::{budget::Withdrawal, limiters::Permits},
     telemetry::{instruments::Labels, recorder::Recorder, spans::Span},
-    time::{self, Clock, Instant},
+    time::{Clock, Instant},
     wire::{json, redirect},
 };
 
@@ -56,22 +60,20 @@ pub(super) struct Repeat<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// The request comes last, and into its place at once: a request is large, and would otherwise be copied twice more.
     #[inline(always)]
     pub(crate) fn new(
         plan: Plan<'a>,
-        request: Request,
         span: Option<Span>,
         clock: &'a dyn Clock,
         redirects: Redirects,
+        now: Instant,
+        request: Request,
     ) -> Self {
         let service = plan.service;
         let labels = Labels { service: service.name(), effect: plan.effect, instruments: service.instruments() };
-        let request = ReplayableRequest::new(request);
-        let now = time::now();
         Self {
             recorder: Recorder::new(labels, span),
-            body_replayable: request.body().is_some(),
-            request,
             key: CallKey::None,
             key_generation: 0,
             clock,
@@ -86,6 +88,8 @@ impl<'a> Call<'a> {
             verified_after: None,
             tokens_spent: 0,
             plan,
+            body_replayable: replay::in_memory(&request).is_some(),
+            request: ReplayableRequest::new(request),
         }
     }
 

@@ -1,9 +1,6 @@
 //! The mark on a request that a layer already carries.
 
-use std::{
-    fmt, mem,
-    sync::{Mutex, TryLockError},
-};
+use std::{fmt, mem, sync::Mutex};
 
 use http::Extensions;
 
@@ -25,7 +22,9 @@ const MOST_SPARE: usize = 64;
 
 impl SpareMarks {
     fn take(&self) -> Extensions {
-        self.with(Vec::pop).flatten().unwrap_or_else(|| {
+        // Nobody waits for a spare one.
+        let spare = self.0.try_lock().ok().and_then(|mut spare| spare.pop());
+        spare.unwrap_or_else(|| {
             let mut marked = Extensions::new();
             marked.insert(Mark);
             marked
@@ -33,19 +32,10 @@ impl SpareMarks {
     }
 
     fn put(&self, marked: Extensions) {
-        self.with(|spare| {
+        if let Ok(mut spare) = self.0.try_lock() {
             if spare.len() < MOST_SPARE {
                 spare.push(marked);
             }
-        });
-    }
-
-    /// `None` while another thread is here: nobody waits for a spare one.
-    fn with<T>(&self, work: impl FnOnce(&mut Vec<Extensions>) -> T) -> Option<T> {
-        match self.0.try_lock() {
-            Ok(mut spare) => Some(work(&mut spare)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(work(&mut poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => None,
         }
     }
 }
@@ -92,7 +82,7 @@ impl<'a> Carried<'a> {
 impl Drop for Carried<'_> {
     fn drop(&mut self) {
         // Only the mark itself is kept: what else a layer below has put there is not for the next call.
-        if self.extensions.len() == 1 && is_carried(self.extensions) {
+        if self.original.is_none() && self.extensions.len() == 1 && is_carried(self.extensions) {
             self.spare.put(mem::take(self.extensions));
         } else {
             self.extensions.remove::<Mark>();

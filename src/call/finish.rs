@@ -48,7 +48,6 @@ impl Call<'_> {
         };
         let service = self.plan.service;
         service.budget().deposit(self.tokens_spent);
-        self.attempts.verified_applied();
         self.attempts.finish(self.started.elapsed());
         self.recorder.verified_applied(&self.attempts, || service.levels());
         response.extensions_mut().insert(mem::take(&mut self.attempts));

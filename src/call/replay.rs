@@ -49,6 +49,7 @@ pub(crate) enum Keep {
 }
 
 impl ReplayableRequest {
+    #[inline(always)]
     pub(crate) fn new(request: Request) -> Self {
         Self(Form::Whole(request))
     }
@@ -143,7 +144,8 @@ impl Parts {
     }
 }
 
-fn in_memory(request: &Request) -> Option<&[u8]> {
+/// The body, if it is in memory; a request without a body has an empty one.
+pub(super) fn in_memory(request: &Request) -> Option<&[u8]> {
     request.body().map_or(Some(&[][..]), Body::as_bytes)
 }
 

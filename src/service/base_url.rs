@@ -8,7 +8,7 @@ use super::config_error::FieldErrors;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl {
     pub(crate) url: Url,
-    /// The URL without slashes at its end.
+    /// The URL with one slash at its end: what the URLs below it begin with.
     prefix: Box<str>,
     /// Its path, without them.
     path: Box<str>,
@@ -29,7 +29,7 @@ impl BaseUrl {
             }
         };
         check(&url, errors);
-        let prefix = url.as_str().trim_end_matches('/').into();
+        let prefix = format!("{}/", url.as_str().trim_end_matches('/')).into();
         let path = url.path().trim_end_matches('/').into();
         Some(Self { url, prefix, path })
     }
@@ -50,10 +50,8 @@ impl BaseUrl {
     /// The part of a path after the base URL, if the URL is below it.
     pub(crate) fn relative_path<'u>(&self, url: &'u Url) -> Option<&'u str> {
         // Nearly always the text is enough: a URL without user information begins as the base URL does.
-        if let Some(rest) = url.as_str().strip_prefix(&*self.prefix) {
-            if rest.starts_with('/') {
-                return url.path().get(self.path.len()..);
-            }
+        if url.as_str().starts_with(&*self.prefix) {
+            return url.path().get(self.path.len()..);
         }
         let same_origin = url.host_str() == self.url.host_str()
             && url.port_or_known_default() == self.url.port_or_known_default()

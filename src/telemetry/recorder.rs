@@ -51,7 +51,7 @@ impl<'a> Recorder<'a> {
         generation: u32,
         key: impl FnOnce() -> Option<IdempotencyKey>,
     ) -> Option<&Span> {
-        self.attempt = spans::attempt(target, before, generation, key);
+        self.attempt = spans::if_traced(|| spans::attempt(target, before, generation, key));
         self.attempt.as_ref()
     }
 
@@ -107,14 +107,24 @@ impl<'a> Recorder<'a> {
         if let Some(attempt) = self.attempt.take() {
             spans::returned(&attempt, response.status, response.replayed);
         }
-        let outcome = if attempts.count() > 1 { "recovered" } else { "ok" };
-        spans::succeeded(self.call.as_ref(), self.labels.service, attempts, outcome);
-        let class = names::status_class(response.status);
-        self.end(outcome, levels, |sink| record_attempt(sink, class, response.replayed, duration()));
+        let recovered = attempts.count() > 1;
+        let outcome = if recovered { "recovered" } else { "ok" };
+        if recovered {
+            spans::recovered(self.call.as_ref(), self.labels.service, attempts);
+        }
+        if let Some(call) = &self.call {
+            spans::succeeded(call, attempts, outcome);
+        }
+        self.end(outcome, levels, |sink| {
+            record_attempt(sink, names::status_class(response.status), response.replayed, duration());
+        });
     }
 
     pub(crate) fn verified_applied(&mut self, attempts: &Attempts, levels: impl FnOnce() -> Levels) {
-        spans::succeeded(self.call.as_ref(), self.labels.service, attempts, "verified_applied");
+        spans::recovered(self.call.as_ref(), self.labels.service, attempts);
+        if let Some(call) = &self.call {
+            spans::succeeded(call, attempts, "verified_applied");
+        }
         self.end("verified_applied", levels, |_| {});
     }
 

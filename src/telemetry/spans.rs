@@ -56,6 +56,7 @@ impl fmt::Display for Template<'_> {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Polls `work` within a span, if there is one.
+#[inline(always)]
 pub(crate) fn within<'a, T: 'a>(span: Option<&Span>, work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
     match span {
         Some(span) => Box::pin(work.instrument(span.clone())),
@@ -63,12 +64,13 @@ pub(crate) fn within<'a, T: 'a>(span: Option<&Span>, work: BoxFuture<'a, T>) -> 
     }
 }
 
-/// One look at a number before anything is prepared: without a subscriber no level is enabled.
-fn is_traced() -> bool {
-    LevelFilter::current() != LevelFilter::OFF
+/// `None` if no subscriber is interested.
+#[inline(always)]
+pub(crate) fn if_traced(span: impl FnOnce() -> Option<Span>) -> Option<Span> {
+    // One look at a number before anything is prepared: without a subscriber no level is enabled.
+    if LevelFilter::current() == LevelFilter::OFF { None } else { span() }
 }
 
-/// `None` if no subscriber is interested.
 fn if_enabled(span: Span) -> Option<Span> {
     (!span.is_disabled()).then_some(span)
 }
@@ -86,9 +88,6 @@ pub(crate) fn call<'a>(
     effect: Effect,
     target: &Target<'a, impl Fn() -> Option<Template<'a>>>,
 ) -> Option<Span> {
-    if !is_traced() {
-        return None;
-    }
     if_enabled(info_span!(
         target: target!(),
         "safe_retry.call",
@@ -117,9 +116,6 @@ pub(super) fn attempt<'a>(
     generation: u32,
     key: impl FnOnce() -> Option<IdempotencyKey>,
 ) -> Option<Span> {
-    if !is_traced() {
-        return None;
-    }
     let span = if_enabled(debug_span!(
         target: target!(),
         "safe_retry.attempt",
@@ -204,11 +200,11 @@ pub(super) fn redirected(service: &str) {
     );
 }
 
-pub(super) fn succeeded(call: Option<&Span>, service: &str, attempts: &Attempts, outcome: &'static str) {
-    if outcome != "ok" {
-        in_scope(call, || info!(target: target!(), { safe_retry.service = service, %attempts }, "call recovered"));
-    }
-    let Some(call) = call else { return };
+pub(super) fn recovered(call: Option<&Span>, service: &str, attempts: &Attempts) {
+    in_scope(call, || info!(target: target!(), { safe_retry.service = service, %attempts }, "call recovered"));
+}
+
+pub(super) fn succeeded(call: &Span, attempts: &Attempts, outcome: &'static str) {
     if let Some(status) = attempts.iter().last().and_then(|attempt| attempt.status()) {
         call.record("http.response.status_code", status.as_u16());
     }
