@@ -10,7 +10,7 @@ use crate::wire::json;
 /// Extracts the limit key from a request.
 pub(crate) type LimitKey = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync>;
 
-/// A request, as the function sees it that extracts its [limit key](crate::ServiceBuilder::limit_key).
+/// A request, as seen by the function that extracts its [limit key](crate::ServiceBuilder::limit_key).
 ///
 /// ```
 /// use reqwest_safe_retry::{RequestFacts, Service};

@@ -37,7 +37,7 @@ pub(crate) struct Cost {
 /// Calls that are counted together, for one client each: what a call has done to a client must not change the next.
 const CALLS: u64 = 8;
 
-/// Calls before them that are not counted. Few, since each that meets a failure makes the layer's window smaller.
+/// Calls before them that are not counted. Few, since each that fails lowers the layer's concurrency limit.
 const WARM_UP: u64 = 3;
 
 /// How often something was allocated, and how much.

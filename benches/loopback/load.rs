@@ -58,7 +58,7 @@ pub(crate) fn compare(base_url: &str, verb: Verb, at_once: usize, calls: usize) 
             // Each is the first as often as the others.
             let which = (turn + place) % clients.len();
             let measured = take_turn(&runtime, &clients[which], &template, at_once, calls);
-            // The first opens the connections, and lets the window grow.
+            // The first opens the connections, and lets the concurrency limit grow.
             if turn > 0 {
                 turns[which].push(measured);
             }

@@ -44,7 +44,7 @@ pub(crate) struct Ending {
     pub(crate) told: Applied,
     /// Why there was no further attempt, where the layer says so.
     pub(crate) stop: Option<StopReason>,
-    /// What the attempts met, where the layer says so.
+    /// The attempts, where the layer says so.
     pub(crate) account: String,
 }
 

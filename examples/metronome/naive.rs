@@ -26,7 +26,7 @@ impl Naive {
         loop {
             let sent = self.endpoint.request(message).send().await;
             let status = sent.as_ref().map(Response::status).ok();
-            timeline.met(status.as_ref().map_or("no answer", |status| status.as_str()), status);
+            timeline.outcome(status.as_ref().map_or("no response", |status| status.as_str()), status);
             let is_retryable = status.is_none_or(|status| matches!(status.as_u16(), 408 | 409 | 429 | 500..));
             if retry == RETRIES || !is_retryable {
                 return sent;

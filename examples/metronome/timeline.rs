@@ -1,4 +1,4 @@
-//! A call's attempts on one line: what each met, the wait, the verdict, the key. Coloured on a terminal only.
+//! A call's attempts on one line: the outcome of each, the wait, the verdict, the key. Coloured on a terminal only.
 
 use std::{fmt::Display, time::Duration};
 
@@ -14,16 +14,13 @@ impl From<&Attempts> for Timeline {
         let mut line = Self::default();
         let mut following = attempts.iter().skip(1);
         for attempt in attempts {
-            line.met(attempt.outcome(), attempt.status());
+            line.outcome(attempt.outcome(), attempt.status());
             let verdict = attempt.verdict().map(|verdict| format!(", {verdict}")).unwrap_or_default();
             let key = following.next().map_or("", |next| key_note(attempt, next));
             match attempt.wait() {
                 Some(wait) => line.wait(wait, &format!("{verdict}{key}")),
                 None => line.push(verdict.replace(',', " →")),
             }
-        }
-        if attempts.is_verified_applied() {
-            line.end("reconciled");
         }
         line
     }
@@ -38,7 +35,7 @@ fn key_note(attempt: &Attempt, next: &Attempt) -> &'static str {
 }
 
 impl Timeline {
-    pub(crate) fn met(&mut self, what: impl Display, status: Option<StatusCode>) {
+    pub(crate) fn outcome(&mut self, what: impl Display, status: Option<StatusCode>) {
         let what = style(what).bold();
         let what = if status.is_some_and(|status| status.is_success()) { what.green() } else { what.yellow() };
         self.end(&what.to_string());

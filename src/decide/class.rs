@@ -1,4 +1,4 @@
-//! Which class of outcome an attempt falls into: the first table of the documentation.
+//! Which class of outcome an attempt falls into: the rows of the README's table "How it decides".
 
 use http::StatusCode;
 

@@ -60,7 +60,7 @@ impl History {
             }
         }
         // The first attempt passed the check for duplicates before it got its internal error, so the duplicate that a
-        // later one met is its own. A gateway's error proves no such thing.
+        // later one reports is its own. A gateway's error proves no such thing.
         let is_duplicate = response.meaning == Some(Meaning::AlreadyExists);
         if is_duplicate && rules.kind != KeyKind::ResourceKey && self.internal_errors > 0 {
             self.found_applied = true;

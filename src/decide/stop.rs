@@ -13,7 +13,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// Another attempt would get the same response.
+    /// Another attempt would not help.
     Permanent,
     /// The write may have been executed, and nothing would keep a repeat from doing it again.
     NotIdempotent,
@@ -25,7 +25,7 @@ pub enum StopReason {
     Unverified,
     /// The server asks for a longer wait than the policy allows.
     RetryAfterTooLong,
-    /// The next wait does not fit into the deadline.
+    /// No further attempt fits into the deadline: the next wait is too long, or the time was used up in the queue.
     DeadlineExceeded,
     /// The service's retry budget is used up.
     BudgetExhausted,

@@ -1,7 +1,7 @@
 //! The adaptive limit: how it grows and shrinks, by numbers alone (additive increase, multiplicative decrease).
 //!
-//! It doubles each round trip while nothing is refused. A refusal halves it, at most once a round trip; a whole round
-//! trip of refusals closes it to one. The responses since it last opened, over the time that took, are then the service's
+//! It doubles each round trip while nothing is refused. A refusal halves it, at most once a round trip; a second round
+//! trip of 429s closes it to one. The responses since it last opened, over the time that took, are then the service's
 //! capacity, to which it reopens; from there it grows by one a round trip. After an outage it doubles again, up to half
 //! its last good value.
 

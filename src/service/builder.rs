@@ -107,8 +107,8 @@ impl ServiceBuilder {
         self
     }
 
-    /// The header in which the service says whether to send the request again. No always ends the call; yes repeats it
-    /// with the same key, but never a write without a key that may have been executed.
+    /// The header in which the service says whether to send the request again. A "no" always ends the
+    /// call. A "yes" repeats the request with the same key, but never a write without a key that may have been executed.
     pub fn retry_signal(mut self, header: impl Into<BooleanHeader>) -> Self {
         self.description.retry_signal = Some(header.into());
         self
@@ -137,7 +137,7 @@ impl ServiceBuilder {
         self
     }
 
-    /// How often and how long.
+    /// How often a call is attempted, and how long it waits.
     pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.description.retry_policy = policy;
         self

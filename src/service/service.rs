@@ -188,7 +188,7 @@ impl Service {
         &self.shared.description.sources
     }
 
-    /// The settings that were made of how often and how long.
+    /// The retry policy as it was set; what was not set is `None`.
     pub fn retry_policy(&self) -> &RetryPolicy {
         &self.shared.description.retry_policy
     }

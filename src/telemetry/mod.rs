@@ -1,4 +1,6 @@
-//! Spans, events and metrics of the layer, without keys, tokens, paths, query strings or bodies.
+//! Spans, events and metrics of the layer, without keys, tokens, query strings, headers or bodies.
+//!
+//! A request's path is only in the field `error` of an event: spans have the route's template, and metrics neither.
 //!
 //! # Spans
 //!
@@ -68,9 +70,9 @@
 //! | `safe_retry_queue_wait_seconds` | histogram | seconds | `service`, `effect` | waits in the queue of the concurrency limit |
 //! | `safe_retry_budget_tokens` | gauge | tokens | `service` | what is left of the retry budget |
 //!
-//! The gauges are set whenever an attempt has failed or a call ends. `describe_metrics` gives a recorder units and descriptions; times are
-//! histograms, for which a Prometheus exporter has to be given buckets. `dashboards/reqwest-safe-retry.json` is a Grafana
-//! dashboard of them all.
+//! The gauges are set whenever an attempt has failed or a call has ended, but not when a call is dropped.
+//! `describe_metrics` gives a recorder units and descriptions. Times are histograms: a Prometheus exporter has to be given
+//! buckets for them. `dashboards/reqwest-safe-retry.json` is a Grafana dashboard of them all.
 
 pub(crate) mod instruments;
 mod names;

@@ -75,7 +75,7 @@ impl Fault {
         Self::executed(Execution { end: ExecutionEnd::Failed(Extent::Part), ..Execution::IMMEDIATE })
     }
 
-    /// The gateway answers 502, 503 or 504 (or a 500 of its own) instead of the application. The answer is not stored.
+    /// The gateway responds with 502, 503 or 504 (or a 500 of its own) instead of the application. The response is not stored.
     ///
     /// `Before`: the request does not reach the application. `After`: the application executes it and stores its own
     /// response under the key. An invalid status becomes 502.

@@ -58,7 +58,7 @@ const WRONG_VALUES_IN_LISTS_AND_KEYS: &[(&str, &str)] = &[
     ("idempotency = { header = 'k', kind = 7 }", "idempotency.kind: expected text, found a number"),
     ("idempotency = { header = 'k', kind = 'replay' }", "idempotency.kind: unknown value; did you mean `replay_all`?"),
     (
-        "idempotency = { header = 'k', kind = 'poisoned' }",
+        "idempotency = { header = 'k', kind = 'something' }",
         "idempotency.kind: unknown value; expected one of `replay_success`, `replay_all`, `signalled`, \
          `invalidated_by_error`, `resource_key`, `unsupported`",
     ),
@@ -115,8 +115,8 @@ fn unknown_field_suggests_the_nearest() {
             "retry_policy.max_attemps: unknown field `max_attemps`; did you mean `max_attempts`?",
         ),
         (
-            "retry_costs.window = 5",
-            "retry_costs.window: unknown field `window`; expected one of `transient`, `throttled`",
+            "retry_costs.monthly = 5",
+            "retry_costs.monthly: unknown field `monthly`; expected one of `transient`, `throttled`",
         ),
         (
             "rate_limiting.scope_headers = 'x'",
