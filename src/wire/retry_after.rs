@@ -13,26 +13,37 @@ pub(crate) fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()
 }
 
-/// `Retry-After` of RFC 9110, section 10.2.3. A date in the past asks for no wait.
+/// `Retry-After` of RFC 9110, section 10.2.3, or seconds with a fraction, as some services send them. A date in the past asks
+/// for no wait.
 pub(crate) fn seconds_or_date(text: &str, now: SystemTime) -> Option<Duration> {
     let until = |date: SystemTime| date.duration_since(now).unwrap_or_default();
-    largest_number(text)
-        .map(|seconds| bounded(Duration::from_secs(seconds)))
-        .or_else(|| httpdate::parse_http_date(text.trim()).ok().map(until))
+    longest(text, |part| decimal(part, 3)).or_else(|| httpdate::parse_http_date(text.trim()).ok().map(until))
 }
 
 pub(crate) fn milliseconds(text: &str) -> Option<Duration> {
-    largest_number(text).map(|millis| bounded(Duration::from_millis(millis)))
+    longest(text, |part| decimal(part, 0))
+}
+
+/// Several lines may have been joined into one on the way: then all must be numbers, and the largest counts.
+fn longest(text: &str, wait: impl Fn(&str) -> Option<Duration>) -> Option<Duration> {
+    text.split(',').map(|part| wait(part.trim())).try_fold(Duration::ZERO, |longest, wait| Some(longest.max(wait?)))
+}
+
+/// A number, with or without a fraction, in a unit of so many decimal places of a millisecond. It is rounded up to the
+/// next millisecond, since a hint is a minimum.
+fn decimal(text: &str, places: usize) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let whole = number(whole)?;
+    number(fraction)?;
+    let digit = |place: usize| fraction.as_bytes().get(place).map_or(0, |digit| u64::from(digit - b'0'));
+    let millis = (0..places).fold(whole, |millis, place| millis.saturating_mul(10).saturating_add(digit(place)));
+    let is_cut_off = fraction.bytes().skip(places).any(|digit| digit != b'0');
+    Some(bounded(Duration::from_millis(millis.saturating_add(u64::from(is_cut_off)))))
 }
 
 /// A number that does not fit asks for the longest wait there is.
 fn bounded(wait: Duration) -> Duration {
     if wait.as_secs() >= u64::MAX / 1000 { Duration::MAX } else { wait }
-}
-
-/// Several lines may have been joined into one on the way: then all must be numbers, and the largest counts.
-fn largest_number(text: &str) -> Option<u64> {
-    text.split(',').map(|part| number(part.trim())).try_fold(0, |largest, number| Some(number?.max(largest)))
 }
 
 /// `1*DIGIT` and nothing else; a number that does not fit is the largest that does.
@@ -148,7 +159,6 @@ mod tests {
         (" ", None),
         ("-2", None),
         ("+2", None),
-        ("1.5", None),
         ("1e3", None),
         ("0x10", None),
         ("Infinity", None),
@@ -187,6 +197,30 @@ mod tests {
             let expected = seconds.map(|s| if s == MAX { Duration::MAX } else { Duration::from_secs(s) });
             assert_eq!(seconds_or_date(value, new_year()), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn fractions_are_rounded_up() {
+        let table: &[(&str, Option<u64>, Option<u64>)] = &[
+            ("1.5", Some(1_500), Some(2)),
+            ("299.997", Some(299_997), Some(300)),
+            ("20.0", Some(20_000), Some(20)),
+            ("0.0004", Some(1), Some(1)),
+            ("0.1230000", Some(123), Some(1)),
+            ("15000.5", Some(15_000_500), Some(15_001)),
+            ("2.25, 2.5", Some(2_500), Some(3)),
+            ("1.", None, None),
+            (".5", None, None),
+            ("1.5.2", None, None),
+            ("1.-5", None, None),
+            ("1e3", None, None),
+        ];
+        for (value, seconds, millis) in table {
+            assert_eq!(seconds_or_date(value, new_year()), seconds.map(Duration::from_millis), "{value:?}");
+            assert_eq!(milliseconds(value), millis.map(Duration::from_millis), "{value:?} ms");
+        }
+        let many_digits = format!("{}.{}", "9".repeat(40), "9".repeat(40));
+        assert_eq!(seconds_or_date(&many_digits, new_year()), Some(Duration::MAX));
     }
 
     #[test]
