@@ -160,6 +160,7 @@ impl<'a> Plan<'a> {
         let mut rules = Rules::new(effect, key, self.idempotency().kind, policy);
         rules.effect_is_documented = self.effect_is_documented;
         rules.probe = self.idempotency().probe.unwrap_or_default();
+        rules.in_progress_needs_signal = self.idempotency().in_progress_needs_signal;
         rules.retryable = policy.retry_on.unwrap_or(service.retryable());
         rules.costs = service.retry_costs().clone();
         rules.limiter_precedes_execution = !service.rate_limiting().limiter_follows_execution;

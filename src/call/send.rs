@@ -19,7 +19,7 @@ use super::{
     replay::Keep,
 };
 use crate::{
-    decide::key::KeyAction,
+    decide::{class::is_error, key::KeyAction},
     limit::{aimd::Feedback, limiters::Scope},
     telemetry::spans::{self, Target},
     time,
@@ -108,8 +108,4 @@ impl Call<'_> {
         permits.release(feedback, scope, self.now);
         Some(scope)
     }
-}
-
-fn is_error(status: StatusCode) -> bool {
-    status.is_client_error() || status.is_server_error()
 }

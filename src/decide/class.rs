@@ -17,7 +17,7 @@ pub enum OutcomeClass {
     NotSent,
     /// 429 and 425.
     Throttled,
-    /// A timeout, a reset, a truncated response; 408.
+    /// A timeout, a reset, a truncated response; 408, 424 and 499.
     NoResponse,
     /// An earlier request with this key is still executing.
     InProgress,
@@ -27,9 +27,10 @@ pub enum OutcomeClass {
     KeyInvalidated,
     /// The request had no effect, and needs a new key.
     NotApplied,
-    /// 502, 503, 504.
+    /// Any 5xx but 500 that may be retried: it may come from something in front of the service, and proves nothing about
+    /// the service itself.
     Gateway,
-    /// 500 and every other 5xx that may be retried.
+    /// 500: the service's own error.
     Internal,
     /// A 4xx that the policy lists as retryable.
     PolicyStatus,
@@ -38,6 +39,12 @@ pub enum OutcomeClass {
         /// Whether the request may have been executed.
         may_have_executed: bool,
     },
+}
+
+/// Whether a response with this status is a failed attempt. A number that is no final status of HTTP is handled as a
+/// 5xx (RFC 9110, section 15), and never as a success.
+pub(crate) fn is_error(status: StatusCode) -> bool {
+    !(200..400).contains(&status.as_u16())
 }
 
 impl OutcomeClass {
@@ -78,12 +85,13 @@ impl OutcomeClass {
         let retryable = rules.retryable.contains(status);
         match status.as_u16() {
             429 | 425 if retryable => Self::Throttled,
-            408 if retryable => Self::NoResponse,
-            502..=504 if retryable => Self::Gateway,
-            500.. if retryable => Self::Internal,
+            // Someone on the way gave up while the request was being executed, or what it depends on failed.
+            408 | 424 | 499 if retryable => Self::NoResponse,
+            500 if retryable => Self::Internal,
+            501.. if retryable => Self::Gateway,
             _ if retryable => Self::PolicyStatus,
             429 | 425 => Self::Final { may_have_executed: !rules.limiter_precedes_execution },
-            408 | 500.. => Self::Final { may_have_executed: true },
+            408 | 424 | 499 | 500.. | ..200 => Self::Final { may_have_executed: true },
             _ => Self::Final { may_have_executed: false },
         }
     }

@@ -132,7 +132,7 @@ impl Question<'_> {
     }
 
     fn class_allows_repeat(&self, unkeyed_write: bool) -> Result<(), StopReason> {
-        // The service says, by a header of its own, whether it stored the error under the key.
+        // The service says, by a header of its own, whether it stored the error under the key. A gateway cannot say so.
         let has_key = self.rules.key != KeyPlace::Absent;
         let stored = has_key && self.rules.kind == KeyKind::Signalled && !self.is_transient();
         match self.class {
@@ -150,9 +150,8 @@ impl Question<'_> {
             {
                 Err(StopReason::NotIdempotent)
             }
-            OutcomeClass::InProgress | OutcomeClass::Gateway | OutcomeClass::Internal if stored => {
-                Err(StopReason::Permanent)
-            }
+            OutcomeClass::InProgress if stored && self.rules.in_progress_needs_signal => Err(StopReason::Permanent),
+            OutcomeClass::Internal if stored => Err(StopReason::Permanent),
             _ => Ok(()),
         }
     }
@@ -169,6 +168,10 @@ impl Question<'_> {
             OutcomeClass::Internal => match self.rules.kind {
                 // One probe: if nothing was executed the same key succeeds; if the error was stored it comes back.
                 KeyKind::ReplayAll if self.rules.probe == Probe::Once && self.history.may_probe() => {
+                    Ok(KeyAction::Preserve)
+                }
+                // Another attempt may still be executing; the service says that the key is invalid once none is.
+                KeyKind::InvalidatedByError if !self.history.is_settled() && self.history.may_probe() => {
                     Ok(KeyAction::Preserve)
                 }
                 KeyKind::ReplayAll | KeyKind::InvalidatedByError => self.rotate(),

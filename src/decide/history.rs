@@ -19,8 +19,6 @@ pub struct History {
     pub(super) attempts: u32,
     /// Responses with status 429: the exponent of the throttled waits is counted apart.
     pub(super) throttled: u32,
-    /// Under any key.
-    pub(super) internal_errors: u32,
     pub(super) key: KeyHistory,
     /// A key was replaced although nothing had settled it.
     replaced_unsettled: bool,
@@ -29,7 +27,6 @@ pub struct History {
     rotated: bool,
     /// A redirect took the key to another origin, whose keys the description does not cover.
     pub(super) left_origin: bool,
-    pub(super) found_applied: bool,
 }
 
 /// What is known about the key now in use.
@@ -55,11 +52,10 @@ impl History {
         self.key.closed || (self.key.internal_errors >= 2 && !self.key.unanswered)
     }
 
-    /// Whether the write took effect, as far as the responses tell.
+    /// Whether the write took effect, as far as the responses tell: no error response proves that it did.
     pub fn applied(&self, effect: Effect) -> Applied {
         match effect {
             Effect::Read => Applied::No,
-            _ if self.found_applied => Applied::Yes,
             _ if self.is_in_doubt() => Applied::Unknown,
             _ => Applied::No,
         }

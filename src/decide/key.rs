@@ -20,7 +20,8 @@ pub enum KeyKind {
     ReplayAll,
     /// A header of the response says whether the same key will execute again.
     Signalled,
-    /// An internal error makes the key unusable.
+    /// An internal error makes the key unusable. If another attempt may still be executing, the same key is sent once more,
+    /// and only the service's word that it is invalid settles it.
     InvalidatedByError,
     /// The key is a lasting, unique attribute of what was created; a repeat finds it there.
     ResourceKey,
@@ -64,7 +65,8 @@ pub enum Meaning {
     InProgress,
     /// The key was used before with another request.
     PayloadMismatch,
-    /// What the write would create exists already.
+    /// What the write would create exists already. After an attempt that may have been executed this proves nothing: the
+    /// object may be somebody else's.
     AlreadyExists,
     /// The key became unusable after an internal error.
     KeyInvalidated,

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::{
     class::OutcomeClass,
     history::History,
-    key::{KeyKind, Meaning, Probe},
+    key::{KeyKind, Probe},
     outcome::{Outcome, Redirect, ResponseFacts},
     rules::Rules,
 };
@@ -16,7 +16,7 @@ impl History {
         self.attempts += 1;
         self.record_class(rules, class);
         if let Some(response) = outcome.response() {
-            self.record_response(rules, response);
+            self.record_response(response);
         }
     }
 
@@ -26,11 +26,10 @@ impl History {
             OutcomeClass::Throttled if !rules.limiter_precedes_execution => self.may_be_executing(),
             OutcomeClass::EarlierAttemptRunning => self.key.unanswered = true,
             OutcomeClass::Internal => {
-                self.internal_errors += 1;
                 self.key.internal_errors += 1;
                 self.key.doubt = true;
-                let stored = rules.probe == Probe::Never && !self.key.unanswered;
-                self.key.closed |= rules.kind == KeyKind::InvalidatedByError || stored;
+                let ends_the_key = rules.kind == KeyKind::InvalidatedByError || rules.probe == Probe::Never;
+                self.key.closed |= ends_the_key && !self.key.unanswered;
             }
             OutcomeClass::KeyInvalidated => self.key.closed = true,
             OutcomeClass::Final { may_have_executed } => self.key.doubt |= may_have_executed,
@@ -44,7 +43,7 @@ impl History {
         self.key.doubt = true;
     }
 
-    fn record_response(&mut self, rules: &Rules<'_>, response: &ResponseFacts) {
+    fn record_response(&mut self, response: &ResponseFacts) {
         self.left_origin |= response.redirect == Redirect::OtherOrigin;
         if response.redirect != Redirect::NotFollowed {
             // It is not the response to the request itself, which was sent and may have been executed.
@@ -54,16 +53,10 @@ impl History {
         if response.replayed {
             self.key.closed = true;
             // The stored result is a refusal, so what was executed under the key had no effect.
-            let refused = response.status.is_client_error() && response.status != StatusCode::REQUEST_TIMEOUT;
+            let refused = response.status.is_client_error() && !matches!(response.status.as_u16(), 408 | 424 | 499);
             if refused && response.meaning.is_none() {
                 self.key.doubt = false;
             }
-        }
-        // The first attempt passed the check for duplicates before it got its internal error, so the duplicate that a
-        // later one reports is its own. A gateway's error proves no such thing.
-        let is_duplicate = response.meaning == Some(Meaning::AlreadyExists);
-        if is_duplicate && rules.kind != KeyKind::ResourceKey && self.internal_errors > 0 {
-            self.found_applied = true;
         }
     }
 }

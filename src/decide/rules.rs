@@ -24,6 +24,9 @@ pub struct Rules<'a> {
     pub kind: KeyKind,
     /// Whether a 500 is followed by one attempt with the same key.
     pub probe: Probe,
+    /// Whether a conflict "in progress" is sent again only if the service calls it transient; for keys of the kind
+    /// [`Signalled`](KeyKind::Signalled).
+    pub in_progress_needs_signal: bool,
     /// How often and how long.
     pub policy: &'a ResolvedPolicy,
     /// The statuses that may be retried.
@@ -100,6 +103,7 @@ impl<'a> Rules<'a> {
             key,
             kind,
             probe: Probe::Once,
+            in_progress_needs_signal: false,
             policy,
             retryable: StatusSet::DEFAULT,
             costs: RetryCosts::default(),

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     Client,
     /// 429: too many requests; or the call waited in the queue of the concurrency limit until its deadline.
     RateLimited,
-    /// 5xx: the service, or something in front of it, failed.
+    /// 5xx: the service, or something in front of it, failed; or a status below 200 or above 599, which is handled alike.
     Server,
     /// There was no response.
     Transport,
@@ -78,7 +78,7 @@ impl ErrorKind {
             409 => Self::Conflict,
             422 => Self::Unprocessable,
             429 => Self::RateLimited,
-            500.. => Self::Server,
+            500.. | ..200 => Self::Server,
             _ => Self::Client,
         }
     }

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use crate::{
     call::plan::Plan,
     decide::{
-        class::OutcomeClass,
+        class::{OutcomeClass, is_error},
         decision::{Decision, Step, step},
         effect::Effect,
         history::History,
@@ -68,8 +68,7 @@ impl Service {
             meaning: meaning.filter(|meaning| plan.applies(*meaning, place)),
             ..ResponseFacts::new(status)
         };
-        let is_error = status.is_client_error() || status.is_server_error();
-        let (reached, step) = match is_error {
+        let (reached, step) = match is_error(status) {
             true => replay(&rules, &facts.into(), attempt.max(1)),
             false => (1, None),
         };

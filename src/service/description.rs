@@ -11,7 +11,7 @@ use crate::{
     limit::concurrency_limit::ConcurrencyLimit,
 };
 
-/// How a final 4xx or 5xx is surfaced.
+/// How the last error response of a call is surfaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -99,6 +99,9 @@ pub struct Idempotency {
     /// The header that says whether the same key may be sent again after an error.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub transient_header: Option<BooleanHeader>,
+    /// Whether a conflict "in progress" is sent again only if `transient_header` says so too; false unless set.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub in_progress_needs_signal: bool,
     /// The header that marks a stored response.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replay_header: Option<BooleanHeader>,
@@ -164,6 +167,7 @@ impl Idempotency {
             probe: None,
             responses: Vec::new(),
             transient_header: None,
+            in_progress_needs_signal: false,
             replay_header: None,
         }
     }
@@ -226,6 +230,13 @@ impl Idempotency {
     /// The header that says yes if the same key may be sent again after an error.
     pub fn transient_header(mut self, header: impl Into<BooleanHeader>) -> Self {
         self.transient_header = Some(header.into());
+        self
+    }
+
+    /// Sends a request again after a conflict "in progress" only if the [`transient_header`](Self::transient_header) says
+    /// so; for [`KeyKind::Signalled`] only. Otherwise such a conflict alone is reason enough.
+    pub const fn in_progress_needs_signal(mut self) -> Self {
+        self.in_progress_needs_signal = true;
         self
     }
 
@@ -314,6 +325,10 @@ impl Idempotency {
     fn check_kind(&self, errors: &mut FieldErrors) {
         if self.kind == KeyKind::Signalled && self.transient_header.is_none() {
             errors.add("idempotency.transient_header", "is missing: the kind `signalled` reads it after an error");
+        }
+        if self.in_progress_needs_signal && self.kind != KeyKind::Signalled {
+            let message = format!("does not apply to the kind `{}`, which has no signal", self.kind);
+            errors.add("idempotency.in_progress_needs_signal", message);
         }
         if self.probe.is_some() && self.kind != KeyKind::ReplayAll {
             let message = format!("does not apply to the kind `{}`, which stores no error", self.kind);

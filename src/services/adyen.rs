@@ -48,7 +48,8 @@ pub fn adyen() -> Service {
                 .retention(7 * DAY)
                 .response_matching(422, "704", Meaning::InProgress)
                 .response_matching(409, "704", Meaning::InProgress)
-                .transient_header("transient-error"),
+                .transient_header("transient-error")
+                .in_progress_needs_signal(),
         )
         .error_format(
             ErrorFormat::new()

@@ -18,7 +18,7 @@ use crate::{
 /// |---|---|
 /// | `Idempotency-Key` on POST, at most 200 characters; no expiry is stated | [idempotency keys] |
 /// | the key is an attribute of what was created, and lists can be filtered by it: [`KeyKind::ResourceKey`](crate::KeyKind::ResourceKey) | [idempotency keys] |
-/// | 409 `idempotency_key_already_used_error` with the `resource_id` of what is there | [idempotency keys] |
+/// | 409 `idempotency_key_already_used_error`: the key was used for another object; an identical repeat is answered with 200 | [idempotency keys] |
 /// | `Idempotent-Replayed: true` marks an answer that creates nothing | [idempotency keys] |
 /// | `x-should-retry` says whether to send the request again | its SDKs |
 ///
@@ -36,9 +36,9 @@ pub fn increase() -> Service {
     Service::builder("increase", "https://api.increase.com")
         .idempotency(
             Idempotency::header("Idempotency-Key", KeyKind::ResourceKey)
-                .methods([Method::POST])
+                .methods([Method::POST, Method::PATCH])
                 .max_length(200)
-                .response_matching(409, "idempotency_key_already_used_error", Meaning::AlreadyExists)
+                .response_matching(409, "idempotency_key_already_used_error", Meaning::PayloadMismatch)
                 .replay_header("idempotent-replayed"),
         )
         .retry_signal("x-should-retry")

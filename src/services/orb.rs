@@ -26,7 +26,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// |---|---|
 /// | `Idempotency-Key` on POST and PATCH, at most 64 characters; kept for 48 hours | [API reference] |
 /// | executed results are stored; the same key may be used after an error only if it says `Transient-Error: true`: [`KeyKind::Signalled`](crate::KeyKind::Signalled) | [API reference] |
-/// | 409: a request with the key is being executed, or had other parameters; the text is not told apart | [API reference] |
+/// | 409: a request with the key is being executed, or had other parameters; it is not stored, and safe to repeat | [API reference] |
 /// | `Idempotent-Replayed: true` marks a stored answer | [API reference] |
 /// | events carry keys of their own; a batch that fails with a 5xx is to be sent again as a whole | [API reference] |
 ///

@@ -28,6 +28,7 @@ pub struct Profile {
     pub keyed: Vec<String>,
     pub should_retry: Option<String>,
     pub transient: Option<String>,
+    pub in_progress: Option<String>,
     pub replay: Option<String>,
     pub retry_after_headers: Option<Vec<String>>,
     pub retryable: Option<String>,
@@ -177,6 +178,9 @@ fn idempotency(profile: &Profile) -> Idempotency {
     }
     if let Some(header) = &profile.transient {
         idempotency = idempotency.transient_header(header.clone());
+        if profile.in_progress.as_deref() != Some("retry") {
+            idempotency = idempotency.in_progress_needs_signal();
+        }
     }
     if let Some(header) = &profile.replay {
         idempotency = idempotency.replay_header(header.clone());

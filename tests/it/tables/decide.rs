@@ -65,6 +65,16 @@ fn final_rows() -> Vec<Row> {
         last(outcome(505), true),
         // Not in the set of retryable statuses.
         last(outcome(507), true),
+        last(outcome(520), true),
+        last(outcome(599), true),
+        // Nobody knows what became of the request.
+        last(outcome(424), true),
+        last(outcome(499), true),
+        // No final status of HTTP.
+        last(outcome(101), true),
+        last(outcome(199), true),
+        last(outcome(600), true),
+        last(outcome(999), true),
         // At the first attempt.
         last(outcome(409), false),
         last(meaning(422, Meaning::PayloadMismatch), false),
@@ -74,9 +84,7 @@ fn final_rows() -> Vec<Row> {
         last(Failure::RedirectLoop.into(), true),
         last(Failure::Middleware.into(), true),
     ];
-    for other in
-        [400, 401, 402, 403, 404, 405, 406, 410, 411, 412, 413, 414, 415, 418, 421, 422, 423, 424, 426, 431, 451, 499]
-    {
+    for other in [400, 401, 402, 403, 404, 405, 406, 410, 411, 412, 413, 414, 415, 418, 421, 422, 423, 426, 431, 451] {
         rows.push(last(outcome(other), false));
     }
     rows

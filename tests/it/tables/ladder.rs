@@ -3,7 +3,7 @@
 use reqwest_safe_retry::{
     Applied, Effect, Failure, KeyAction,
     KeyKind::{self, InvalidatedByError, ReplayAll, ReplaySuccess, ResourceKey, Signalled},
-    Meaning, Probe, Redirect, RetryPolicy, StopReason,
+    Meaning, Probe, Redirect, RetryPolicy, StatusSet, StopReason,
     decide::{Decision, History, KeyPlace, Moment, Outcome, Rules, step},
 };
 
@@ -87,6 +87,7 @@ fn ladder(
     let policy = RetryPolicy::new().max_attempts(6).resolve();
     let mut rules = Rules::new(effect, KeyPlace::Header, kind, &policy);
     rules.has_verifier = has_verifier;
+    rules.retryable = StatusSet::DEFAULT.with(506..=599);
     climb(&rules, script)
 }
 
@@ -122,14 +123,21 @@ const CLIMBS: &[Climb] = &[
     (ReplayAll, false, &[Lost, Replayed(409)], "=", PERMANENT, Applied::No),
     // Network ambiguity and gateways never rotate.
     (ReplayAll, true,  &[Lost, Lost, Status(502), Status(503), Status(504)], "=====", None, Applied::Unknown),
+    (ReplayAll, true,  &[Status(524), Status(524), Status(524)], "===", None, Applied::Unknown),
+    (ReplayAll, true,  &[Status(507), Status(511), Status(509), Status(530)], "====", None, Applied::Unknown),
+    (ReplayAll, true,  &[Status(599), Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
     // A header says whether the error was stored.
     (Signalled, true,  &[Transient(500), Transient(502), Status(500)], "==", PERMANENT, Applied::Unknown),
-    (Signalled, true,  &[Status(503)], "", PERMANENT, Applied::Unknown),
-    (Signalled, true,  &[Lost, Status(429), InProgress], "==", PERMANENT, Applied::Unknown),
-    // An internal error makes the key unusable, and settles it.
+    (Signalled, true,  &[Status(500)], "", PERMANENT, Applied::Unknown),
+    (Signalled, true,  &[Status(503), Status(524), Status(500)], "==", PERMANENT, Applied::Unknown),
+    (Signalled, true,  &[Lost, Status(429), InProgress], "===", None, Applied::Unknown),
+    // An internal error makes the key unusable, and settles it unless another attempt may still be executing.
     (InvalidatedByError, false, &[Status(500)], "", UNVERIFIED, Applied::Unknown),
     (InvalidatedByError, true,  &[Status(500)], "?", None, Applied::No),
-    (InvalidatedByError, true,  &[Lost, Status(500), Status(500)], "=?", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, true,  &[Status(500), Status(500)], "?", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, true,  &[Status(598), Status(598)], "==", None, Applied::Unknown),
+    (InvalidatedByError, true,  &[Lost, Status(500), Status(500)], "==", UNVERIFIED, Applied::Unknown),
+    (InvalidatedByError, true,  &[Lost, Status(500), KeyInvalidated], "==?", None, Applied::No),
     (InvalidatedByError, true,  &[Status(503), KeyInvalidated], "=?", None, Applied::No),
     (InvalidatedByError, false, &[Lost, KeyInvalidated], "=", UNVERIFIED, Applied::Unknown),
     (InvalidatedByError, false, &[KeyInvalidated], "", UNVERIFIED, Applied::No),
@@ -141,8 +149,9 @@ const CLIMBS: &[Climb] = &[
     // The key is an attribute of what was created: a duplicate says nothing new.
     (ResourceKey, true, &[Status(500), Status(500), Duplicate], "==", PERMANENT, Applied::Unknown),
     (ResourceKey, true, &[Duplicate], "", PERMANENT, Applied::No),
-    // A duplicate after an internal error of this call is its own; after anything else it may be somebody's.
-    (ReplayAll, false, &[Status(500), Duplicate], "=", PERMANENT, Applied::Yes),
+    // A duplicate may be this call's own, or somebody else's.
+    (ReplayAll, false, &[Status(500), Duplicate], "=", PERMANENT, Applied::Unknown),
+    (ReplayAll, false, &[Status(522), Duplicate], "=", PERMANENT, Applied::Unknown),
     (ReplayAll, false, &[Lost, Duplicate], "=", PERMANENT, Applied::Unknown),
     (ReplayAll, false, &[Status(504), Duplicate], "=", PERMANENT, Applied::Unknown),
     (ReplayAll, false, &[Status(429), Duplicate], "=", PERMANENT, Applied::No),

@@ -154,7 +154,7 @@ fn may_have_executed(outcome: &Outcome) -> bool {
         }
         Outcome::Response(response) => match response.meaning {
             Some(meaning) => meaning == Meaning::InProgress,
-            None => response.status.is_server_error() || response.status == StatusCode::REQUEST_TIMEOUT,
+            None => response.status.as_u16() >= 500 || matches!(response.status.as_u16(), 408 | 424 | 499),
         },
         _ => unreachable!(),
     }
@@ -166,7 +166,7 @@ fn is_stored_refusal(outcome: &Outcome) -> bool {
     response.replayed
         && response.meaning.is_none()
         && response.status.is_client_error()
-        && response.status != StatusCode::REQUEST_TIMEOUT
+        && !matches!(response.status.as_u16(), 408 | 424 | 499)
 }
 
 fn meaning_of(outcome: &Outcome) -> Option<Meaning> {

@@ -103,6 +103,7 @@ fn idempotency() -> BoxedStrategy<String> {
             ("probe", word(&["once", "never"]).boxed()),
             ("responses", list(table(rule, 2)).boxed()),
             ("transient_header", boolean_header().boxed()),
+            ("in_progress_needs_signal", boolean().boxed()),
             ("replay_header", boolean_header().boxed()),
         ],
         1,

@@ -51,6 +51,10 @@ const CONTRADICTING_KEYS: &[(&str, &str)] = &[
         "idempotency = { kind = 'invalidated_by_error', header = 'k', probe = 'once' }",
         "idempotency.probe: does not apply to the kind `invalidated_by_error`, which stores no error",
     ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', in_progress_needs_signal = true }",
+        "idempotency.in_progress_needs_signal: does not apply to the kind `replay_all`, which has no signal",
+    ),
 ];
 
 #[test]
