@@ -29,10 +29,12 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// RFC 9110, sections 9.2.1 and 9.2.2: safe methods read, idempotent ones may be repeated, all others write.
+    /// RFC 9110, sections 9.2.1 and 9.2.2: safe methods read, idempotent ones may be repeated, all others write. QUERY is
+    /// safe as well (draft-ietf-httpbis-safe-method-w-body).
     pub fn of_method(method: &Method) -> Self {
         match *method {
             Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE => Self::Read,
+            _ if method.as_str() == "QUERY" => Self::Read,
             Method::PUT | Method::DELETE => Self::Idempotent,
             _ => Self::Write,
         }
@@ -65,6 +67,8 @@ mod tests {
             (Method::GET, Effect::Read),
             (Method::HEAD, Effect::Read),
             (Method::OPTIONS, Effect::Read),
+            (Method::from_bytes(b"QUERY").unwrap(), Effect::Read),
+            (Method::from_bytes(b"query").unwrap(), Effect::Write),
             (Method::PUT, Effect::Idempotent),
             (Method::DELETE, Effect::Idempotent),
             (Method::POST, Effect::Write),

@@ -1,6 +1,6 @@
 //! The operations of a service, found by method and path.
 
-use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::HashSet};
 
 use http::Method;
 
@@ -10,14 +10,20 @@ use crate::decide::{
     policy::{ResolvedPolicy, RetryPolicy},
 };
 
-/// The routes of a service, found by path.
+/// The routes of a service, found by method and path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
-    /// Paths without a parameter, in the order of [`by_length`]: found at a fraction of what it takes to match a pattern.
-    fixed: Vec<(Cow<'static, str>, Vec<KnownRoute>)>,
-    patterns: matchit::Router<Vec<KnownRoute>>,
+    by_method: Vec<(Method, Paths)>,
     /// No route says more of a GET than its method does, so that none has to be found to send one.
     plain_gets: bool,
+}
+
+/// The routes of one method: another method's never hides one of them.
+#[derive(Clone, Debug, Default)]
+struct Paths {
+    /// Paths without a parameter, in the order of [`by_length`]: found at a fraction of what it takes to match a pattern.
+    fixed: Vec<KnownRoute>,
+    patterns: matchit::Router<KnownRoute>,
 }
 
 /// A route with its own policy, if it has one.
@@ -30,29 +36,32 @@ pub(crate) struct KnownRoute {
 impl Routes {
     /// Keeps every route that is valid. `service` is the policy that the routes' own ones change.
     pub(crate) fn new(routes: &[Route], service: &RetryPolicy, errors: &mut FieldErrors) -> Self {
-        let mut by_path = BTreeMap::<Cow<'static, str>, Vec<KnownRoute>>::new();
-        let mut seen = Vec::new();
+        let mut found = Self { plain_gets: routes.iter().all(says_no_more_than_get), ..Self::default() };
+        let mut seen = HashSet::new();
         for (index, route) in routes.iter().enumerate() {
             let path = format!("routes[{index}]");
             route.check(&path, errors);
-            if seen.contains(&(&route.method, &route.path)) {
-                errors.add(path.clone(), format!("{} {} is given twice", route.method, route.path));
+            if !seen.insert((&route.method, &route.path)) {
+                errors.add(path, format!("{} {} is given twice", route.method, route.path));
+                continue;
             }
-            seen.push((&route.method, &route.path));
             let known = KnownRoute { route: route.clone(), policy: resolve(route, service, &path, errors) };
-            by_path.entry(route.path.clone()).or_default().push(known);
-        }
-        let mut found = Self { plain_gets: routes.iter().all(says_no_more_than_get), ..Self::default() };
-        for (path, known) in by_path {
-            if !path.contains(['{', '}']) {
-                found.fixed.push((path, known));
-            } else if let Err(error) = found.patterns.insert(path.clone(), known) {
-                let index = routes.iter().position(|route| route.path == path).unwrap_or_default();
-                errors.add(format!("routes[{index}].path"), format!("{path}: {error}"));
+            if let Err(error) = found.of_method(&route.method).insert(known) {
+                errors.add(format!("{path}.path"), format!("{}: {error}", route.path));
             }
         }
-        found.fixed.sort_by(|(one, _), (other, _)| by_length(one, other));
+        for (_, paths) in &mut found.by_method {
+            paths.fixed.sort_by(|one, other| by_length(&one.route.path, &other.route.path));
+        }
         found
+    }
+
+    fn of_method(&mut self, method: &Method) -> &mut Paths {
+        let position = self.by_method.iter().position(|(known, _)| known == method).unwrap_or_else(|| {
+            self.by_method.push((method.clone(), Paths::default()));
+            self.by_method.len() - 1
+        });
+        &mut self.by_method[position].1
     }
 
     /// Whether the effect and the policy of such a request need no route.
@@ -62,11 +71,26 @@ impl Routes {
 
     /// The documented operation, if `method` and `path` are one.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<&KnownRoute> {
-        let same_path = match self.fixed.binary_search_by(|(known, _)| by_length(known, path)) {
-            Ok(found) => &self.fixed[found].1,
-            Err(_) => self.patterns.at(path).ok()?.value,
-        };
-        same_path.iter().find(|known| known.route.method == method)
+        self.by_method.iter().find(|(known, _)| known == method)?.1.find(path)
+    }
+}
+
+impl Paths {
+    fn insert(&mut self, known: KnownRoute) -> Result<(), matchit::InsertError> {
+        if known.route.path.contains(['{', '}']) {
+            return self.patterns.insert(known.route.path.clone(), known);
+        }
+        self.fixed.push(known);
+        Ok(())
+    }
+
+    fn find(&self, path: &str) -> Option<&KnownRoute> {
+        if let Ok(found) = self.fixed.binary_search_by(|known| by_length(&known.route.path, path)) {
+            return Some(&self.fixed[found]);
+        }
+        let found = self.patterns.at(path).ok()?;
+        // An empty segment is no parameter: what a service makes of it is unknown.
+        found.params.iter().all(|(_, value)| !value.is_empty()).then_some(found.value)
     }
 }
 
@@ -104,19 +128,21 @@ mod tests {
             Route::new(Method::POST, "/customers/{id}", Effect::Idempotent),
             Route::new(Method::POST, "/customers/search", Effect::Read),
             Route::new(Method::DELETE, "/customers/{id}/{{x}}", Effect::Write),
+            Route::new(Method::PUT, "/counters/{name}", Effect::Write),
+            Route::new(Method::POST, "/counters/reset", Effect::Read),
+            Route::new(Method::POST, "/tenants/{id}/search", Effect::Read),
         ]);
         assert_eq!(errors, "");
         let effect = |method, path| routes.find(&method, path).map(|route| route.route.effect);
         assert_eq!(effect(Method::POST, "/customers"), Some(Effect::Write));
         assert_eq!(effect(Method::POST, "/customers/c-1"), Some(Effect::Idempotent));
         assert_eq!(effect(Method::POST, "/customers/search"), Some(Effect::Read));
-        assert_eq!(
-            effect(Method::GET, "/customers/search"),
-            None,
-            "what is fixed counts before what has a placeholder"
-        );
+        assert_eq!(effect(Method::GET, "/customers/search"), Some(Effect::Read), "the other method's does not hide it");
         assert_eq!(effect(Method::DELETE, "/customers/c-1/{x}"), Some(Effect::Write));
-        for unknown in ["/customers/", "//customers", "/customers/c-1/x", "", "/Customers"] {
+        assert_eq!(effect(Method::PUT, "/counters/reset"), Some(Effect::Write));
+        assert_eq!(effect(Method::POST, "/tenants/t-1/search"), Some(Effect::Read));
+        let empty_segments = ["/tenants//search", "/customers/", "//customers"];
+        for unknown in empty_segments.into_iter().chain(["/customers/c-1/x", "", "/Customers"]) {
             assert_eq!(effect(Method::POST, unknown), None, "{unknown:?}");
         }
         assert_eq!(effect(Method::DELETE, "/customers"), None);
