@@ -11,10 +11,14 @@ use super::{
 };
 use crate::{
     attempts::Attempts,
-    decide::{effect::Effect, history::History, key::KeyAction, outcome::Redirect, rules::Rules},
+    decide::{effect::Effect, history::History, key::KeyAction, outcome::Redirect, rules::Rules, stop::Applied},
     key::IdempotencyKey,
     limit::{budget::Withdrawal, limiters::Permits},
-    telemetry::{instruments::Labels, recorder::Recorder, spans::Span},
+    telemetry::{
+        instruments::Labels,
+        recorder::Recorder,
+        spans::{LostWrite, Span},
+    },
     time::{Clock, Instant},
     wire::{json, redirect},
 };
@@ -131,5 +135,26 @@ impl<'a> Call<'a> {
         let is_given = |pointer| json::member(self.request.body()?, pointer).map(|member| member.is_given());
         let deduplicated = self.plan.deduplicated_by().and_then(is_given).unwrap_or(false);
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.recorder.has_ended() {
+            self.recorder.cancelled(self.lost_write());
+        }
+    }
+}
+
+impl Call<'_> {
+    /// What is lost if the call is dropped now; `None` if nothing was, or could have been, executed.
+    fn lost_write(&self) -> Option<LostWrite<'_>> {
+        let effect = self.plan.effect;
+        let in_doubt = self.history.applied(effect) == Applied::Unknown;
+        if effect == Effect::Read || !(in_doubt || self.recorder.is_in_flight()) {
+            return None;
+        }
+        let (method, url) = (self.request.method(), self.request.url());
+        Some(LostWrite { method, template: self.plan.service.template(method, url), key: self.current_key() })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     instruments::{self, Labels, Levels, Metric, Sink},
     names,
-    spans::{self, Span, Target, Template},
+    spans::{self, LostWrite, Span, Target, Template},
 };
 use crate::{
     attempts::{Attempts, VerdictKind},
@@ -31,11 +31,12 @@ pub(crate) struct Recorder<'a> {
     /// The class of the last attempt.
     reason: &'static str,
     ended: bool,
+    in_flight: bool,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(labels: Labels<'a>, call: Option<Span>) -> Self {
-        Self { labels, call, attempt: None, queued: None, reason: "", ended: false }
+        Self { labels, call, attempt: None, queued: None, reason: "", ended: false, in_flight: false }
     }
 
     /// The current attempt has a permit, and has waited for it as long.
@@ -51,6 +52,7 @@ impl<'a> Recorder<'a> {
         generation: u32,
         key: impl FnOnce() -> Option<IdempotencyKey>,
     ) -> Option<&Span> {
+        self.in_flight = true;
         self.attempt = spans::if_traced(|| spans::attempt(target, before, generation, key));
         self.attempt.as_ref()
     }
@@ -62,6 +64,7 @@ impl<'a> Recorder<'a> {
         duration: Duration,
         levels: impl FnOnce() -> Levels,
     ) {
+        self.in_flight = false;
         if let Some(attempt) = self.attempt.take() {
             spans::decided(&attempt, outcome, step);
         }
@@ -148,8 +151,20 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// The call was dropped before it ended.
-    fn cancelled(&self) {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether an attempt was sent and not yet decided about.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    /// The call was dropped before it ended; what is lost, if its write may have been applied.
+    pub(crate) fn cancelled(&self, lost: Option<LostWrite<'_>>) {
+        if let Some(lost) = lost {
+            spans::lost(self.call.as_ref(), self.labels.service, lost);
+        }
         if let Some(call) = &self.call {
             spans::cancelled(call);
         }
@@ -173,13 +188,5 @@ fn record_attempt(sink: &Sink<'_>, class: &'static str, replayed: bool, duration
     sink.time(Metric::AttemptDuration, label, duration);
     if replayed {
         sink.count(Metric::Replays, None);
-    }
-}
-
-impl Drop for Recorder<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.cancelled();
-        }
     }
 }

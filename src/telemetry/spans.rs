@@ -239,6 +239,28 @@ pub(super) fn failed(call: Option<&Span>, error: &Error) {
     call.record("safe_retry.applied", error.applied().as_str());
 }
 
+/// A write that was dropped while it may have been executed.
+pub(crate) struct LostWrite<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) template: Option<Template<'a>>,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+pub(super) fn lost(call: Option<&Span>, service: &str, write: LostWrite<'_>) {
+    in_scope(call, || {
+        warn!(
+            target: target!(),
+            {
+                safe_retry.service = service,
+                http.request.method = names::method(write.method).0,
+                url.template = write.template.map(display),
+                safe_retry.key_digest = write.key.map(|key| display(key.digest()))
+            },
+            "call dropped in doubt: its write may have been applied"
+        );
+    });
+}
+
 pub(super) fn cancelled(call: &Span) {
     call.record("safe_retry.outcome", "cancelled");
 }
