@@ -1,12 +1,12 @@
 //! What an error shows: nothing that is secret.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io};
 
 use super::{
     error::{Error, Inner, Node},
     kind::ErrorKind,
 };
-use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey};
+use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey, wire::causes::causes};
 
 /// Text from outside, on one line, short, and without the key should the service repeat it.
 struct Quoted<'a> {
@@ -48,16 +48,41 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    fn connection_failure(&self) -> Option<io::ErrorKind> {
+        let source = self.details().source.as_deref()?;
+        let mut kinds = causes(source).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        kinds.find(|kind| OF_CONNECTIONS.contains(kind))
+    }
+
     fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind(), self.status(), self.attempts().iter().last().map(Attempt::outcome)) {
-            (kind @ (ErrorKind::InvalidKey | ErrorKind::InvalidPolicy), ..) => write!(f, "{kind}, nothing was sent"),
+            (kind @ (ErrorKind::InvalidKey | ErrorKind::InvalidPolicy), ..) => {
+                write!(f, "{kind}, nothing was sent")?;
+                self.details().source.iter().try_for_each(|cause| write!(f, ": {cause}"))
+            }
             (_, Some(status), _) => write!(f, "{status}"),
             (_, None, Some(_)) if self.is_timeout() => f.write_str("timed out"),
-            (_, None, Some(outcome)) => write!(f, "{outcome}"),
+            (_, None, Some(outcome)) => match self.connection_failure() {
+                Some(cause) => write!(f, "{cause}"),
+                None => write!(f, "{outcome}"),
+            },
             (_, None, None) => f.write_str("not sent"),
         }
     }
 }
+
+/// What the operating system may say of a connection. Its words are fixed: nothing of a request is in them.
+const OF_CONNECTIONS: [io::ErrorKind; 9] = [
+    io::ErrorKind::AddrNotAvailable,
+    io::ErrorKind::BrokenPipe,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::NetworkDown,
+    io::ErrorKind::NetworkUnreachable,
+    io::ErrorKind::UnexpectedEof,
+];
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -70,7 +70,7 @@ impl Error {
         &self.0.0
     }
 
-    fn details(&self) -> &ErrorDetails {
+    pub(super) fn details(&self) -> &ErrorDetails {
         &self.inner().details
     }
 

@@ -4,11 +4,14 @@ use std::error::Error as StdError;
 
 use anyhow::Context;
 use http::StatusCode;
-use reqwest_safe_retry::{Applied, AttemptOutcome, Error, ErrorKind, Service, StopReason};
+use reqwest_safe_retry::{Applied, AttemptOutcome, Error, ErrorKind, IdempotencyKey, RetryPolicy, Service, StopReason};
 use serde::Deserialize;
 
-use super::{CONTRACTS, LIST, facts, failure, outer_error};
-use crate::support::transport::{Transport, reply, status};
+use super::{CONTRACTS, LIST, facts, failure, metronome, outer_error};
+use crate::support::{
+    faults::{self, Fault},
+    transport::{Reply, Transport, reply, status},
+};
 
 #[tokio::test(start_paused = true)]
 async fn every_status_has_its_kind() {
@@ -214,6 +217,24 @@ async fn transport_source_hides_its_url() {
             error.attempts().iter().next().unwrap().outcome(),
             &AttemptOutcome::Failure(reqwest_safe_retry::Failure::InvalidRequest)
         );
+    });
+}
+
+#[tokio::test]
+async fn message_names_the_cause() {
+    let refused = faults::provoke(Fault::ConnectRefused).await;
+    let transport = Transport::new([Reply::Failure(refused.into())]);
+    failure!(transport.client(metronome(RetryPolicy::new().max_attempts(1))).post(CONTRACTS), |error| {
+        let expected = "metronome: POST /v1/contracts/create: connection refused (1 attempt, ";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    });
+    let client = Transport::new([]).client(Service::metronome());
+    let key = IdempotencyKey::new("c4n4ry\u{7}");
+    failure!(client.post(CONTRACTS).with_extension(key), |error| {
+        let expected =
+            "invalid idempotency key, nothing was sent: the idempotency key has a character that is not visible ASCII";
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!format!("{error} {error:?}").contains("c4n4ry"));
     });
 }
 
