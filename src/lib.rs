@@ -72,6 +72,7 @@ mod service;
 pub mod services;
 pub mod telemetry;
 mod time;
+mod unknown_hosts;
 mod verify;
 mod wire;
 

@@ -1,7 +1,7 @@
 //! The layer and its retry loop: the only code that knows that there are several attempts.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     ops::ControlFlow::{Break, Continue},
     pin::Pin,
     sync::Arc,
@@ -21,6 +21,7 @@ use crate::{
     service::{config_error::ConfigError, registry::Registry, service::Service},
     telemetry::spans::{self, Target},
     time::{self, Clock, SystemClock},
+    unknown_hosts::UnknownHosts,
 };
 
 /// The layer: a [`Middleware`] that carries calls to the services it knows to a response or a typed error.
@@ -33,7 +34,8 @@ use crate::{
 /// # Ok::<_, reqwest::Error>(())
 /// ```
 ///
-/// Requests to other hosts pass through as they are. Put the layer outside (before) authentication, signing and tracing, so
+/// Requests to other hosts pass through as they are, unless they are
+/// [refused](Self::refuse_unknown_hosts). Put the layer outside (before) authentication, signing and tracing, so
 /// that each attempt is authenticated, signed and traced; and do not combine it with another layer that retries. If a
 /// request passes through two of these layers that both know its service, the outer one carries it and the inner one
 /// passes it through.
@@ -45,6 +47,7 @@ pub struct SafeRetry {
     clock: Arc<dyn Clock>,
     redirects: Redirects,
     spare_marks: Arc<SpareMarks>,
+    unknown_hosts: UnknownHosts,
 }
 
 impl SafeRetry {
@@ -69,7 +72,8 @@ impl SafeRetry {
     pub fn try_new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
         let services = Registry::new(services)?;
         let (clock, spare_marks) = (Arc::new(SystemClock), Arc::default());
-        Ok(Self { services, clock, redirects: Redirects::MayBeFollowed, spare_marks })
+        let unknown_hosts = UnknownHosts::default();
+        Ok(Self { services, clock, redirects: Redirects::MayBeFollowed, spare_marks, unknown_hosts })
     }
 
     /// The services of the layer, in the order in which they were given.
@@ -82,6 +86,32 @@ impl SafeRetry {
     /// ```
     pub fn services(&self) -> &[Service] {
         self.services.services()
+    }
+
+    /// Refuses a request that no service covers with [`ErrorKind::UnknownHost`](crate::ErrorKind::UnknownHost): for clients
+    /// that talk to the services of this layer only, where another address is a mistake.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Error, ErrorKind, SafeRetry, Service};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = SafeRetry::new([Service::metronome()]).refuse_unknown_hosts();
+    /// let client = layer.client(reqwest::Client::builder())?;
+    /// let error = client.post("https://api.metronom.com/v1/ingest").send().await.unwrap_err();
+    /// let error = Error::find(&error).expect("the layer's error");
+    /// assert_eq!(error.kind(), ErrorKind::UnknownHost);
+    /// assert_eq!(error.attempts().count(), 0, "nothing was sent");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+    /// ```
+    ///
+    /// Without it such a request passes through, without a key and without retries, and the first one to each host is
+    /// reported by an event at INFO.
+    #[must_use]
+    pub fn refuse_unknown_hosts(mut self) -> Self {
+        self.unknown_hosts = UnknownHosts::Refused;
+        self
     }
 
     /// Takes wall clock and jitter from here; for tests.
@@ -134,7 +164,10 @@ impl Middleware for SafeRetry {
         Self: 'call,
     {
         let Some((service, path)) = self.services.find(request.url()) else {
-            return next.run(request, extensions);
+            return match self.unknown_hosts.check(&request) {
+                Ok(()) => next.run(request, extensions),
+                Err(refused) => Box::pin(ready(Err(reqwest_middleware::Error::middleware(refused)))),
+            };
         };
         if carried::is_carried(extensions) {
             return next.run(request, extensions);

@@ -56,7 +56,7 @@ impl Error {
 
     fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind(), self.status(), self.attempts().iter().last().map(Attempt::outcome)) {
-            (kind @ (ErrorKind::InvalidKey | ErrorKind::InvalidPolicy), ..) => {
+            (kind @ (ErrorKind::InvalidKey | ErrorKind::InvalidPolicy | ErrorKind::UnknownHost), ..) => {
                 write!(f, "{kind}, nothing was sent")?;
                 self.details().source.iter().try_for_each(|cause| write!(f, ": {cause}"))
             }

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     InvalidKey,
     /// The retry policy of the request contradicts itself or the service; nothing was sent.
     InvalidPolicy,
+    /// No service of the layer covers the request's URL, and the layer refuses such requests; nothing was sent.
+    UnknownHost,
 }
 
 impl ErrorKind {
@@ -103,6 +105,7 @@ impl fmt::Display for ErrorKind {
             Self::AlreadyExists => "already exists",
             Self::InvalidKey => "invalid idempotency key",
             Self::InvalidPolicy => "invalid retry policy",
+            Self::UnknownHost => "no service covers this URL",
         })
     }
 }

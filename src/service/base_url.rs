@@ -35,7 +35,7 @@ impl BaseUrl {
     }
 
     pub(crate) fn host(&self) -> &str {
-        self.url.host_str().unwrap_or_default()
+        host_of(&self.url).unwrap_or_default()
     }
 
     /// What the paths of all requests begin with.
@@ -44,7 +44,13 @@ impl BaseUrl {
     }
 
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        self.prefix == other.prefix
+        self.is_same_origin(&other.url) && self.path == other.path
+    }
+
+    fn is_same_origin(&self, url: &Url) -> bool {
+        host_of(url) == host_of(&self.url)
+            && url.port_or_known_default() == self.url.port_or_known_default()
+            && url.scheme() == self.url.scheme()
     }
 
     /// The part of a path after the base URL, if the URL is below it.
@@ -53,15 +59,18 @@ impl BaseUrl {
         if url.as_str().starts_with(&*self.prefix) {
             return url.path().get(self.path.len()..);
         }
-        let same_origin = url.host_str() == self.url.host_str()
-            && url.port_or_known_default() == self.url.port_or_known_default()
-            && url.scheme() == self.url.scheme();
-        if !same_origin {
+        if !self.is_same_origin(url) {
             return None;
         }
         let rest = url.path().strip_prefix(&*self.path)?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
+}
+
+/// A dot at the end makes a name absolute; it is the same host.
+pub(crate) fn host_of(url: &Url) -> Option<&str> {
+    let host = url.host_str()?;
+    Some(host.strip_suffix('.').unwrap_or(host))
 }
 
 fn check(url: &Url, errors: &mut FieldErrors) {

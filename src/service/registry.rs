@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 use reqwest::Url;
 
 use super::{
+    base_url::host_of,
     config_error::{ConfigError, FieldErrors},
     service::Service,
 };
@@ -39,7 +40,7 @@ impl Registry {
 
     /// The service of a URL, and the part of its path after the service's own.
     pub(crate) fn find<'u>(&self, url: &'u Url) -> Option<(&Service, &'u str)> {
-        let host = url.host_str()?;
+        let host = host_of(url)?;
         let found = self.by_host.binary_search_by(|(known, _)| (**known).cmp(host)).ok()?;
         self.by_host[found].1.iter().find_map(|position| {
             let service = &self.services[*position];

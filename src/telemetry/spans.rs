@@ -71,6 +71,13 @@ pub(crate) fn if_traced(span: impl FnOnce() -> Option<Span>) -> Option<Span> {
     if LevelFilter::current() == LevelFilter::OFF { None } else { span() }
 }
 
+/// Runs only if a subscriber takes events at INFO.
+pub(crate) fn if_info_enabled(work: impl FnOnce()) {
+    if tracing::enabled!(target: target!(), tracing::Level::INFO) {
+        work();
+    }
+}
+
 fn if_enabled(span: Span) -> Option<Span> {
     (!span.is_disabled()).then_some(span)
 }
@@ -190,6 +197,14 @@ pub(super) fn verified(call: Option<&Span>, verdict: VerdictKind) {
         call.record("safe_retry.verdict", verdict.as_str());
     }
     in_scope(call, || debug!(target: target!(), { safe_retry.verdict = verdict.as_str() }, "verifier asked"));
+}
+
+pub(crate) fn unknown_host(host: &str) {
+    info!(
+        target: target!(),
+        { server.address = host },
+        "no service covers this request: it passes through without a key and without retries"
+    );
 }
 
 pub(super) fn redirected(service: &str) {

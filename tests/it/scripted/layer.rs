@@ -6,12 +6,15 @@ use http::{Extensions, Method};
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_safe_retry::{
-    Attempts, Effect, Idempotency, IdempotencyKey, KeyKind, RetryPolicy, SafeRetry, Service, StopReason,
+    Applied, Attempts, Effect, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RetryPolicy, SafeRetry, Service,
+    StopReason,
 };
+use tracing::Level;
 
-use super::{CONTRACTS, LEDGER, failure, metronome};
+use super::{CONTRACTS, LEDGER, facts, failure, metronome};
 use crate::support::{
     alloc::peak_of,
+    collector::Collector,
     transport::{Transport, reply, status, unused},
 };
 
@@ -35,6 +38,49 @@ async fn unknown_hosts_pass_through() {
         assert_eq!(response.text().await.unwrap(), "untouched");
         assert_eq!(transport.keys(), [None], "{url}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_request_to_each_unknown_host_is_reported() {
+    let collector = Collector::of("reqwest_safe_retry");
+    let transport = Transport::new((0..107).map(|_| status(200)));
+    let client = transport.client(Service::metronome());
+    for url in ["https://one.example/a?c4n4ry", "https://one.example/c4n4ry", "https://two.example/", CONTRACTS] {
+        client.post(url).send().await.unwrap();
+    }
+    let reported = || collector.events().into_iter().filter(|event| event.level == Level::INFO).collect::<Vec<_>>();
+    let hosts: Vec<_> = reported().iter().map(|event| event.get("server.address").unwrap().to_owned()).collect();
+    assert_eq!(hosts, ["one.example", "two.example"]);
+    assert!(!collector.text().contains("c4n4ry"));
+    for number in 0..103 {
+        client.get(format!("https://{number}.example/")).send().await.unwrap();
+    }
+    assert_eq!(reported().len(), 100, "no more are kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_hosts_can_be_refused() {
+    let transport = Transport::new([status(200)]);
+    let client = transport.layered(SafeRetry::new([Service::metronome()]).refuse_unknown_hosts());
+    failure!(client.post("https://example.com/v1/x?c4n4ry"), |error| {
+        assert_eq!(facts(error), (ErrorKind::UnknownHost, StopReason::Permanent, Applied::No));
+        let expected = "example.com: POST /v1/x: no service covers this URL, nothing was sent (0 attempts, 0 ms); \
+                        another attempt would not help; it was not applied";
+        assert_eq!(error.to_string(), expected);
+    });
+    assert_eq!(transport.sent().len(), 0);
+    client.post(CONTRACTS).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn dot_at_the_end_is_the_same_host() {
+    let transport = Transport::new([status(503), status(200)]);
+    let client = transport.client(Service::metronome());
+    client.post("https://api.metronome.com./v1/contracts/create").send().await.unwrap();
+    assert!(transport.keys()[0].is_some() && transport.keys()[0] == transport.keys()[1]);
+    let dotted = service("dotted", "https://api.example.com./v1");
+    assert!(SafeRetry::try_new([dotted.clone(), service("other", "https://api.example.com/v1")]).is_err());
+    Transport::new([status(200)]).client(dotted).get("https://api.example.com/v1/x").send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

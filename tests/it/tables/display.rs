@@ -32,6 +32,7 @@ fn error_kinds_are_shown() {
         (ErrorKind::AlreadyExists, "already exists"),
         (ErrorKind::InvalidKey, "invalid idempotency key"),
         (ErrorKind::InvalidPolicy, "invalid retry policy"),
+        (ErrorKind::UnknownHost, "no service covers this URL"),
     ]);
 }
 

@@ -1,0 +1,78 @@
+//! Requests to hosts that no service covers.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use reqwest::Request;
+
+use crate::{
+    attempts::Attempts,
+    decide::{
+        effect::Effect,
+        stop::{Applied, StopReason},
+    },
+    error::{
+        details::ErrorDetails,
+        error::{Error, Inner},
+        kind::ErrorKind,
+    },
+    telemetry::spans,
+};
+
+/// What becomes of requests to hosts that no service covers.
+#[derive(Clone, Debug)]
+pub(crate) enum UnknownHosts {
+    /// They pass through; each host is reported once.
+    PassThrough(Arc<Mutex<HashSet<String>>>),
+    Refused,
+}
+
+/// However many hosts a client talks to, no more are kept and reported.
+const MOST_REPORTED: usize = 100;
+
+impl Default for UnknownHosts {
+    fn default() -> Self {
+        Self::PassThrough(Arc::default())
+    }
+}
+
+impl UnknownHosts {
+    /// The error of a request that is refused.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), Error> {
+        match self {
+            Self::PassThrough(reported) => {
+                spans::if_info_enabled(|| report(request, reported));
+                Ok(())
+            }
+            Self::Refused => Err(refusal(request)),
+        }
+    }
+}
+
+fn report(request: &Request, reported: &Mutex<HashSet<String>>) {
+    let Some(host) = request.url().host_str() else { return };
+    // No panic leaves the set half-changed.
+    let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
+    if reported.len() < MOST_REPORTED && reported.insert(host.to_owned()) {
+        drop(reported);
+        spans::unknown_host(host);
+    }
+}
+
+fn refusal(request: &Request) -> Error {
+    let url = request.url();
+    Error::new(Inner {
+        service: url.host_str().unwrap_or("no host").to_owned().into(),
+        method: request.method().clone(),
+        path: url.path().to_owned(),
+        effect: Effect::of_method(request.method()),
+        kind: ErrorKind::UnknownHost,
+        stop: StopReason::Permanent,
+        applied: Applied::No,
+        key: None,
+        attempts: Attempts::default(),
+        details: ErrorDetails::default(),
+    })
+}
