@@ -46,7 +46,8 @@ fn of_request(error: &reqwest::Error) -> Failure {
     if error.is_status() {
         return Failure::Middleware;
     }
-    if causes(error).any(is_own_body) {
+    // A body, or something to decode, comes after a response head: the request was executed, whatever ended the stream.
+    if error.is_body() || error.is_decode() || causes(error).any(is_own_body) {
         return Failure::Ambiguous;
     }
     if error.is_connect() {

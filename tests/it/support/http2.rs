@@ -82,6 +82,13 @@ impl Http2 {
         self.frame(HEADERS, END_STREAM | END_HEADERS, stream, &[STATUS_200]).await;
     }
 
+    /// Answers 200 and a part of a body.
+    pub(crate) async fn answer_in_part(&mut self, stream: u32) {
+        const STATUS_200: u8 = 0x88;
+        self.frame(HEADERS, END_HEADERS, stream, &[STATUS_200]).await;
+        self.frame(DATA, 0, stream, b"part").await;
+    }
+
     pub(crate) async fn reset_stream(&mut self, stream: u32, code: u32) {
         self.frame(RST_STREAM, 0, stream, &code.to_be_bytes()).await;
     }

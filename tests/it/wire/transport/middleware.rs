@@ -9,7 +9,8 @@ use super::{RETURNED_BY_HTTP2, failure};
 use crate::{
     support::{
         faults::{Fault, provoke},
-        servers::{Server, client},
+        http2::{Http2, code},
+        servers::{Peer, Server, client, client_builder},
     },
     wire::typed,
 };
@@ -67,6 +68,59 @@ impl Middleware for StatusAsError {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         Ok(next.run(request, extensions).await?.error_for_status()?)
+    }
+}
+
+/// Reads the body of a response, and names the request's URL in the error.
+struct ReadsBody;
+
+#[async_trait::async_trait]
+impl Middleware for ReadsBody {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let url = request.url().clone();
+        let response = next.run(request, extensions).await?;
+        response.bytes().await.map_err(|error| error.with_url(url.clone()))?;
+        unreachable!("the body has no end")
+    }
+}
+
+/// Refuses the stream although it has begun to answer.
+async fn refuses_in_the_body(peer: Peer) {
+    let Some(mut peer) = Http2::of(peer).await else { return };
+    while let Some(stream) = peer.request().await {
+        peer.answer_in_part(stream).await;
+        peer.reset_stream(stream, code::REFUSED_STREAM).await;
+    }
+}
+
+/// Takes the stream back although it has begun to answer.
+async fn goes_away_in_the_body(peer: Peer) {
+    let Some(mut peer) = Http2::of(peer).await else { return };
+    if let Some(stream) = peer.request().await {
+        peer.answer_in_part(stream).await;
+        peer.go_away(0, code::NO_ERROR).await;
+        peer.reset();
+    }
+}
+
+/// After a response head nothing proves that the request was not executed.
+#[tokio::test]
+async fn refusal_after_a_response_head_is_ambiguous() {
+    for server in [Server::tcp(refuses_in_the_body), Server::tcp(goes_away_in_the_body)] {
+        let service = Service::builder("wire", server.base_url()).build().unwrap();
+        let http = client_builder().http2_prior_knowledge().retry(reqwest::retry::never()).build().unwrap();
+        let client = ClientBuilder::new(http).with(SafeRetry::new([service])).with(ReadsBody).build();
+        let error = typed(client.post(server.url("/")).send().await.unwrap_err());
+        assert_eq!(
+            (failure(&error), error.stop(), error.applied()),
+            (Failure::Ambiguous, StopReason::NotIdempotent, Applied::Unknown),
+        );
+        assert_eq!(server.requests(), 1);
     }
 }
 
