@@ -152,6 +152,9 @@ mod tests {
             (r#"{"title":7,"detail":["x"]}"#, some("7"), None, None),
             (r#"{"message":null,"code":704}"#, None, some("704"), None),
             (r#"{"message":{"deep":1}}"#, None, None, None),
+            // What is empty hides nothing.
+            (r#"{"message":"","detail":"d","code":"","error":{"code":"c"}}"#, some("d"), some("c"), None),
+            (r#"{"message":"","code":""}"#, None, None, None),
             ("null", None, None, None),
             ("<html>", None, None, None),
             ("", None, None, None),

@@ -65,9 +65,9 @@ pub(crate) struct Members(Found);
 type Found = SmallVec<[Option<Member>; 12]>;
 
 impl Members {
-    /// The first text or number at the pointers of these places, taken out.
+    /// The first text that is not empty, or number, at the pointers of these places, taken out.
     pub(crate) fn take_text(&mut self, places: Range<usize>) -> Option<String> {
-        self.0.get_mut(places)?.iter_mut().find_map(|member| member.take()?.into_text())
+        self.0.get_mut(places)?.iter_mut().find_map(|member| member.take().filter(Member::is_given)?.into_text())
     }
 }
 
