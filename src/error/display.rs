@@ -22,10 +22,16 @@ impl fmt::Display for Quoted<'_> {
             None => Cow::Borrowed(self.text),
         };
         for char in text.chars().take(MOST) {
-            if char.is_control() { f.write_str(" ")? } else { write!(f, "{char}")? }
+            write!(f, "{}", if breaks_the_line(char) { ' ' } else { char })?;
         }
         if text.chars().nth(MOST).is_some() { f.write_str("...") } else { Ok(()) }
     }
+}
+
+/// Whether it would start another line, or turn the direction of the text after it.
+fn breaks_the_line(char: char) -> bool {
+    let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') || turns
 }
 
 impl fmt::Display for Error {

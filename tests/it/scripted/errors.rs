@@ -243,13 +243,13 @@ async fn message_says_what_happened_and_what_to_do() {
     let transport = Transport::new([
         reply(504, &[], r#"{"message":"Endpoint request timed out"}"#),
         reply(500, &[], "{\"code\":\"Internal\",\"message\":\"two\\nlines\"}"),
-        reply(500, &[], "{\"code\":\"Internal\",\"message\":\"two\\nlines\"}"),
+        reply(500, &[], "{\"code\":\"Inter\\u2028nal\",\"message\":\"two\\nlines\\u2029or\\u202emore\"}"),
     ]);
     let url = format!("{CONTRACTS}?secret=1");
     failure!(transport.client(Service::metronome()).post(url), |error| {
         assert_eq!(
             error.to_string(),
-            "metronome: POST /v1/contracts/create: 500 Internal Server Error [Internal] \"two lines\" (3 attempts, \
+            "metronome: POST /v1/contracts/create: 500 Internal Server Error [Inter nal] \"two lines or more\" (3 attempts, \
              1500 ms); all attempts are used up; it may have been applied: check before sending it again"
         );
     });
