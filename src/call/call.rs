@@ -136,17 +136,7 @@ impl<'a> Call<'a> {
         let deduplicated = self.plan.deduplicated_by().and_then(is_given).unwrap_or(false);
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }
     }
-}
 
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        if !self.recorder.has_ended() {
-            self.recorder.cancelled(self.lost_write());
-        }
-    }
-}
-
-impl Call<'_> {
     /// What is lost if the call is dropped now; `None` if nothing was, or could have been, executed.
     fn lost_write(&self) -> Option<LostWrite<'_>> {
         let effect = self.plan.effect;
@@ -156,5 +146,13 @@ impl Call<'_> {
         }
         let (method, url) = (self.request.method(), self.request.url());
         Some(LostWrite { method, template: self.plan.service.template(method, url), key: self.current_key() })
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if !self.recorder.has_ended() {
+            self.recorder.cancelled(self.lost_write());
+        }
     }
 }

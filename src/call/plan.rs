@@ -1,6 +1,6 @@
 //! What is settled before a call begins: effect, key rules, policy and verifier.
 
-use http::{Extensions, Method};
+use http::{Extensions, Method, StatusCode};
 
 use crate::{
     decide::{
@@ -14,7 +14,7 @@ use crate::{
     service::{
         config_error::{ConfigError, FieldErrors},
         idempotency::Idempotency,
-        policy,
+        policy, response_rule,
         routes::KnownRoute,
         service::Service,
     },
@@ -139,9 +139,16 @@ impl<'a> Plan<'a> {
         self.deduplicated_by().is_some() || self.verifier().is_some()
     }
 
-    /// Whether a meaning applies to a request with its key in this place. Without a key there is no conflict about one; that
-    /// another request is in progress still holds for what may be repeated anyway.
-    pub(crate) fn applies(&self, meaning: Meaning, key: KeyPlace) -> bool {
+    /// What a response with this status and these texts means for a request with its key in this place, by the service's
+    /// description.
+    pub(crate) fn meaning(&self, status: StatusCode, texts: &[&str], key: KeyPlace) -> Option<Meaning> {
+        let meaning = response_rule::meaning(&self.idempotency().responses, status, texts)?;
+        self.applies(meaning, key).then_some(meaning)
+    }
+
+    /// A response about a key means nothing for a request without one. The exception is "in progress": it also holds for a
+    /// request that may be repeated without a key.
+    fn applies(&self, meaning: Meaning, key: KeyPlace) -> bool {
         let has_key = key != KeyPlace::Absent;
         match meaning {
             Meaning::AlreadyExists => true,

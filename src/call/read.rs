@@ -16,7 +16,7 @@ use crate::{
     decide::outcome::{Failure, ResponseFacts},
     error::{details::ErrorDetails, error::Error},
     limit::limiters::Scope,
-    service::{description::ErrorStatusHandling, error_format::ErrorParts, response_rule},
+    service::{description::ErrorStatusHandling, error_format::ErrorParts},
     time,
     wire::{body, failure},
 };
@@ -64,9 +64,8 @@ impl Call<'_> {
     fn facts(&self, response: ResponseFacts, headers: &HeaderMap, parts: &ErrorParts) -> ResponseFacts {
         let (service, idempotency) = (self.plan.service, self.plan.idempotency());
         let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
-        let meaning = response_rule::meaning(&idempotency.responses, response.status, &texts);
         ResponseFacts {
-            meaning: meaning.filter(|meaning| self.plan.applies(*meaning, self.key.place())),
+            meaning: self.plan.meaning(response.status, &texts, self.key.place()),
             retry_after: service.rate_limiting().retry_after(headers, || self.clock.wall()),
             retry_signal: service.retry_signal().and_then(|signal| signal.read(headers)),
             transient: idempotency.is_transient(headers),

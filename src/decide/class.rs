@@ -41,10 +41,16 @@ pub enum OutcomeClass {
     },
 }
 
-/// Whether a response with this status is a failed attempt. A number that is no final status of HTTP is handled as a
-/// 5xx (RFC 9110, section 15), and never as a success.
+/// Whether a response with this status is a failed attempt. A status below 200 or above 599 counts as a server error, never
+/// as a success (RFC 9110, section 15).
 pub(crate) fn is_error(status: StatusCode) -> bool {
     !(200..400).contains(&status.as_u16())
+}
+
+/// Whether it is a 4xx that does not say what became of the request: someone on the way gave up while it was being
+/// executed, or something that it depends on failed.
+pub(super) fn leaves_doubt(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 424 | 499)
 }
 
 impl OutcomeClass {
@@ -83,16 +89,16 @@ impl OutcomeClass {
 
     fn of_status(rules: &Rules<'_>, status: StatusCode) -> Self {
         let retryable = rules.retryable.contains(status);
+        let leaves_doubt = leaves_doubt(status);
         match status.as_u16() {
             429 | 425 if retryable => Self::Throttled,
-            // Someone on the way gave up while the request was being executed, or what it depends on failed.
-            408 | 424 | 499 if retryable => Self::NoResponse,
+            _ if retryable && leaves_doubt => Self::NoResponse,
             500 if retryable => Self::Internal,
             501.. if retryable => Self::Gateway,
             _ if retryable => Self::PolicyStatus,
             429 | 425 => Self::Final { may_have_executed: !rules.limiter_precedes_execution },
-            408 | 424 | 499 | 500.. | ..200 => Self::Final { may_have_executed: true },
-            _ => Self::Final { may_have_executed: false },
+            500.. | ..200 => Self::Final { may_have_executed: true },
+            _ => Self::Final { may_have_executed: leaves_doubt },
         }
     }
 

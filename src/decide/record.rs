@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::{
-    class::OutcomeClass,
+    class::{OutcomeClass, leaves_doubt},
     history::History,
     key::{KeyKind, Probe},
     outcome::{Outcome, Redirect, ResponseFacts},
@@ -53,7 +53,7 @@ impl History {
         if response.replayed {
             self.key.closed = true;
             // The stored result is a refusal, so what was executed under the key had no effect.
-            let refused = response.status.is_client_error() && !matches!(response.status.as_u16(), 408 | 424 | 499);
+            let refused = response.status.is_client_error() && !leaves_doubt(response.status);
             if refused && response.meaning.is_none() {
                 self.key.doubt = false;
             }

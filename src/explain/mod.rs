@@ -16,7 +16,6 @@ use crate::{
         rules::{Moment, Rules},
     },
     service::{
-        response_rule,
         service::Service,
         source::{Rule, Source},
     },
@@ -63,11 +62,7 @@ impl Service {
         let keyed = plan.keyed && idempotency.header.is_some() && !idempotency.callers_keys_only;
         let place = if keyed { KeyPlace::Header } else { KeyPlace::Absent };
         let rules = plan.rules(plan.effect, place, true);
-        let meaning = response_rule::meaning(&idempotency.responses, status, &[]);
-        let facts = ResponseFacts {
-            meaning: meaning.filter(|meaning| plan.applies(*meaning, place)),
-            ..ResponseFacts::new(status)
-        };
+        let facts = ResponseFacts { meaning: plan.meaning(status, &[], place), ..ResponseFacts::new(status) };
         let (reached, step) = match is_error(status) {
             true => replay(&rules, &facts.into(), attempt.max(1)),
             false => (1, None),

@@ -5,12 +5,12 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use reqwest_safe_retry::{Applied, Failure, RetryPolicy, SafeRetry, Service, StopReason};
 
-use super::{RETURNED_BY_HTTP2, failure};
+use super::{RETURNED_BY_HTTP2, failure, http2_server};
 use crate::{
     support::{
         faults::{Fault, provoke},
         http2::{Http2, code},
-        servers::{Peer, Server, client, client_builder},
+        servers::{Server, client, client_builder},
     },
     wire::typed,
 };
@@ -90,8 +90,7 @@ impl Middleware for ReadsBody {
 }
 
 /// Refuses the stream although it has begun to answer.
-async fn refuses_in_the_body(peer: Peer) {
-    let Some(mut peer) = Http2::of(peer).await else { return };
+async fn refuses_in_the_body(mut peer: Http2) {
     while let Some(stream) = peer.request().await {
         peer.answer_in_part(stream).await;
         peer.reset_stream(stream, code::REFUSED_STREAM).await;
@@ -99,8 +98,7 @@ async fn refuses_in_the_body(peer: Peer) {
 }
 
 /// Takes the stream back although it has begun to answer.
-async fn goes_away_in_the_body(peer: Peer) {
-    let Some(mut peer) = Http2::of(peer).await else { return };
+async fn goes_away_in_the_body(mut peer: Http2) {
     if let Some(stream) = peer.request().await {
         peer.answer_in_part(stream).await;
         peer.go_away(0, code::NO_ERROR).await;
@@ -111,7 +109,7 @@ async fn goes_away_in_the_body(peer: Peer) {
 /// After a response head nothing proves that the request was not executed.
 #[tokio::test]
 async fn refusal_after_a_response_head_is_ambiguous() {
-    for server in [Server::tcp(refuses_in_the_body), Server::tcp(goes_away_in_the_body)] {
+    for server in [http2_server(refuses_in_the_body), http2_server(goes_away_in_the_body)] {
         let service = Service::builder("wire", server.base_url()).build().unwrap();
         let http = client_builder().http2_prior_knowledge().retry(reqwest::retry::never()).build().unwrap();
         let client = ClientBuilder::new(http).with(SafeRetry::new([service])).with(ReadsBody).build();

@@ -94,12 +94,7 @@ impl Setup {
 
     /// A server and a client that speak HTTP/2 from the start.
     fn http2<F: Future<Output = ()> + Send + 'static>(behaviour: fn(Http2) -> F) -> Self {
-        let server = Server::tcp(move |peer| async move {
-            if let Some(peer) = Http2::of(peer).await {
-                behaviour(peer).await;
-            }
-        });
-        Self::of(server).client(client_builder().http2_prior_knowledge())
+        Self::of(http2_server(behaviour)).client(client_builder().http2_prior_knowledge())
     }
 
     fn client(self, client: reqwest::ClientBuilder) -> Self {
@@ -120,6 +115,15 @@ impl Setup {
         let sent = client.request(method, url).body(self.body.clone()).send().await;
         typed(sent.expect_err("the transport did not fail"))
     }
+}
+
+/// A server that speaks HTTP/2 from the start.
+fn http2_server<F: Future<Output = ()> + Send + 'static>(behaviour: fn(Http2) -> F) -> Server {
+    Server::tcp(move |peer| async move {
+        if let Some(peer) = Http2::of(peer).await {
+            behaviour(peer).await;
+        }
+    })
 }
 
 /// A client with a service without keys at this address.
