@@ -61,8 +61,8 @@ fn kinds() -> Vec<(usize, Fault)> {
         (30, Fault::gateway(504, After).taking(SLOW)),
         (6, Fault::gateway(500, Before)),
         (15, Fault::gateway(500, After)),
-        // The application. A partial write stays in doubt, and so does a write whose attempts ended in a stored 500 and
-        // in no response. Both are rare in production and here.
+        // The application. Two cases end in doubt, and are rare in production and here: a partial write, and a write with
+        // one attempt that got a stored 500 and one that got no response.
         (3, Fault::stored_500(Before)),
         (30, Fault::stored_500(After)),
         (6, Fault::partial_500()),

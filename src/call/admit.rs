@@ -36,7 +36,7 @@ impl Call<'_> {
         }
     }
 
-    /// There is no time left for an attempt.
+    /// Ends the call: its deadline leaves no time for an attempt.
     async fn reject(&mut self, kind: ErrorKind) -> Ending {
         let attempt = FailedAttempt { kind, ..FailedAttempt::past_deadline() };
         self.fail(StopReason::DeadlineExceeded, Box::new(attempt)).await

@@ -10,7 +10,7 @@ use crate::{
 
 /// What an attempt that did not succeed has left, before anything of it is read.
 pub(crate) enum FailedResponse {
-    /// A 4xx or 5xx, and whose limit it is about.
+    /// An error response, and the limit that it refers to, if any.
     Status(Response, Option<Scope>),
     /// No response; without an error the deadline came first.
     Missing(Option<reqwest_middleware::Error>),

@@ -25,7 +25,7 @@ use crate::{
     time,
 };
 
-/// What an attempt has come to; `None` if the deadline came first.
+/// The result of an attempt; `None` if the deadline passed first.
 pub(crate) type Arrived = Option<reqwest_middleware::Result<Response>>;
 
 impl Call<'_> {
@@ -82,7 +82,7 @@ impl Call<'_> {
         }
     }
 
-    /// Releases the permits with the limiter's feedback; returns whose limit the attempt has reached.
+    /// Releases the permits and gives the limiter feedback. Returns the limit that refused the attempt, if one did.
     fn release(&mut self, arrived: &Arrived) -> Option<Scope> {
         let permits = mem::take(&mut self.permits);
         let limiters = self.plan.service.limiters()?;

@@ -86,7 +86,7 @@ use crate::{
 /// # Ok::<_, toml::de::Error>(())
 /// ```
 ///
-/// A service whose table cannot be read reports the first reason; a table that can be read reports all contradictions.
+/// Contradictions are all reported. Of unknown fields and unreadable values, only the first of each service is.
 ///
 /// # Secrets
 ///

@@ -84,7 +84,7 @@ impl Faults {
         self
     }
 
-    /// Gives requests whose path starts with this prefix no faults. They draw no random numbers.
+    /// Excludes all paths that start with this prefix from faults. Requests to them draw no random numbers.
     #[must_use]
     pub fn sparing_path(mut self, prefix: impl Into<String>) -> Self {
         self.spared_paths.push(prefix.into());

@@ -34,7 +34,7 @@ impl Gateway {
     /// Serves a request.
     ///
     /// # Errors
-    /// How to close the connection, if there is no response.
+    /// Returns the response, or how to close the connection without one.
     pub(crate) async fn serve(&self, request: Request<Body>) -> Result<Response, Close> {
         let request = IncomingRequest::read(request).await.ok_or(Close::Orderly)?;
         let fault = self.with_schedule(|schedule| schedule.next_fault(&request));
@@ -87,7 +87,7 @@ impl Gateway {
         }
     }
 
-    /// Executes a request whose response the client does not get.
+    /// Executes a request and discards its response.
     ///
     /// Waits for an immediate effect, so that it has taken place when the client sees the fault. A slow one continues
     /// in the background.

@@ -120,7 +120,7 @@ impl Metronome {
         self.gateway.application().retain_keys_for(retention);
     }
 
-    /// Waits until nothing has executed for 20 ms. After that the ledger has the effects of requests whose client gave up.
+    /// Waits until nothing has been executed for 20 ms. The ledger then includes requests that their client has given up.
     pub async fn settle(&self) {
         self.gateway.application().settle().await;
     }
