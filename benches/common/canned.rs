@@ -72,13 +72,13 @@ fn services(case: Case, waits: Waits) -> Vec<Service> {
     let metronome = metronome.build().expect("a service");
     let mut services = vec![metronome];
     if case == Case::OkTwentyServices {
-        let (mut missing, others) = (151 - services[0].routes().len(), 19);
+        let (mut missing, others) = (200 - services[0].routes().len(), 19);
         for number in 0..others {
             let routes = missing / (others - number);
             missing -= routes;
             services.push(other_service(number, routes));
         }
-        assert_eq!(services.iter().map(|service| service.routes().len()).sum::<usize>(), 151);
+        assert_eq!(services.iter().map(|service| service.routes().len()).sum::<usize>(), 200);
     }
     services
 }

@@ -31,7 +31,7 @@ impl CallKey {
     ) -> Result<Self, InvalidKey> {
         let given = extensions.get::<IdempotencyKey>();
         if let Some(pointer) = &idempotency.body_member {
-            return Self::in_body(request, pointer, given);
+            return Self::in_body(idempotency, request, pointer, given);
         }
         match WireKey::of_caller(idempotency, request.headers(), given)? {
             Some(key) => Ok(Self::Header(key)),
@@ -40,13 +40,18 @@ impl CallKey {
         }
     }
 
-    fn in_body(request: &Request, pointer: &str, given: Option<&IdempotencyKey>) -> Result<Self, InvalidKey> {
+    fn in_body(
+        idempotency: &Idempotency,
+        request: &Request,
+        pointer: &str,
+        given: Option<&IdempotencyKey>,
+    ) -> Result<Self, InvalidKey> {
         let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
         let member = json::member(body, pointer).filter(Member::is_given);
         let key = member.and_then(Member::into_text).map(IdempotencyKey::new);
         match (key, given) {
             (key, Some(given)) if key.as_ref() != Some(given) => Err(InvalidKey::NotInBody),
-            (Some(key), _) => Ok(Self::Body(key)),
+            (Some(key), _) => check_length(idempotency, key.as_str().chars().count()).map(|()| Self::Body(key)),
             (None, _) => Ok(Self::None),
         }
     }
@@ -161,20 +166,22 @@ impl WireKey {
 }
 
 fn check(idempotency: &Idempotency, raw: &[u8]) -> Result<(), InvalidKey> {
-    let max = idempotency.max_length;
     if raw.is_empty() {
         return Err(InvalidKey::Empty);
     }
     if !raw.iter().all(u8::is_ascii_graphic) {
         return Err(InvalidKey::Characters);
     }
-    if raw.len() > max {
-        return Err(InvalidKey::Length { length: raw.len(), max });
-    }
+    check_length(idempotency, raw.len())?;
     match idempotency.characters {
         KeyCharacters::Uuid if raw.len() != 36 || uuid::Uuid::try_parse_ascii(raw).is_err() => Err(InvalidKey::NotUuid),
         KeyCharacters::Uuid | KeyCharacters::VisibleAscii => Ok(()),
     }
+}
+
+fn check_length(idempotency: &Idempotency, length: usize) -> Result<(), InvalidKey> {
+    let max = idempotency.max_length;
+    if length > max { Err(InvalidKey::Length { length, max }) } else { Ok(()) }
 }
 
 fn on_the_wire(format: KeyFormat, raw: &str) -> String {

@@ -62,8 +62,8 @@ impl<'a> Plan<'a> {
     }
 
     fn sends_keys(&self, method: &Method) -> bool {
-        let unkeyed = self.route.is_some_and(|known| known.route.unkeyed);
-        !unkeyed && self.effect != Effect::Read && self.service.idempotency().keys(method)
+        let by_route = self.route.and_then(|known| known.route.is_keyed());
+        self.effect != Effect::Read && by_route.unwrap_or_else(|| self.service.idempotency().keys(method))
     }
 
     fn apply(&mut self, method: &Method, extensions: &Extensions) {
@@ -125,7 +125,8 @@ impl<'a> Plan<'a> {
     }
 
     pub(crate) fn idempotency(&self) -> &'a Idempotency {
-        self.service.idempotency()
+        let of_route = self.route.and_then(|known| known.route.idempotency.as_deref());
+        of_route.unwrap_or_else(|| self.service.idempotency())
     }
 
     /// The member of the body that makes the request [`Effect::Deduplicated`].

@@ -57,7 +57,7 @@ impl Call<'_> {
             return Ok(());
         }
         let Some(request) = self.request.whole() else { return Ok(()) };
-        match CallKey::resolve(self.plan.service.idempotency(), request, extensions) {
+        match CallKey::resolve(self.plan.idempotency(), request, extensions) {
             Ok(key) => self.key = key,
             Err(invalid) => {
                 let details = ErrorDetails::of_cause(invalid);

@@ -2,6 +2,8 @@
 //!
 //! Both are values here, so that a table of the file may give any part of what a public type has.
 
+use std::mem;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -39,6 +41,7 @@ pub(super) fn merge(base: &Description, mut file: Table) -> Merged {
     }
     put_over(&mut table, file);
     complete_policies(&mut table, kept_routes);
+    complete_keys(&mut table, kept_routes);
     Merged { table, kept_routes }
 }
 
@@ -93,6 +96,19 @@ fn complete_policies(table: &mut Table, kept_routes: usize) {
         }
     }
     complete(table.get_mut("retry_policy"), &Table::new());
+}
+
+/// Puts the key rules that a route gives in part over those of the service.
+fn complete_keys(table: &mut Table, kept_routes: usize) {
+    let Some(Value::Object(service)) = table.get("idempotency").cloned() else { return };
+    let Some(Value::Array(routes)) = table.get_mut("routes") else { return };
+    for route in routes.iter_mut().skip(kept_routes) {
+        let Some(Value::Object(own)) = route.get_mut("idempotency") else { continue };
+        let mut whole = service.clone();
+        make_room(&mut whole, own);
+        put_over(&mut whole, mem::take(own));
+        *own = whole;
+    }
 }
 
 fn complete(policy: Option<&mut Value>, service: &Table) {

@@ -7,7 +7,7 @@ use crate::{
 
 type Shipped = (&'static str, fn() -> ServiceBuilder);
 
-const SHIPPED: [Shipped; 17] = [
+const SHIPPED: [Shipped; 18] = [
     ("adyen", || services::adyen().into_builder()),
     ("checkout_com", || services::checkout_com().into_builder()),
     ("fireblocks", || services::fireblocks().into_builder()),
@@ -15,6 +15,7 @@ const SHIPPED: [Shipped; 17] = [
     ("idempotency_key_draft", || services::idempotency_key_draft("", "")),
     ("increase", || services::increase().into_builder()),
     ("lago", || services::lago().into_builder()),
+    ("lago_deduplicated", || services::lago_deduplicated().into_builder()),
     ("metronome", || services::metronome().into_builder()),
     ("modern_treasury", || services::modern_treasury().into_builder()),
     ("openai", || services::openai().into_builder()),

@@ -58,7 +58,7 @@ impl Service {
     /// A call that would have ended at an earlier attempt is explained there.
     pub fn explain(&self, method: &Method, path: &str, status: StatusCode, attempt: u32) -> Explanation {
         let plan = Plan::of_service(self, method, &format!("/{}", path.trim_start_matches('/')));
-        let idempotency = self.idempotency();
+        let idempotency = plan.idempotency();
         let keyed = plan.keyed && idempotency.header.is_some() && !idempotency.callers_keys_only;
         let place = if keyed { KeyPlace::Header } else { KeyPlace::Absent };
         let rules = plan.rules(plan.effect, place, true);

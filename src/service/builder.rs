@@ -11,7 +11,7 @@ use super::{
     description::{Description, ErrorStatusHandling},
     error_format::ErrorFormat,
     idempotency::Idempotency,
-    policy,
+    idempotency_check, policy,
     rate_limiting::RateLimiting,
     route::Route,
     routes::Routes,
@@ -226,14 +226,7 @@ impl ServiceBuilder {
 
 /// What can be checked without building anything.
 fn check(description: &Description, errors: &mut FieldErrors) {
-    let deadline = description.retry_policy.resolve().deadline;
-    description.idempotency.check(deadline, errors);
-    for (index, route) in description.routes.iter().enumerate() {
-        if let Some(deadline) = route.retry_policy.as_ref().and_then(|policy| policy.deadline) {
-            let path = format!("routes[{index}].retry_policy.deadline");
-            description.idempotency.check_deadline(deadline, &path, errors);
-        }
-    }
+    idempotency_check::check(description, errors);
     description.error_format.check(errors);
     description.rate_limiting.check(errors);
     policy::check_statuses(&description.retryable, "retryable", errors);

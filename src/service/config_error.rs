@@ -96,6 +96,10 @@ impl FieldErrors {
         self
     }
 
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.0.append(&mut more.0);
+    }
+
     #[cfg(feature = "config")]
     pub(crate) fn extend(&mut self, more: ConfigError) {
         self.0.extend(more.errors);

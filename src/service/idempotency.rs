@@ -2,15 +2,9 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, Method};
 
-use super::{
-    boolean_header::BooleanHeader,
-    config_error::FieldErrors,
-    header::Header,
-    method,
-    response_rule::{self, ResponseRule},
-};
+use super::{boolean_header::BooleanHeader, header::Header, response_rule::ResponseRule};
 use crate::decide::key::{KeyKind, Meaning, Probe};
 
 /// How a key is written into the header.
@@ -70,7 +64,7 @@ pub struct Idempotency {
     /// The member of the request's JSON body that carries the key, as a pointer (RFC 6901).
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub body_member: Option<Cow<'static, str>>,
-    /// The methods that the service keys; POST unless set.
+    /// The methods that the service keys, POST unless set; none if it keys only the routes that say so.
     #[cfg_attr(feature = "config", serde(default = "post", with = "super::method::list"))]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::config::schema::MethodText>"))]
     pub methods: Vec<Method>,
@@ -117,23 +111,6 @@ const fn default_max_length() -> usize {
     255
 }
 
-/// The length of a UUID with its hyphens: what the layer makes.
-const UUID_LENGTH: usize = 36;
-
-/// Headers that mean something else, or that the client writes itself.
-const NOT_FOR_KEYS: [HeaderName; 10] = [
-    header::AUTHORIZATION,
-    header::PROXY_AUTHORIZATION,
-    header::COOKIE,
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::TRANSFER_ENCODING,
-    header::ACCEPT,
-    header::USER_AGENT,
-];
-
 impl Idempotency {
     /// Keys in this header, for POST requests unless [`methods`](Self::methods) says otherwise.
     pub fn header(name: impl Into<Header>, kind: KeyKind) -> Self {
@@ -142,7 +119,7 @@ impl Idempotency {
 
     /// Keys in a member of the request's JSON body, named by a pointer (RFC 6901), for POST requests unless
     /// [`methods`](Self::methods) says otherwise. The layer never writes into a body: a request without the member has no
-    /// key, and a key that is there is only ever preserved.
+    /// key, and a key that is there is only ever preserved. One that is longer than [`max_length`](Self::max_length) is refused.
     pub fn body_member(pointer: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
         let body_member = Some(pointer.into());
         Self { body_member, callers_keys_only: true, methods: vec![Method::POST], ..Self::of_kind(kind) }
@@ -172,9 +149,17 @@ impl Idempotency {
         }
     }
 
-    /// The methods that the service keys.
+    /// The methods whose requests the service keys, unless their route says otherwise.
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Keys only the operations whose route is [`keyed`](crate::Route::keyed), or has
+    /// [rules of its own](crate::Route::idempotency): for a service that documents its key on a list of operations. Any other
+    /// write has no key, and is sent again only if it provably was not executed.
+    pub fn routes_only(mut self) -> Self {
+        self.methods.clear();
         self
     }
 
@@ -260,96 +245,5 @@ impl Idempotency {
 
     pub(crate) fn is_replay(&self, headers: &HeaderMap) -> bool {
         self.replay_header.as_ref().and_then(|header| header.read(headers)) == Some(true)
-    }
-
-    pub(crate) fn check(&self, deadline: Duration, errors: &mut FieldErrors) {
-        if self.kind == KeyKind::Unsupported {
-            return self.check_unsupported(errors);
-        }
-        self.check_place(errors);
-        self.check_keys(errors);
-        self.check_kind(errors);
-        self.check_deadline(deadline, "retry_policy.deadline", errors);
-        response_rule::check(&self.responses, "idempotency.responses", errors);
-        for (field, header) in [("transient_header", &self.transient_header), ("replay_header", &self.replay_header)] {
-            if let Some(header) = header {
-                header.check(&format!("idempotency.{field}"), errors);
-            }
-        }
-    }
-
-    fn check_unsupported(&self, errors: &mut FieldErrors) {
-        if self.header.is_some() || self.body_member.is_some() {
-            errors.add("idempotency.kind", "is `unsupported`, but a place for keys is given: choose another kind");
-        }
-        response_rule::check(&self.responses, "idempotency.responses", errors);
-    }
-
-    fn check_place(&self, errors: &mut FieldErrors) {
-        match (&self.header, &self.body_member) {
-            (None, None) => errors.add("idempotency.header", "is missing: name a header, or a `body_member`"),
-            (Some(_), Some(_)) => {
-                errors.add("idempotency.body_member", "is given beside a header: keys have one place");
-            }
-            (Some(header), None) => {
-                header.check("idempotency.header", errors);
-                if header.name().is_some_and(|name| NOT_FOR_KEYS.contains(name)) {
-                    errors.add("idempotency.header", format!("{:?} cannot carry a key", header.as_str()));
-                }
-            }
-            (None, Some(pointer)) => {
-                errors.check_pointer("idempotency.body_member", pointer);
-                if !self.callers_keys_only {
-                    errors.add("idempotency.callers_keys_only", "is false, but a key is never written into a body");
-                }
-            }
-        }
-    }
-
-    fn check_keys(&self, errors: &mut FieldErrors) {
-        if self.methods.is_empty() {
-            errors.add("idempotency.methods", "is empty: for a service without keys use the kind `unsupported`");
-        }
-        for known in &self.methods {
-            method::check(known, "idempotency.methods", errors);
-        }
-        if !self.callers_keys_only && self.max_length < UUID_LENGTH {
-            errors.add(
-                "idempotency.max_length",
-                format!("{} is too short for a UUID ({UUID_LENGTH}): set `callers_keys_only`", self.max_length),
-            );
-        }
-    }
-
-    /// What contradicts what the service stores.
-    fn check_kind(&self, errors: &mut FieldErrors) {
-        if self.kind == KeyKind::Signalled && self.transient_header.is_none() {
-            errors.add("idempotency.transient_header", "is missing: the kind `signalled` reads it after an error");
-        }
-        if self.in_progress_needs_signal && self.kind != KeyKind::Signalled {
-            let message = format!("does not apply to the kind `{}`, which has no signal", self.kind);
-            errors.add("idempotency.in_progress_needs_signal", message);
-        }
-        if self.probe.is_some() && self.kind != KeyKind::ReplayAll {
-            let message = format!("does not apply to the kind `{}`, which stores no error", self.kind);
-            errors.add("idempotency.probe", message);
-        }
-        let needs_rotation =
-            |rule: &ResponseRule| matches!(rule.meaning, Meaning::KeyInvalidated | Meaning::NotApplied);
-        let Some(index) = self.responses.iter().position(needs_rotation) else { return };
-        let reason = match (&self.body_member, self.kind) {
-            (Some(_), _) => "a key in the body is never replaced",
-            (_, KeyKind::ReplaySuccess | KeyKind::ResourceKey) => "a new key would double the write",
-            _ => return,
-        };
-        let message = format!("{} cannot ask for a new key: {reason}", self.responses[index].status);
-        errors.add(format!("idempotency.responses[{index}].meaning"), message);
-    }
-
-    /// A call must not outlive the result that its key stands for.
-    pub(crate) fn check_deadline(&self, deadline: Duration, path: &str, errors: &mut FieldErrors) {
-        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
-            errors.add(path, format!("{deadline:?} is above the retention {retention:?} of keys"));
-        }
     }
 }

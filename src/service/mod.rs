@@ -8,6 +8,7 @@ pub(crate) mod description;
 pub(crate) mod error_format;
 pub(crate) mod header;
 pub(crate) mod idempotency;
+pub(crate) mod idempotency_check;
 pub(crate) mod method;
 pub(crate) mod policy;
 pub(crate) mod rate_limiting;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use super::{config_error::FieldErrors, method};
-use crate::decide::{effect::Effect, policy::RetryPolicy};
+use super::{config_error::FieldErrors, idempotency::Idempotency, method};
+use crate::decide::{effect::Effect, key::KeyKind, policy::RetryPolicy};
 
 /// What a service documents about one of its operations.
 ///
@@ -39,9 +39,12 @@ pub struct Route {
     /// The request is deduplicated by the service if its JSON body has something at this pointer (RFC 6901).
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub deduplicated_by: Option<Cow<'static, str>>,
-    /// Whether the operation has no key, whatever its method; false unless set.
-    #[cfg_attr(feature = "config", serde(default))]
-    pub unkeyed: bool,
+    /// Whether the operation has a key; by its method unless set.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub keyed: Option<bool>,
+    /// How the service handles the keys of this operation, if not as those of the others.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub idempotency: Option<Box<Idempotency>>,
     /// What changes in the service's policy for this operation.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub retry_policy: Option<RetryPolicy>,
@@ -50,7 +53,8 @@ pub struct Route {
 impl Route {
     /// An operation and what repeating it does.
     pub fn new(method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
-        Self { method, path: path.into(), effect, deduplicated_by: None, unkeyed: false, retry_policy: None }
+        let path = path.into();
+        Self { method, path, effect, deduplicated_by: None, keyed: None, idempotency: None, retry_policy: None }
     }
 
     /// [`Effect::Deduplicated`] if the request's JSON body has something at this pointer (RFC 6901), which is looked up
@@ -66,10 +70,47 @@ impl Route {
         self
     }
 
-    /// No key is sent for this operation, whatever its method.
-    pub const fn unkeyed(mut self) -> Self {
-        self.unkeyed = true;
+    /// The operation has a key, whatever its method: the way to list operations for a service that keys
+    /// [its routes only](Idempotency::routes_only).
+    pub const fn keyed(mut self) -> Self {
+        self.keyed = Some(true);
         self
+    }
+
+    /// The operation has no key, whatever its method.
+    pub const fn unkeyed(mut self) -> Self {
+        self.keyed = Some(false);
+        self
+    }
+
+    /// How the service handles the keys of this operation: these rules hold in place of all of the service's, except that
+    /// their methods do not matter.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use reqwest_safe_retry::{Effect, Idempotency, KeyKind, Route, Service};
+    ///
+    /// let keys = Idempotency::header("Request-Id", KeyKind::ReplaySuccess).routes_only();
+    /// let refund = Route::new(Method::POST, "/refunds", Effect::Write).idempotency(keys.clone().max_length(45));
+    /// let service = Service::builder("payments", "https://payments.example.com")
+    ///     .idempotency(keys)
+    ///     .routes([Route::new(Method::POST, "/payments", Effect::Write).keyed(), refund])
+    ///     .build()?;
+    /// let key_of = |path| service.explain(&Method::POST, path, http::StatusCode::BAD_GATEWAY, 1).to_string();
+    /// assert!(key_of("/payments").contains("sent with a key"));
+    /// assert!(key_of("/refunds").contains("sent with a key"));
+    /// assert!(key_of("/invoices").contains("sent without a key"), "it is not listed");
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = Some(Box::new(idempotency));
+        self
+    }
+
+    /// Whether the operation has a key, if the route says so at all.
+    pub(crate) fn is_keyed(&self) -> Option<bool> {
+        let own = self.idempotency.as_ref().map(|own| own.kind != KeyKind::Unsupported);
+        self.keyed.or(own)
     }
 
     pub(crate) fn check(&self, path: &str, errors: &mut FieldErrors) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use http::Method;
 
 use crate::{
-    decide::key::KeyKind,
+    decide::{effect::Effect, key::KeyKind},
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
+        route::Route,
         service::Service,
         source::{Rule, Source},
     },
@@ -21,7 +22,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | rule | page |
 /// |---|---|
-/// | `Cko-Idempotency-Key` on the POST endpoints that the page lists, a UUIDv4 advised; kept for 24 hours | [retry a payment] |
+/// | `Cko-Idempotency-Key` on the 8 endpoints that the page lists and on no other one, a UUIDv4 advised | [retry a payment] |
+/// | kept for 24 hours, unless the account has another time | [retry a payment] |
 /// | only 2xx are stored: after a 4xx or 5xx the same key attempts the payment again | [retry a payment] |
 ///
 /// What a concurrent request with the same key is answered is not documented, and counts as an ordinary conflict. The
@@ -36,9 +38,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// [retry a payment]: https://www.checkout.com/docs/payments/manage-payments/retry-a-payment
 pub fn checkout_com() -> Service {
     Service::builder("checkout_com", "https://api.checkout.com")
-        .idempotency(
-            Idempotency::header("Cko-Idempotency-Key", KeyKind::ReplaySuccess).methods([Method::POST]).retention(DAY),
-        )
+        .idempotency(Idempotency::header("Cko-Idempotency-Key", KeyKind::ReplaySuccess).routes_only().retention(DAY))
+        .routes(KEYED.iter().map(|path| Route::new(Method::POST, *path, Effect::Write).keyed()))
         .error_format(
             ErrorFormat::new()
                 .message(["/error_type"])
@@ -51,9 +52,21 @@ pub fn checkout_com() -> Service {
             Source::new(
                 "https://www.checkout.com/docs/payments/manage-payments/retry-a-payment",
                 "2026-01",
-                [Rule::Key, Rule::Stored, Rule::Retention],
+                [Rule::Key, Rule::Stored, Rule::Retention, Rule::Routes],
             ),
             Source::new("https://www.checkout.com/docs/developer-resources/codes/error-codes", "2026", [Rule::Errors]),
         ])
         .shipped()
 }
+
+/// The operations that take a key.
+const KEYED: &[&str] = &[
+    "/payment-contexts",
+    "/payments",
+    "/payments/{id}/authorizations",
+    "/payments/{id}/cancellations",
+    "/payments/{id}/captures",
+    "/payments/{id}/refunds",
+    "/payments/{id}/voids",
+    "/transfers",
+];

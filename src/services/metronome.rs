@@ -24,6 +24,7 @@ use crate::{
 const IDEMPOTENCY: &str = "https://docs.metronome.com/api-reference/idempotency";
 const STATUS_CODES: &str = "https://docs.metronome.com/api-reference/status-codes";
 const INGEST: &str = "https://docs.metronome.com/api-reference/usage/ingest-events";
+const SDK: &str = "https://pypi.org/project/metronome-sdk/4.12.0/";
 const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 
 /// [Metronome](https://docs.metronome.com), at `https://api.metronome.com`.
@@ -39,7 +40,7 @@ const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 /// | on `/v2/contracts/edit` it is answered 422 ("Uniqueness key already exists: ...") | observed, not documented |
 /// | `/v1/ingest` recognises repeats by `transaction_id` for 34 days, and needs no key | [ingest] |
 ///
-/// The effects of the 151 operations are in this file's table. An unknown POST path counts as a write.
+/// The effects of the 150 operations are in this file's table. An unknown POST path counts as a write.
 ///
 /// ```
 /// use reqwest_safe_retry::{KeyKind, services};
@@ -71,6 +72,7 @@ pub fn metronome() -> Service {
             Source::new(IDEMPOTENCY, "2026-07-13", [Rule::Key, Rule::Stored, Rule::Retention, Rule::Responses]),
             Source::new(STATUS_CODES, "2026-07-13", [Rule::Retryable, Rule::RateLimits, Rule::Errors]),
             Source::new(INGEST, "2026-07-13", [Rule::Routes]),
+            Source::new(SDK, "2026-11", [Rule::Routes]).evidence(Evidence::SourceCode),
             // The 422 on `/v2/contracts/edit`, and most of what a repeat does.
             Source::new(INCIDENT, "2026", [Rule::Responses, Rule::Routes]).evidence(Evidence::Observed),
         ])
@@ -117,7 +119,7 @@ impl Repeat {
     }
 }
 
-/// The 151 operations of the published specification. What a repeat does is documented for few of them; for the others
+/// The 150 operations of the published specification and of the vendor's SDKs (4.12.0 for Python). What a repeat does is documented for few of them; for the others
 /// it follows from what the operation does, and if that is open the operation is not repeated. The composite operation nests its
 /// `uniqueness_key`, and nothing says that it covers all of its parts: it counts as a plain write; and so does creating a
 /// customer, whose `ingest_aliases` may be missing after an internal error.
@@ -157,7 +159,7 @@ const OPERATIONS: &[(Method, &str, Repeat)] = &[
     (Method::POST, "/v1/contract-pricing/rate-cards/setRateCardProductsOrder", SameEndState),
     (Method::POST, "/v1/contract-pricing/rate-cards/update", SameEndState),
     (Method::POST, "/v1/contract-pricing/rate-cards/updateNamedSchedule", SameEndState),
-    (Method::POST, "/v1/contracts/addManualBalanceLedgerEntry", Duplicates),
+    (Method::POST, "/v1/contracts/addManualBalanceLedgerEntry", DedupedByUniquenessKey),
     (Method::POST, "/v1/contracts/amend", Duplicates),
     (Method::POST, "/v1/contracts/archive", Rejected),
     (Method::POST, "/v1/contracts/commits/disableTrueup", SameEndState),
@@ -185,6 +187,8 @@ const OPERATIONS: &[(Method, &str, Repeat)] = &[
     (Method::POST, "/v1/contracts/updateEndDate", SameEndState),
     (Method::POST, "/v1/contracts/updateInvoiceIssueDate", SameEndState),
     (Method::POST, "/v1/contracts/updateNamedSchedule", SameEndState),
+    (Method::POST, "/v1/credit-types/archive", Rejected),
+    (Method::POST, "/v1/credit-types/create", Duplicates),
     (Method::GET, "/v1/credit-types/list", Nothing),
     (Method::POST, "/v1/credits/createGrant", DedupedByUniquenessKey),
     (Method::POST, "/v1/credits/editGrant", SameEndState),
@@ -241,9 +245,6 @@ const OPERATIONS: &[(Method, &str, Repeat)] = &[
     (Method::POST, "/v1/packages/get", Nothing),
     (Method::POST, "/v1/packages/list", Nothing),
     (Method::POST, "/v1/packages/listContractsOnPackage", Nothing),
-    (Method::POST, "/v1/payments/attempt", Duplicates),
-    (Method::POST, "/v1/payments/cancel", Rejected),
-    (Method::POST, "/v1/payments/list", Nothing),
     (Method::GET, "/v1/planDetails/{plan_id}", Nothing),
     (Method::GET, "/v1/planDetails/{plan_id}/charges", Nothing),
     (Method::GET, "/v1/planDetails/{plan_id}/customers", Nothing),
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn table_has_every_operation_once() {
-        assert_eq!(OPERATIONS.len(), 151);
+        assert_eq!(OPERATIONS.len(), 150);
         let metronome = metronome();
         for (method, path, _) in OPERATIONS {
             let path = path.replace(['{', '}'], "");
@@ -303,8 +304,8 @@ mod tests {
             (Method::POST, "/v1/customers", Effect::Write, None, true),
             (Method::POST, "/v1/contracts/create", Effect::Write, Some("/uniqueness_key"), true),
             (Method::POST, "/v2/contracts/edit", Effect::Write, Some("/uniqueness_key"), true),
-            (Method::POST, "/v1/contracts/addManualBalanceLedgerEntry", Effect::Write, None, true),
-            (Method::POST, "/v1/payments/attempt", Effect::Write, None, true),
+            (Method::POST, "/v1/contracts/addManualBalanceLedgerEntry", Effect::Write, Some("/uniqueness_key"), true),
+            (Method::POST, "/v1/credit-types/create", Effect::Write, None, true),
             (Method::POST, "/v1/customers/c-1/setIngestAliases", Effect::Idempotent, None, true),
             (Method::POST, "/v1/ingest", Effect::Deduplicated, None, false),
             (Method::POST, "/v1/composite/createCustomerWithContract", Effect::Write, None, true),

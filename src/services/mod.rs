@@ -35,7 +35,7 @@ pub use checkout_com::checkout_com;
 pub use draft::idempotency_key_draft;
 pub use fireblocks::fireblocks;
 pub use increase::increase;
-pub use lago::lago;
+pub use lago::{lago, lago_deduplicated};
 pub use metronome::metronome;
 pub use modern_treasury::modern_treasury;
 pub use openai::openai;

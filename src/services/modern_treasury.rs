@@ -10,7 +10,7 @@ use crate::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
         service::Service,
-        source::{Rule, Source},
+        source::{Evidence, Rule, Source},
     },
 };
 
@@ -20,7 +20,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | rule | page |
 /// |---|---|
-/// | `Idempotency-Key` on POST; kept for 24 hours; scoped to the API key and **independent of the route** | [idempotent requests] |
+/// | `Idempotency-Key` on POST and, as its SDKs send it, on PATCH; kept for 24 hours; scoped to the API key and **independent of the route** | [idempotent requests] |
 /// | only successes are stored: after an interruption or error the next request executes | [idempotent requests] |
 /// | 429, 500, 502, 503 and 504 are to be repeated | [idempotent requests] |
 /// | 409: the first request is still being stored | [idempotent requests] |
@@ -38,7 +38,7 @@ pub fn modern_treasury() -> Service {
     Service::builder("modern_treasury", "https://app.moderntreasury.com/api")
         .idempotency(
             Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
-                .methods([Method::POST])
+                .methods([Method::POST, Method::PATCH])
                 .retention(DAY)
                 .response(409, Meaning::InProgress),
         )
@@ -52,6 +52,8 @@ pub fn modern_treasury() -> Service {
                 [Rule::Key, Rule::Stored, Rule::Retention, Rule::Responses, Rule::Retryable],
             ),
             Source::new("https://docs.moderntreasury.com/platform/reference/errors", "2026", [Rule::Errors]),
+            Source::new("https://github.com/Modern-Treasury/modern-treasury-python", "2026-11", [Rule::Key])
+                .evidence(Evidence::SourceCode),
         ])
         .shipped()
 }

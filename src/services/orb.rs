@@ -28,6 +28,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// | executed results are stored; the same key may be used after an error only if it says `Transient-Error: true`: [`KeyKind::Signalled`](crate::KeyKind::Signalled) | [API reference] |
 /// | 409: a request with the key is being executed, or had other parameters; it is not stored, and safe to repeat | [API reference] |
 /// | `Idempotent-Replayed: true` marks a stored answer | [API reference] |
+/// | `x-should-retry` says whether to send the request again | its SDKs |
 /// | events carry keys of their own; a batch that fails with a 5xx is to be sent again as a whole | [API reference] |
 ///
 /// Error bodies are [`problem::ProblemDetails`](crate::services::problem::ProblemDetails). The page was read in 2026.
@@ -50,6 +51,7 @@ pub fn orb() -> Service {
                 .transient_header("transient-error")
                 .replay_header("idempotent-replayed"),
         )
+        .retry_signal("x-should-retry")
         .routes([Route::new(Method::POST, "/ingest", Effect::Deduplicated).unkeyed()])
         .error_format(ErrorFormat::new().message(["/detail", "/title"]).error_type(["/type"]))
         .sources([
@@ -58,7 +60,7 @@ pub fn orb() -> Service {
                 "2026",
                 [Rule::Key, Rule::Stored, Rule::Retention, Rule::Responses, Rule::Signals, Rule::Replay, Rule::Routes],
             ),
-            Source::new("https://github.com/orbcorp/orb-python", "2026", [Rule::Key, Rule::Errors])
+            Source::new("https://github.com/orbcorp/orb-python", "2026", [Rule::Key, Rule::Signals, Rule::Errors])
                 .evidence(Evidence::SourceCode),
         ])
         .shipped()

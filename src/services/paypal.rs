@@ -1,32 +1,41 @@
 //! PayPal's REST APIs.
 
+use std::time::Duration;
+
 use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::lenient::lenient;
 use crate::{
-    decide::key::{KeyKind, Meaning},
+    decide::{
+        effect::Effect,
+        key::{KeyKind, Meaning},
+    },
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
+        route::Route,
         service::Service,
         source::{Rule, Source},
     },
 };
 
+const SPECIFICATIONS: &str = "https://github.com/paypal/paypal-rest-api-specifications";
+
 /// [PayPal](https://developer.paypal.com), at `https://api-m.paypal.com` (the sandbox is another base URL).
 ///
 /// | rule | page |
 /// |---|---|
-/// | `PayPal-Request-Id` on POST, at most 38 characters; not every API takes it | [idempotency] |
+/// | `PayPal-Request-Id` on 20 operations: orders, payments, payouts, plans, subscriptions and their captures, products, web profiles, the vault; on no other one | [specifications] |
+/// | at most 108 characters for orders, 78 for payments of version 1, 1000 for payouts; not stated for the others | [specifications] |
+/// | kept for 3 hours (vault, web profiles), 6 hours (orders), 72 hours (plans, subscriptions, products), 30 days (payments of version 1, payouts), 45 days (payments of version 2) or for ever (orders of version 1) | [specifications] |
 /// | a repeat is answered with the **latest** state, not with the first response: [`KeyKind::ReplaySuccess`] | [idempotency] |
-/// | timeouts and 5xx are to be repeated with the same id, for as long as the API keeps it; how long differs from API to API | [idempotency] |
+/// | timeouts and 5xx are to be repeated with the same id, for as long as the API keeps it | [idempotency] |
 /// | 409 `PREVIOUS_REQUEST_IN_PROGRESS`; `PAYPAL_REQUEST_ID_PREVIOUSLY_USED` (422): a different request needs a new id | [errors] |
 /// | error bodies have `name`, `message`, `debug_id` and `details` | [errors] |
 ///
-/// Error bodies are [`ErrorBody`]. The pages were read in 2026; the length of the id
-/// is from a public quotation.
+/// Error bodies are [`ErrorBody`]. The pages were read in 2026, the specifications in their version of 2024-02-03.
 ///
 /// ```
 /// use reqwest_safe_retry::{KeyKind, services};
@@ -36,15 +45,20 @@ use crate::{
 ///
 /// [idempotency]: https://developer.paypal.com/api/rest/reference/idempotency/
 /// [errors]: https://developer.paypal.com/api/rest/reference/orders/v2/errors/
+/// [specifications]: https://github.com/paypal/paypal-rest-api-specifications
 pub fn paypal() -> Service {
+    let keys = Idempotency::header("PayPal-Request-Id", KeyKind::ReplaySuccess)
+        .routes_only()
+        .response_matching(409, "PREVIOUS_REQUEST_IN_PROGRESS", Meaning::InProgress)
+        .response_matching(422, "PAYPAL_REQUEST_ID_PREVIOUSLY_USED", Meaning::PayloadMismatch);
+    let keyed = |(path, max_length, retention): &(&'static str, usize, Option<Duration>)| {
+        let keys = Idempotency { retention: *retention, ..keys.clone().max_length(*max_length) };
+        Route::new(Method::POST, *path, Effect::Write).idempotency(keys)
+    };
     Service::builder("paypal", "https://api-m.paypal.com")
-        .idempotency(
-            Idempotency::header("PayPal-Request-Id", KeyKind::ReplaySuccess)
-                .methods([Method::POST])
-                .max_length(38)
-                .response_matching(409, "PREVIOUS_REQUEST_IN_PROGRESS", Meaning::InProgress)
-                .response_matching(422, "PAYPAL_REQUEST_ID_PREVIOUSLY_USED", Meaning::PayloadMismatch),
-        )
+        .idempotency(keys.clone())
+        .routes(KEYED.iter().map(keyed))
+        .routes(SEARCHES.iter().map(|path| Route::new(Method::POST, *path, Effect::Read)))
         .error_format(
             ErrorFormat::new()
                 .message(["/message"])
@@ -59,6 +73,7 @@ pub fn paypal() -> Service {
                 "2026",
                 [Rule::Key, Rule::Stored],
             ),
+            Source::new(SPECIFICATIONS, "2026-11", [Rule::Key, Rule::Retention, Rule::Routes]),
             Source::new(
                 "https://developer.paypal.com/api/rest/reference/orders/v2/errors/",
                 "2026",
@@ -66,6 +81,44 @@ pub fn paypal() -> Service {
             ),
         ])
         .shipped()
+}
+
+/// The longest id of operations for which none is stated.
+const UNSTATED: usize = 255;
+
+/// The operations that take an id, how many characters it may have, and how long it is kept.
+const KEYED: &[(&str, usize, Option<Duration>)] = &[
+    ("/v1/billing/plans", UNSTATED, Some(hours(72))),
+    ("/v1/billing/subscriptions", UNSTATED, Some(hours(72))),
+    ("/v1/billing/subscriptions/{id}/capture", UNSTATED, Some(hours(72))),
+    ("/v1/catalogs/products", UNSTATED, Some(hours(72))),
+    ("/v1/checkout/orders/{order_id}/pay", UNSTATED, None),
+    ("/v1/payment-experience/web-profiles", UNSTATED, Some(hours(3))),
+    ("/v1/payments/authorization/{authorization_id}/void", 78, Some(days(30))),
+    ("/v1/payments/capture/{capture_id}/refund", 78, Some(days(30))),
+    ("/v1/payments/orders/{order_id}/do-void", 78, Some(days(30))),
+    ("/v1/payments/payment/{payment_id}/execute", 78, Some(days(30))),
+    ("/v1/payments/payouts", 1000, Some(days(30))),
+    ("/v1/payments/sale/{sale_id}/refund", 78, Some(days(30))),
+    ("/v2/checkout/orders", 108, Some(hours(6))),
+    ("/v2/checkout/orders/{id}/authorize", 108, Some(hours(6))),
+    ("/v2/checkout/orders/{id}/capture", 108, Some(hours(6))),
+    ("/v2/payments/authorizations/{authorization_id}/capture", UNSTATED, Some(days(45))),
+    ("/v2/payments/authorizations/{authorization_id}/reauthorize", UNSTATED, Some(days(45))),
+    ("/v2/payments/captures/{capture_id}/refund", UNSTATED, Some(days(45))),
+    ("/v3/vault/payment-tokens", UNSTATED, Some(hours(3))),
+    ("/v3/vault/setup-tokens", UNSTATED, Some(hours(3))),
+];
+
+/// The POSTs that only read.
+const SEARCHES: &[&str] = &["/v1/invoicing/search", "/v2/invoicing/search-invoices"];
+
+const fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 60 * 60)
+}
+
+const fn days(days: u64) -> Duration {
+    hours(days * 24)
 }
 
 /// The body of PayPal's errors, for [`Error::detail`](crate::Error::detail).

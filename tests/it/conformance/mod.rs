@@ -27,13 +27,23 @@ fn check(case: &Case, profiles: &Profiles) -> Vec<String> {
         let faults = case.faults().map(|fault| real.block_on(faults::provoke(fault.parse().unwrap()))).collect();
         let paused = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let Some(service) = profile::service(origin, &case.profile, profiles, &case.config) else { continue };
-        let found = paused.block_on(run::run(case, service, jitter_sample, faults));
+        let path = keyed_path(origin, &case.profile).unwrap_or(&case.request.path);
+        let found = paused.block_on(run::run(case, path, service, jitter_sample, faults));
         let differences = compare::differences(case, &found, jitter_sample).into_iter();
         all.extend(
             differences.map(|difference| format!("{} ({origin:?}, jitter {jitter_sample}): {difference}", case.id)),
         );
     }
     all
+}
+
+/// Where a shipped service that keys only some operations takes a key.
+fn keyed_path(origin: Origin, profile: &str) -> Option<&'static str> {
+    match (origin, profile) {
+        (Origin::Shipped, "paypal") => Some("/v2/checkout/orders"),
+        (Origin::Shipped, "checkout") => Some("/payments"),
+        _ => None,
+    }
 }
 
 #[test]

@@ -37,11 +37,17 @@ pub(super) struct Found {
     pub(super) unread: usize,
 }
 
-pub(super) async fn run(case: &Case, service: Service, jitter_sample: f64, mut faults: Vec<reqwest::Error>) -> Found {
+pub(super) async fn run(
+    case: &Case,
+    path: &str,
+    service: Service,
+    jitter_sample: f64,
+    mut faults: Vec<reqwest::Error>,
+) -> Found {
     let verify_calls = Arc::new(AtomicUsize::new(0));
     let service = verifier(service, case.config.verify.as_deref(), verify_calls.clone());
     let header = service.idempotency().header.as_ref().map(|header| header.as_str().to_owned());
-    let url = format!("{}{}", service.base_url().trim_end_matches('/'), case.request.path);
+    let url = format!("{}{path}", service.base_url().trim_end_matches('/'));
     let transport = Transport::new(case.script.iter().map(|step| reply(step, &mut faults)));
     let client = transport.layered(SafeRetry::new([service]).clock(FixedClock::at(jitter_sample)));
     let request = request(case, &client, url);

@@ -39,7 +39,7 @@ fn services_keep_their_order() {
 fn service_moves_to_another_address() {
     let local = Service::metronome().at("http://127.0.0.1:8080/metronome").unwrap();
     assert_eq!(local.base_url(), "http://127.0.0.1:8080/metronome");
-    assert_eq!(local.routes().len(), 151);
+    assert_eq!(local.routes().len(), 150);
     let error = Service::metronome().at("127.0.0.1").unwrap_err();
     assert_eq!(error.errors()[0].path(), "services.metronome.base_url");
 }

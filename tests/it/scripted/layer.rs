@@ -183,7 +183,8 @@ async fn body_decides_only_where_the_service_says_so() {
         (CONTRACTS, r#"{}"#, StopReason::NotIdempotent),
         (CONTRACTS, "not json", StopReason::NotIdempotent),
         (CONTRACTS, "", StopReason::NotIdempotent),
-        (LEDGER, r#"{"uniqueness_key":"u"}"#, StopReason::NotIdempotent),
+        (LEDGER, r#"{"uniqueness_key":"u"}"#, StopReason::AttemptsExhausted),
+        ("https://api.metronome.com/v1/credit-types/create", r#"{"uniqueness_key":"u"}"#, StopReason::NotIdempotent),
         // The customer may exist without its aliases, which no stored response shows.
         ("https://api.metronome.com/v1/customers", r#"{"ingest_aliases":["a"]}"#, StopReason::NotIdempotent),
         ("https://api.metronome.com/v1/customers", r#"{"ingest_aliases":[]}"#, StopReason::NotIdempotent),

@@ -9,6 +9,7 @@ mod cost;
 mod deadline;
 mod errors;
 mod find;
+mod keyed_operations;
 mod keys;
 mod layer;
 #[cfg(feature = "metrics")]

@@ -156,15 +156,68 @@ async fn extension_must_match_body_key() {
 async fn repeated_event_already_exists() {
     let duplicate = r#"{"status":422,"error":"Unprocessable Entity","code":"validation_errors","error_details":{"transaction_id":["value_already_exist"]}}"#;
     let transport = Transport::new([status(504), reply(422, &[], duplicate)]);
-    let request = transport.client(services::lago()).post("https://api.getlago.com/api/v1/events");
+    let request = transport.client(services::lago_deduplicated()).post("https://api.getlago.com/api/v1/events");
     failure!(request.json(&json!({"event": {"transaction_id": "t-1"}})), |error| {
         assert_eq!(facts(error), (ErrorKind::AlreadyExists, StopReason::Permanent, Applied::Unknown));
     });
-    let transport = Transport::new([status(504)]);
-    let request = transport.client(services::lago()).post("https://api.getlago.com/api/v1/events/batch");
-    failure!(request.json(&json!({"events": [{"transaction_id": "t-1"}]})), |error| {
-        assert_eq!(error.stop(), StopReason::NotIdempotent);
+    let transport = Transport::new([status(504), status(200)]);
+    let request = transport.client(services::lago_deduplicated()).post("https://api.getlago.com/api/v1/events/batch");
+    request.json(&json!({"events": [{"transaction_id": "t-1"}]})).send().await.unwrap();
+    // Whether an event is deduplicated depends on what stores it.
+    for path in ["events", "events/batch"] {
+        let transport = Transport::new([status(504)]);
+        let request = transport.client(services::lago()).post(format!("https://api.getlago.com/api/v1/{path}"));
+        failure!(request.json(&json!({"event": {"transaction_id": "t-1"}})), |error| {
+            assert_eq!(facts(error), (ErrorKind::Server, StopReason::NotIdempotent, Applied::Unknown));
+        });
+    }
+}
+
+const TRANSACTIONS: &str = "https://api.fireblocks.io/v1/transactions";
+
+#[tokio::test(start_paused = true)]
+async fn fireblocks_deduplicates_by_external_id() {
+    // The key is unusable after an internal error, but the transaction's own id tells a repeat from another transaction.
+    let transport = Transport::new([status(500), status(200)]);
+    let request = transport.client(services::fireblocks()).post(TRANSACTIONS);
+    request.json(&json!({"externalTxId": "payout-7"})).send().await.unwrap();
+    assert_ne!(transport.keys()[0], transport.keys()[1]);
+
+    let transport = Transport::new([status(500)]);
+    failure!(transport.client(services::fireblocks()).post(TRANSACTIONS).json(&json!({})), |error| {
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::Unverified, Applied::Unknown));
     });
+    let transport = Transport::new([status(200)]);
+    let client = transport.client(services::fireblocks());
+    let with_key = |length| client.post(TRANSACTIONS).with_extension(IdempotencyKey::new("k".repeat(length)));
+    with_key(40).send().await.unwrap();
+    failure!(with_key(41), |error| assert_eq!(error.kind(), ErrorKind::InvalidKey));
+    assert_eq!(services::fireblocks().idempotency().retention, Some(Duration::from_secs(24 * 3600)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn solid_stores_its_errors() {
+    const URL: &str = "https://api.solidfi.com/v2/payment";
+    // Asked once with the same key, then only with a new one, for which there is no verdict.
+    let transport = Transport::new([status(500), status(500)]);
+    failure!(transport.client(services::solid()).post(URL), |error| {
+        assert_eq!(facts(error), (ErrorKind::Server, StopReason::Unverified, Applied::Unknown));
+    });
+    let conflict = reply(409, &[], r#"{"errorCode":"EC_QLDB_OCC_ERROR_RETRY"}"#);
+    let transport = Transport::new([conflict, status(200)]);
+    transport.client(services::solid()).post(URL).send().await.unwrap();
+    assert_ne!(transport.keys()[0], transport.keys()[1], "nothing happened, and the key is used up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn patches_are_keyed_where_the_sdks_key_them() {
+    for service in [services::modern_treasury(), services::increase(), services::orb(), services::zuora()] {
+        let url = format!("{}/things/1", service.base_url().trim_end_matches('/'));
+        let transport = Transport::new([status(502), status(200)]);
+        transport.client(service.clone()).patch(url).send().await.unwrap();
+        let keys = transport.keys();
+        assert!(keys[0].is_some() && keys[0] == keys[1], "{}", service.name());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -135,7 +135,8 @@ fn operations(service: &Service) -> Vec<(Method, String)> {
     let mut operations: Vec<_> = unnamed.map(|method| (method, "/no/such/route".to_owned())).into();
     let mut seen = Vec::new();
     for route in service.routes() {
-        let differs = (&route.method, route.effect, route.unkeyed, &route.deduplicated_by, &route.retry_policy);
+        let keys = (route.keyed, &route.idempotency);
+        let differs = (&route.method, route.effect, keys, &route.deduplicated_by, &route.retry_policy);
         if !seen.contains(&differs) {
             seen.push(differs);
             operations.push((route.method.clone(), route.path.replace(['{', '}', '*'], "")));

@@ -193,7 +193,7 @@ fn bad_places_for_keys_are_refused() {
         ),
         (
             billing().idempotency(keys(KeyKind::ReplayAll).methods([])),
-            "idempotency.methods: is empty: for a service without keys use the kind `unsupported`",
+            "idempotency.methods: is empty, and no route is `keyed`: for a service without keys use the kind `unsupported`",
         ),
         (
             billing().idempotency(keys(KeyKind::ReplayAll).max_length(35)),

@@ -66,6 +66,8 @@ fn billing_in_code() -> Service {
             Route::new(http::Method::POST, "/search", Effect::Read).retry_policy(search),
             Route::new(http::Method::POST, "/contracts/{id}", Effect::Write).deduplicated_by("/uniqueness_key"),
             Route::new(http::Method::POST, "/events/{*kind}", Effect::Deduplicated).unkeyed(),
+            Route::new(http::Method::POST, "/refunds", Effect::Write)
+                .idempotency(billing_keys().max_length(40).retention(12 * 3600 * SECOND)),
         ])
         .sources([Source::new(
             "https://docs.billing.internal/idempotency",

@@ -131,7 +131,8 @@ fn service() -> BoxedStrategy<String> {
         ("path", text().boxed()),
         ("effect", word(&["read", "idempotent", "deduplicated", "write"]).boxed()),
         ("deduplicated_by", text().boxed()),
-        ("unkeyed", boolean().boxed()),
+        ("keyed", boolean().boxed()),
+        ("idempotency", idempotency()),
         ("retry_policy", retry_policy()),
     ];
     let places = ["message", "code", "error_type", "request_id_headers", "request_id"];

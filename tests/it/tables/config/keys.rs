@@ -1,5 +1,7 @@
 //! Rules for keys that are well formed but contradict themselves.
 
+use reqwest_safe_retry::{Idempotency, KeyKind};
+
 use super::{assert_errors, billing, errors};
 
 const CONTRADICTING_KEYS: &[(&str, &str)] = &[
@@ -28,7 +30,12 @@ const CONTRADICTING_KEYS: &[(&str, &str)] = &[
     ),
     (
         "idempotency = { kind = 'replay_all', header = 'k', methods = [] }",
-        "idempotency.methods: is empty: for a service without keys use the kind `unsupported`",
+        "idempotency.methods: is empty, and no route is `keyed`: for a service without keys use the kind `unsupported`",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', methods = [] }
+         routes = [{ method = 'POST', path = '/a', effect = 'write', keyed = false }]",
+        "idempotency.methods: is empty, and no route is `keyed`: for a service without keys use the kind `unsupported`",
     ),
     (
         "idempotency = { header = 'k', kind = 'replay_all', methods = ['post'] }",
@@ -60,6 +67,67 @@ const CONTRADICTING_KEYS: &[(&str, &str)] = &[
 #[test]
 fn keys_that_contradict_themselves_are_refused() {
     assert_errors(CONTRADICTING_KEYS);
+}
+
+/// Contradictions of a route with the service's rules.
+const CONTRADICTING_ROUTES: &[(&str, &str)] = &[
+    ("keyed = true", "keyed: is true, but the service has no keys: give `idempotency`"),
+    (
+        "keyed = false, idempotency = { kind = 'replay_all', header = 'k' }",
+        "keyed: is false, but `idempotency` is given",
+    ),
+    ("idempotency = { kind = 'replay_all' }", "idempotency.header: is missing: name a header, or a `body_member`"),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', retention = '1m' }",
+        "idempotency.retention: 120s is above the retention 60s of keys",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', retention = '1h' }, retry_policy = { deadline = '2h' }",
+        "retry_policy.deadline: 7200s is above the retention 3600s of keys",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', header = 'k', responses = [{ status = 200, meaning = 'in_progress' }] }",
+        "idempotency.responses[0].status: 200 is not an error: use 400 to 599",
+    ),
+];
+
+#[test]
+fn routes_that_contradict_the_keys_are_refused() {
+    for (given, expected) in CONTRADICTING_ROUTES {
+        let route = format!("routes = [{{ method = 'POST', path = '/a', effect = 'write', {given} }}]");
+        let found = errors(billing(&route)).join("; ");
+        assert!(found.contains(&format!("routes[0].{expected}")), "{given}: {found}");
+    }
+    let read = "idempotency = { kind = 'replay_all', header = 'k' }
+                routes = [{ method = 'POST', path = '/a', effect = 'read', keyed = true }]";
+    let found = errors(billing(read)).join("; ");
+    assert!(found.contains("routes[0].keyed: does not apply to a route that only reads"), "{found}");
+}
+
+/// A route says only what differs.
+#[test]
+fn route_keys_complete_those_of_the_service() {
+    let services = super::toml(
+        "
+        [services.billing]
+        base_url = 'https://billing.internal'
+        idempotency = { kind = 'replay_all', header = 'k', max_length = 64, probe = 'never', methods = [] }
+        routes = [
+            { method = 'POST', path = '/a', effect = 'write', idempotency = { max_length = 40 } },
+            { method = 'POST', path = '/b', effect = 'write', idempotency = { body_member = '/id', kind = 'resource_key' } },
+            { method = 'POST', path = '/c', effect = 'write', idempotency = {} },
+        ]
+        ",
+    )
+    .build()
+    .unwrap();
+    let [a, b, c] = services[0].routes() else { panic!("three routes") };
+    let own = |route: &reqwest_safe_retry::Route| *route.idempotency.clone().unwrap();
+    let service = services[0].idempotency();
+    assert_eq!(own(a), service.clone().max_length(40));
+    assert_eq!(own(c), *service);
+    let body = Idempotency::body_member("/id", KeyKind::ResourceKey).routes_only().max_length(64);
+    assert_eq!(own(b), body);
 }
 
 #[test]

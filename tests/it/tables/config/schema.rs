@@ -89,12 +89,12 @@ fn every_setter_has_its_field() {
         (
             include_str!("../../../../src/service/idempotency.rs"),
             "Idempotency",
-            &["response", "response_matching"],
+            &["response", "response_matching", "routes_only"],
             &["body_member", "header", "kind", "responses"],
         ),
         (include_str!("../../../../src/service/rate_limiting.rs"), "RateLimiting", &[], &[]),
         (include_str!("../../../../src/service/error_format.rs"), "ErrorFormat", &[], &[]),
-        (include_str!("../../../../src/service/route.rs"), "Route", &[], &["effect", "method", "path"]),
+        (include_str!("../../../../src/service/route.rs"), "Route", &["unkeyed"], &["effect", "method", "path"]),
         (include_str!("../../../../src/service/source.rs"), "Source", &[], &["page", "read", "rules"]),
     ];
     for (source, table, no_fields, no_setters) in cases {

@@ -1,0 +1,167 @@
+//! What contradicts itself in the key rules of a service and of its operations.
+
+use std::time::Duration;
+
+use http::{HeaderName, header};
+
+use super::{
+    config_error::FieldErrors,
+    description::Description,
+    idempotency::Idempotency,
+    method,
+    response_rule::{self, ResponseRule},
+    route::Route,
+};
+use crate::decide::{
+    effect::Effect,
+    key::{KeyKind, Meaning},
+};
+
+/// The length of a UUID with its hyphens: what the layer makes.
+const UUID_LENGTH: usize = 36;
+
+/// Headers that mean something else, or that the client writes itself.
+const NOT_FOR_KEYS: [HeaderName; 10] = [
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::TRANSFER_ENCODING,
+    header::ACCEPT,
+    header::USER_AGENT,
+];
+
+/// The rules of the service, and those of its routes.
+pub(super) fn check(description: &Description, errors: &mut FieldErrors) {
+    let Description { idempotency, routes, .. } = description;
+    errors.append(idempotency.check().below("idempotency."));
+    if idempotency.kind != KeyKind::Unsupported {
+        check_methods(idempotency, routes, errors);
+    }
+    let deadline = description.retry_policy.resolve().deadline;
+    idempotency.check_deadline(deadline, "retry_policy.deadline", errors);
+    for (index, route) in routes.iter().enumerate() {
+        let mut own = FieldErrors::default();
+        check_route(route, idempotency, deadline, &mut own);
+        errors.append(own.below(&format!("routes[{index}].")));
+    }
+}
+
+fn check_methods(idempotency: &Idempotency, routes: &[Route], errors: &mut FieldErrors) {
+    if idempotency.methods.is_empty() && !routes.iter().any(|route| route.is_keyed() == Some(true)) {
+        let message = "is empty, and no route is `keyed`: for a service without keys use the kind `unsupported`";
+        errors.add("idempotency.methods", message);
+    }
+    for known in &idempotency.methods {
+        method::check(known, "idempotency.methods", errors);
+    }
+}
+
+/// What concerns the keys of a route.
+fn check_route(route: &Route, service: &Idempotency, deadline: Duration, errors: &mut FieldErrors) {
+    let own = route.idempotency.as_deref();
+    let policy_deadline = route.retry_policy.as_ref().and_then(|policy| policy.deadline);
+    if let Some(deadline) = policy_deadline {
+        own.unwrap_or(service).check_deadline(deadline, "retry_policy.deadline", errors);
+    }
+    if let Some(own) = own {
+        errors.append(own.check().below("idempotency."));
+        if policy_deadline.is_none() {
+            own.check_deadline(deadline, "idempotency.retention", errors);
+        }
+    }
+    let has_no_rules = own.unwrap_or(service).kind == KeyKind::Unsupported;
+    match route.keyed {
+        Some(false) if own.is_some() => errors.add("keyed", "is false, but `idempotency` is given: choose one"),
+        Some(true) if has_no_rules => errors.add("keyed", "is true, but the service has no keys: give `idempotency`"),
+        _ if route.is_keyed() == Some(true) && route.effect == Effect::Read => {
+            errors.add("keyed", "does not apply to a route that only reads");
+        }
+        _ => {}
+    }
+}
+
+impl Idempotency {
+    /// Contradictions, with the path below the rules.
+    fn check(&self) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        response_rule::check(&self.responses, "responses", &mut errors);
+        if self.kind == KeyKind::Unsupported {
+            if self.header.is_some() || self.body_member.is_some() {
+                errors.add("kind", "is `unsupported`, but a place for keys is given: choose another kind");
+            }
+            return errors;
+        }
+        self.check_place(&mut errors);
+        self.check_kind(&mut errors);
+        self.check_rotation(&mut errors);
+        for (field, header) in [("transient_header", &self.transient_header), ("replay_header", &self.replay_header)] {
+            if let Some(header) = header {
+                header.check(field, &mut errors);
+            }
+        }
+        errors
+    }
+
+    fn check_place(&self, errors: &mut FieldErrors) {
+        match (&self.header, &self.body_member) {
+            (None, None) => errors.add("header", "is missing: name a header, or a `body_member`"),
+            (Some(_), Some(_)) => errors.add("body_member", "is given beside a header: keys have one place"),
+            (Some(header), None) => {
+                header.check("header", errors);
+                if header.name().is_some_and(|name| NOT_FOR_KEYS.contains(name)) {
+                    errors.add("header", format!("{:?} cannot carry a key", header.as_str()));
+                }
+            }
+            (None, Some(pointer)) => {
+                errors.check_pointer("body_member", pointer);
+                if !self.callers_keys_only {
+                    errors.add("callers_keys_only", "is false, but a key is never written into a body");
+                }
+            }
+        }
+        if !self.callers_keys_only && self.max_length < UUID_LENGTH {
+            let message =
+                format!("{} is too short for a UUID ({UUID_LENGTH}): set `callers_keys_only`", self.max_length);
+            errors.add("max_length", message);
+        }
+    }
+
+    /// What contradicts what the service stores.
+    fn check_kind(&self, errors: &mut FieldErrors) {
+        if self.kind == KeyKind::Signalled && self.transient_header.is_none() {
+            errors.add("transient_header", "is missing: the kind `signalled` reads it after an error");
+        }
+        if self.in_progress_needs_signal && self.kind != KeyKind::Signalled {
+            let message = format!("does not apply to the kind `{}`, which has no signal", self.kind);
+            errors.add("in_progress_needs_signal", message);
+        }
+        if self.probe.is_some() && self.kind != KeyKind::ReplayAll {
+            let message = format!("does not apply to the kind `{}`, which stores no error", self.kind);
+            errors.add("probe", message);
+        }
+    }
+
+    fn check_rotation(&self, errors: &mut FieldErrors) {
+        let needs_rotation =
+            |rule: &ResponseRule| matches!(rule.meaning, Meaning::KeyInvalidated | Meaning::NotApplied);
+        let Some(index) = self.responses.iter().position(needs_rotation) else { return };
+        let reason = match (&self.body_member, self.kind) {
+            (Some(_), _) => "a key in the body is never replaced",
+            (_, KeyKind::ReplaySuccess | KeyKind::ResourceKey) => "a new key would double the write",
+            _ => return,
+        };
+        let message = format!("{} cannot ask for a new key: {reason}", self.responses[index].status);
+        errors.add(format!("responses[{index}].meaning"), message);
+    }
+
+    /// A call must not outlive the result that its key stands for.
+    pub(crate) fn check_deadline(&self, deadline: Duration, path: &str, errors: &mut FieldErrors) {
+        if let Some(retention) = self.retention.filter(|retention| *retention < deadline) {
+            errors.add(path, format!("{deadline:?} is above the retention {retention:?} of keys"));
+        }
+    }
+}
