@@ -23,9 +23,16 @@ use crate::time::{self, Instant};
 #[derive(Debug)]
 pub(crate) struct Limiters {
     all: Limiter,
-    partitions: Mutex<HashMap<String, Partition>>,
+    partitions: Mutex<Partitions>,
     /// Read without the lock: while there are none, limit keys are not extracted.
     count: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Partitions {
+    by_key: HashMap<String, Partition>,
+    /// When those that are not used any more were last removed.
+    swept: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -63,7 +70,7 @@ impl Limiters {
         (*limit != ConcurrencyLimit::Off).then(all)
     }
 
-    fn partitions(&self) -> MutexGuard<'_, HashMap<String, Partition>> {
+    fn partitions(&self) -> MutexGuard<'_, Partitions> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,31 +102,32 @@ impl Limiters {
         if self.count.load(Relaxed) == 0 {
             return None;
         }
-        let limit_key = limit_key()?;
+        let (limit_key, now) = (limit_key(), time::now());
         let mut partitions = self.partitions();
-        if partitions.get(&limit_key).is_some_and(Partition::is_forgotten) {
-            // All at once: when none is left, limit keys need no longer be extracted.
-            partitions.retain(|_, partition| !partition.is_forgotten());
-            self.count.store(partitions.len(), Relaxed);
+        // Whoever calls: a limit key that was refused may never call again. When none is left, none is extracted.
+        if partitions.swept.is_none_or(|swept| now - swept >= FORGOTTEN_AFTER) {
+            partitions.sweep(now);
+            self.count.store(partitions.by_key.len(), Relaxed);
         }
-        let partition = partitions.get_mut(&limit_key)?;
-        partition.used = time::now();
+        let partition = partitions.by_key.get_mut(&limit_key?)?;
+        partition.used = now;
         Some(partition.limiter.clone())
     }
 
     /// This limit key has reached its own limit: from now on it has a limiter. If too many have one it gets none, and its
     /// refusals count for all.
     pub(crate) fn refuse(&self, limit_key: String) -> Scope {
+        let now = time::now();
         let mut partitions = self.partitions();
-        if !partitions.contains_key(&limit_key) && partitions.len() >= MOST_PARTITIONS {
-            partitions.retain(|_, partition| !partition.is_forgotten());
+        if !partitions.has_room_for(&limit_key) {
+            partitions.sweep(now);
         }
-        if !partitions.contains_key(&limit_key) && partitions.len() >= MOST_PARTITIONS {
+        if !partitions.has_room_for(&limit_key) {
             return Scope::All;
         }
-        let new = || Partition { limiter: Limiter::new(&ConcurrencyLimit::Adaptive), used: time::now() };
-        partitions.entry(limit_key).or_insert_with(new);
-        self.count.store(partitions.len(), Relaxed);
+        let new = || Partition { limiter: Limiter::new(&ConcurrencyLimit::Adaptive), used: now };
+        partitions.by_key.entry(limit_key).or_insert_with(new);
+        self.count.store(partitions.by_key.len(), Relaxed);
         Scope::LimitKey
     }
 
@@ -144,9 +152,15 @@ impl Limiters {
     }
 }
 
-impl Partition {
-    fn is_forgotten(&self) -> bool {
-        self.limiter.is_idle() && self.used.elapsed() >= FORGOTTEN_AFTER
+impl Partitions {
+    fn has_room_for(&self, limit_key: &str) -> bool {
+        self.by_key.len() < MOST_PARTITIONS || self.by_key.contains_key(limit_key)
+    }
+
+    /// Forgets the limit keys that were not used for long.
+    fn sweep(&mut self, now: Instant) {
+        self.by_key.retain(|_, partition| !partition.limiter.is_idle() || now - partition.used < FORGOTTEN_AFTER);
+        self.swept = Some(now);
     }
 }
 
