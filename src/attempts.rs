@@ -36,7 +36,7 @@ pub struct Attempt {
     outcome: AttemptOutcome,
     key: u32,
     replayed: bool,
-    redirected: bool,
+    redirect: Redirect,
     verdict: Option<VerdictKind>,
     wait: Option<Duration>,
     action: KeyAction,
@@ -106,8 +106,8 @@ impl Attempts {
     }
 
     pub(crate) fn push_response(&mut self, response: &ResponseFacts, key: u32) {
-        let (replayed, redirected) = (response.replayed, response.redirect == Redirect::OtherOrigin);
-        self.list.push(Attempt { replayed, redirected, ..Attempt::new(AttemptOutcome::Status(response.status), key) });
+        let ResponseFacts { status, replayed, redirect, .. } = *response;
+        self.list.push(Attempt { replayed, redirect, ..Attempt::new(AttemptOutcome::Status(status), key) });
     }
 
     pub(crate) fn push_failure(&mut self, failure: Failure, key: u32) {
@@ -143,7 +143,7 @@ impl<'a> IntoIterator for &'a Attempts {
 impl Attempt {
     fn new(outcome: AttemptOutcome, key: u32) -> Self {
         let action = KeyAction::Preserve;
-        Self { outcome, key, replayed: false, redirected: false, verdict: None, wait: None, action }
+        Self { outcome, key, replayed: false, redirect: Redirect::NotFollowed, verdict: None, wait: None, action }
     }
 
     /// The outcome of the attempt.
@@ -169,9 +169,10 @@ impl Attempt {
         self.replayed
     }
 
-    /// Whether a redirect took the request, and its key, to another origin.
-    pub fn is_redirected(&self) -> bool {
-        self.redirected
+    /// Whether the client followed a redirect to the response, and whether that led to another origin. A redirect back to
+    /// the same URL cannot be seen.
+    pub fn redirect(&self) -> Redirect {
+        self.redirect
     }
 
     /// What the verifier found out after this attempt, if it was asked.
@@ -224,8 +225,10 @@ impl fmt::Display for Attempts {
             if attempt.replayed {
                 f.write_str(" (replayed)")?;
             }
-            if attempt.redirected {
-                f.write_str(" (redirected to another origin)")?;
+            match attempt.redirect {
+                Redirect::NotFollowed => {}
+                Redirect::SameOrigin => f.write_str(" (redirected)")?,
+                Redirect::OtherOrigin => f.write_str(" (redirected to another origin)")?,
             }
             if let Some(wait) = attempt.wait {
                 write!(f, " > waited {}ms", wait.as_millis())?;

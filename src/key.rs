@@ -1,6 +1,11 @@
 //! The idempotency key of a write, as callers give and get it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::SystemTime,
+};
 
 /// The idempotency key of a write, given by the caller or made by the layer.
 ///
@@ -15,23 +20,70 @@ use std::{fmt, sync::Arc};
 /// assert_eq!(key.as_str(), "invoice-2026-07-customer-12");
 /// assert!(!format!("{key:?}").contains("invoice"), "Debug shows a short digest only");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct IdempotencyKey(Arc<str>);
+///
+/// Keys are equal if their text is.
+#[derive(Clone)]
+pub struct IdempotencyKey {
+    text: Arc<str>,
+    first_sent: Option<SystemTime>,
+}
 
 impl IdempotencyKey {
     /// A key from the caller's own data. The same operation must have the same key, another one a different key.
     pub fn new(key: impl Into<Arc<str>>) -> Self {
-        Self(key.into())
+        Self { text: key.into(), first_sent: None }
+    }
+
+    /// Says that a request with this key was sent before the call, and when for the first time: an earlier process, or
+    /// another client, may have had it executed.
+    ///
+    /// A write whose key is older than the service keeps keys is not sent but ends with
+    /// [`StopReason::KeyExpired`](crate::StopReason::KeyExpired). Whether the write took effect is unknown from the start:
+    /// only a success, a stored refusal or a verdict settles it.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use reqwest_safe_retry::IdempotencyKey;
+    ///
+    /// let yesterday = SystemTime::now() - Duration::from_secs(24 * 3600);
+    /// let key = IdempotencyKey::new("invoice-2026-07-customer-12").first_sent(yesterday);
+    /// assert_eq!(key.first_sent_at(), Some(yesterday));
+    /// ```
+    ///
+    /// The key in an [`Error`](crate::Error) whose write is in doubt has the time already.
+    #[must_use]
+    pub fn first_sent(mut self, at: SystemTime) -> Self {
+        self.first_sent = Some(at);
+        self
+    }
+
+    /// When a request with this key was sent for the first time, as far as that is known and may matter.
+    pub fn first_sent_at(&self) -> Option<SystemTime> {
+        self.first_sent
     }
 
     /// The key itself. Anyone who knows it may be able to read the response that is stored under it.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Eight hexadecimal digits that stand for the key in logs.
     pub fn digest(&self) -> impl fmt::Display + use<> {
-        Digest::of(self.0.as_bytes())
+        Digest::of(self.text.as_bytes())
+    }
+}
+
+impl PartialEq for IdempotencyKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for IdempotencyKey {}
+
+impl Hash for IdempotencyKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
@@ -59,8 +111,26 @@ impl fmt::Display for Digest {
     }
 }
 
+impl From<&str> for IdempotencyKey {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for IdempotencyKey {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Arc<str>> for IdempotencyKey {
+    fn from(text: Arc<str>) -> Self {
+        Self::new(text)
+    }
+}
+
 impl From<IdempotencyKey> for String {
     fn from(key: IdempotencyKey) -> Self {
-        key.0.as_ref().to_owned()
+        key.text.as_ref().to_owned()
     }
 }

@@ -84,7 +84,7 @@ pub use config::ServicesConfig;
 pub use decide::{
     backoff::{Backoff, Jitter},
     effect::Effect,
-    key::{KeyAction, KeyKind, Meaning, Probe},
+    key::{ConcurrentRequests, KeyAction, KeyKind, Meaning, Probe},
     outcome::{Failure, Redirect},
     policy::{RetryAfterJitter, RetryPolicy},
     status_set::StatusSet,

@@ -176,8 +176,9 @@ impl Middleware for SafeRetry {
         let (now, method, url) = (time::now(), request.method(), request.url());
         let target = Target { method, url, template: || service.template(method, url) };
         let span = spans::if_traced(|| spans::call(service.name(), plan.effect, &target));
-        let call = Call::new(plan, span.clone(), &*self.clock, self.redirects, now, request);
-        spans::within(span.as_ref(), Box::pin(retry_loop(call, extensions, &self.spare_marks, next)))
+        let carried = Carried::begin(extensions, &self.spare_marks);
+        let call = Call::new(plan, carried, span.clone(), &*self.clock, self.redirects, now, request);
+        spans::within(span.as_ref(), Box::pin(retry_loop(call, next)))
     }
 }
 
@@ -185,26 +186,23 @@ impl Middleware for SafeRetry {
 /// Every step is a method of [`Call`]. Steps that few calls take are in a box, so that the others need no room for them.
 #[inline(always)]
 #[allow(clippy::manual_async_fn)] // An `async fn` would have room for each of its arguments twice.
-fn retry_loop<'a>(
-    mut call: Call<'a>,
-    extensions: &'a mut Extensions,
-    spare_marks: &'a SpareMarks,
-    next: Next<'a>,
-) -> impl Future<Output = Ending> + Send + 'a {
+fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = Ending> + Send + 'a {
     async move {
         if call.needs_preparation() {
             Box::pin(call.prepare()).await?;
         }
-        call.choose_key(extensions)?;
-        let mut extensions = Carried::begin(extensions, spare_marks);
+        call.choose_key()?;
         loop {
             if !call.try_admit() {
                 if let Break(ending) = Box::pin(call.wait_for_permit()).await {
                     return ending;
                 }
             }
-            call.begin_attempt(&mut extensions);
-            let arrived = call.send(&mut extensions, next.clone()).await;
+            if call.key_has_expired() {
+                return Box::pin(call.expire()).await;
+            }
+            call.begin_attempt();
+            let arrived = call.send(next.clone()).await;
             let failed = match call.read_head(arrived) {
                 Break(ending) => return ending,
                 Continue(failed) => failed,

@@ -45,9 +45,9 @@ use crate::{
 /// Each is an extension of the request, which a request without a builder can be given as such: [`IdempotencyKey`],
 /// [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
 pub trait RequestBuilderExt: sealed::Sealed + Sized {
-    /// Sends this key, in the service's header and format.
+    /// Sends this key, in the service's header and format: a text, or the key of an earlier [`Error`](crate::Error).
     #[must_use]
-    fn idempotency_key(self, key: impl Into<Arc<str>>) -> Self;
+    fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self;
     /// Changes the settings that this policy makes.
     #[must_use]
     fn retry_policy(self, policy: RetryPolicy) -> Self;
@@ -83,8 +83,8 @@ mod sealed {
 }
 
 impl RequestBuilderExt for RequestBuilder {
-    fn idempotency_key(self, key: impl Into<Arc<str>>) -> Self {
-        self.with_extension(IdempotencyKey::new(key))
+    fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self {
+        self.with_extension::<IdempotencyKey>(key.into())
     }
 
     fn retry_policy(self, policy: RetryPolicy) -> Self {

@@ -36,9 +36,10 @@ impl Call<'_> {
         }
     }
 
-    /// Ends the call: its deadline leaves no time for an attempt.
+    /// Ends the call: its deadline leaves no time for an attempt. The error is that of the last one, if there was one.
     async fn reject(&mut self, kind: ErrorKind) -> Ending {
-        let attempt = FailedAttempt { kind, ..FailedAttempt::past_deadline() };
-        self.fail(StopReason::DeadlineExceeded, Box::new(attempt)).await
+        let unsent = || Box::new(FailedAttempt { kind, ..FailedAttempt::past_deadline() });
+        let failed = self.last.take().unwrap_or_else(unsent);
+        self.fail(StopReason::DeadlineExceeded, failed).await
     }
 }

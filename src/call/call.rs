@@ -1,10 +1,12 @@
 //! The state of a call.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::Request;
 
 use super::{
+    carried::{Carried, EarlierPass},
+    failed::FailedAttempt,
     key::CallKey,
     plan::Plan,
     replay::{self, ReplayableRequest},
@@ -28,8 +30,11 @@ use crate::{
 pub(crate) struct Call<'a> {
     pub(super) plan: Plan<'a>,
     pub(super) request: ReplayableRequest,
+    pub(super) extensions: Carried<'a>,
     pub(super) key: CallKey,
     pub(super) key_generation: u32,
+    /// When the key was sent for the first time, by this call or before it.
+    pub(super) key_first_sent: Option<SystemTime>,
     pub(super) clock: &'a dyn Clock,
     redirects: Redirects,
     pub(super) recorder: Recorder<'a>,
@@ -43,10 +48,12 @@ pub(crate) struct Call<'a> {
     pub(super) body_replayable: bool,
     pub(super) history: History,
     pub(super) attempts: Attempts,
-    /// The next attempt, once one was decided.
-    pub(super) repeat: Option<Repeat<'a>>,
-    /// After how many attempts the verifier was asked: never twice about the same ones.
-    pub(super) verified_after: Option<u32>,
+    /// The last attempt, for the error of a call that ends before the next one.
+    pub(super) last: Option<Box<FailedAttempt>>,
+    /// The next attempt, once one was decided; in a box, since few calls have one.
+    pub(super) repeat: Option<Box<Repeat<'a>>>,
+    /// After how many attempts the verifier was asked, 0 before: never twice about the same ones.
+    pub(super) verified_after: u32,
     pub(super) tokens_spent: u32,
 }
 
@@ -68,6 +75,7 @@ impl<'a> Call<'a> {
     #[inline(always)]
     pub(crate) fn new(
         plan: Plan<'a>,
+        extensions: Carried<'a>,
         span: Option<Span>,
         clock: &'a dyn Clock,
         redirects: Redirects,
@@ -78,8 +86,10 @@ impl<'a> Call<'a> {
         let labels = Labels { service: service.name(), effect: plan.effect, instruments: service.instruments() };
         Self {
             recorder: Recorder::new(labels, span),
+            extensions,
             key: CallKey::None,
             key_generation: 0,
+            key_first_sent: None,
             clock,
             redirects,
             permits: Permits::default(),
@@ -88,8 +98,9 @@ impl<'a> Call<'a> {
             now,
             history: History::default(),
             attempts: Attempts::default(),
+            last: None,
             repeat: None,
-            verified_after: None,
+            verified_after: 0,
             tokens_spent: 0,
             plan,
             body_replayable: replay::in_memory(&request).is_some(),
@@ -110,8 +121,30 @@ impl<'a> Call<'a> {
         self.deadline().is_some_and(|deadline| deadline <= self.now)
     }
 
+    /// With the time of its first use, if a request with it may have been executed.
     pub(super) fn current_key(&self) -> Option<IdempotencyKey> {
-        self.key.to_key()
+        let key = self.key.to_key()?;
+        match self.key_first_sent {
+            Some(first_sent) if self.recorder.is_in_flight() || self.history.is_in_doubt() => {
+                Some(key.first_sent(first_sent))
+            }
+            _ => Some(key),
+        }
+    }
+
+    /// The time since the key was sent for the first time, by the clock by which it is longer: a machine that sleeps stops
+    /// one of them. A clock that was set back tells nothing, and the key counts as too old.
+    pub(super) fn key_age(&self) -> Duration {
+        let Some(first_sent) = self.key_first_sent else { return Duration::ZERO };
+        self.clock.wall().duration_since(first_sent).map_or(Duration::MAX, |age| age.max(self.started.elapsed()))
+    }
+
+    /// For a later pass of the same request, which must not get another key.
+    pub(super) fn leave_key(&mut self) {
+        let Some(key) = self.current_key() else { return };
+        let (method, url, tokens_spent) =
+            (self.request.method().clone(), self.request.url().clone(), self.tokens_spent);
+        self.extensions.leave(EarlierPass { method, url, key, tokens_spent });
     }
 
     pub(super) fn limit_key(&self) -> Option<String> {
@@ -153,6 +186,7 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.recorder.has_ended() {
             self.recorder.cancelled(self.lost_write());
+            self.leave_key();
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt, mem, sync::Mutex};
 
-use http::Extensions;
+use http::{Extensions, Method};
+use reqwest::Url;
+
+use crate::key::IdempotencyKey;
 
 /// Its presence makes an inner layer pass the request through.
 #[derive(Clone)]
@@ -46,6 +49,17 @@ impl fmt::Debug for SpareMarks {
     }
 }
 
+/// What a call that did not succeed leaves in the extensions of its request, for a later pass of the same request: another
+/// layer outside this one may send it again.
+#[derive(Clone)]
+pub(crate) struct EarlierPass {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) key: IdempotencyKey,
+    /// What its repeats took out of the retry budget.
+    pub(crate) tokens_spent: u32,
+}
+
 /// The extensions of a request while a call carries it. The mark is removed when the call ends or is dropped, so that a
 /// later pass of the same request is a call again.
 pub(crate) struct Carried<'a> {
@@ -76,6 +90,17 @@ impl<'a> Carried<'a> {
 
     pub(crate) fn get(&mut self) -> &mut Extensions {
         self.extensions
+    }
+
+    /// What an earlier pass of this request has left, if this is one.
+    pub(super) fn earlier_pass(&mut self, method: &Method, url: &Url) -> Option<EarlierPass> {
+        self.original.as_mut()?.remove::<EarlierPass>();
+        self.extensions.remove::<EarlierPass>().filter(|earlier| earlier.method == *method && earlier.url == *url)
+    }
+
+    /// For a later pass of the request.
+    pub(super) fn leave(&mut self, pass: EarlierPass) {
+        self.extensions.insert(pass);
     }
 }
 

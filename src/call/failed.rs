@@ -6,6 +6,7 @@ use crate::{
     decide::outcome::{Failure, Outcome},
     error::{details::ErrorDetails, kind::ErrorKind},
     limit::limiters::Scope,
+    wire::body::ErrorBody,
 };
 
 /// What an attempt that did not succeed has left, before anything of it is read.
@@ -30,6 +31,14 @@ pub(super) struct FailedAttempt {
 impl FailedAttempt {
     pub(super) fn new(outcome: Outcome, details: ErrorDetails) -> Self {
         Self { kind: ErrorKind::of(&outcome), outcome, details, scope: None, head: None }
+    }
+
+    /// Forgets the error's body, which may be large, unless it may become the caller's response.
+    pub(super) fn without_body(mut self: Box<Self>) -> Box<Self> {
+        if self.head.is_none() {
+            self.details.body = ErrorBody { truncated: true, ..ErrorBody::default() };
+        }
+        self
     }
 
     pub(super) fn past_deadline() -> Self {

@@ -58,7 +58,7 @@ impl Call<'_> {
     pub(super) async fn fail(&mut self, stop: StopReason, mut failed: Box<FailedAttempt>) -> Ending {
         let effect = self.plan.effect;
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
-        let asked = self.verified_after == Some(self.history.attempts());
+        let asked = self.verified_after == self.history.attempts();
         if in_doubt && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
             if let Verdict::Applied(response) = self.verify().await {
                 return self.verified_applied(response, failed);
@@ -94,6 +94,7 @@ impl Call<'_> {
             details,
         });
         self.recorder.failed(&error, || service.levels());
+        self.leave_key();
         error
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{Extensions, HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use reqwest::{Body, Request};
 use uuid::{Uuid, fmt::Hyphenated};
 
@@ -23,18 +23,23 @@ pub(crate) enum CallKey {
 }
 
 impl CallKey {
-    /// The caller's key, or a fresh one if the layer makes keys for this service.
+    /// The caller's key, in the header, in the body or beside the request; that of an earlier pass of the request; or a fresh
+    /// one if the layer makes keys for this service.
     pub(super) fn resolve(
         idempotency: &Idempotency,
         request: &Request,
-        extensions: &Extensions,
+        given: Option<&IdempotencyKey>,
+        of_earlier_pass: Option<&IdempotencyKey>,
     ) -> Result<Self, InvalidKey> {
-        let given = extensions.get::<IdempotencyKey>();
         if let Some(pointer) = &idempotency.body_member {
             return Self::in_body(idempotency, request, pointer, given);
         }
         match WireKey::of_caller(idempotency, request.headers(), given)? {
             Some(key) => Ok(Self::Header(key)),
+            None if of_earlier_pass.is_some() => {
+                Ok(WireKey::of_caller(idempotency, &HeaderMap::new(), of_earlier_pass)?
+                    .map_or(Self::None, Self::Header))
+            }
             None if idempotency.callers_keys_only || idempotency.header.is_none() => Ok(Self::None),
             None => Ok(Self::Header(WireKey::fresh(idempotency))),
         }
@@ -93,6 +98,11 @@ pub(crate) enum InvalidKey {
     NotUuid,
     #[error("the idempotency key has {length} characters, but the service accepts {max}: shorten it")]
     Length { length: usize, max: usize },
+    #[error(
+        "the idempotency key was sent so long ago that the service may have forgotten it: find out whether the write took \
+         effect before it is sent with a new key"
+    )]
+    Expired,
     #[error("the idempotency header is set more than once: set it once")]
     SetTwice,
     #[error("the service takes its key in the request's body, which has another key or none: put the key there")]

@@ -137,7 +137,8 @@ impl<'a> Plan<'a> {
 
     /// Whether the request's body is looked at after it was sent.
     pub(super) fn needs_body(&self) -> bool {
-        self.deduplicated_by().is_some() || self.verifier().is_some()
+        let has_limit_key = self.service.hooks().limit_key.is_some() && self.service.limiters().is_some();
+        self.deduplicated_by().is_some() || self.verifier().is_some() || has_limit_key
     }
 
     /// What a response with this status and these texts means for a request with its key in this place, by the service's
@@ -169,6 +170,10 @@ impl<'a> Plan<'a> {
         rules.effect_is_documented = self.effect_is_documented;
         rules.probe = self.idempotency().probe.unwrap_or_default();
         rules.in_progress_needs_signal = self.idempotency().in_progress_needs_signal;
+        rules.in_progress_for = self.idempotency().in_progress_for;
+        rules.concurrent_requests = self.idempotency().concurrent_requests;
+        rules.longest_execution = self.idempotency().longest_execution;
+        rules.key_lifetime = self.idempotency().key_lifetime();
         rules.retryable = policy.retry_on.unwrap_or(service.retryable());
         rules.costs = service.retry_costs().clone();
         rules.limiter_precedes_execution = !service.rate_limiting().limiter_follows_execution;

@@ -1,11 +1,15 @@
 //! Before the first attempt: the policy is checked, the body buffered, the key chosen.
 
-use http::Extensions;
-
-use super::{call::Call, key::CallKey};
+use super::{
+    call::Call,
+    finish::Ending,
+    key::{CallKey, InvalidKey},
+};
 use crate::{
-    decide::stop::StopReason,
+    decide::{history::History, key::KeyAction, stop::StopReason},
     error::{details::ErrorDetails, kind::ErrorKind},
+    key::IdempotencyKey,
+    limit::limiters::Permits,
     time,
     wire::body,
 };
@@ -47,17 +51,20 @@ impl Call<'_> {
         Err(self.refuse(ErrorKind::Transport, stop, details))
     }
 
-    /// The caller's key or a fresh one, if the operation has one.
+    /// The caller's key, that of an earlier pass of the request, or a fresh one, if the operation has one.
     ///
     /// # Errors
     ///
     /// If the caller's key cannot be sent.
-    pub(crate) fn choose_key(&mut self, extensions: &Extensions) -> Result<(), reqwest_middleware::Error> {
+    pub(crate) fn choose_key(&mut self) -> Result<(), reqwest_middleware::Error> {
         if !self.plan.keyed {
             return Ok(());
         }
+        let earlier = self.extensions.earlier_pass(self.request.method(), self.request.url());
         let Some(request) = self.request.whole() else { return Ok(()) };
-        match CallKey::resolve(self.plan.idempotency(), request, extensions) {
+        let extension = self.extensions.get().get::<IdempotencyKey>();
+        let of_earlier = earlier.as_ref().map(|earlier| &earlier.key);
+        match CallKey::resolve(self.plan.idempotency(), request, extension, of_earlier) {
             Ok(key) => self.key = key,
             Err(invalid) => {
                 let details = ErrorDetails::of_cause(invalid);
@@ -65,7 +72,36 @@ impl Call<'_> {
             }
         }
         self.key_generation = u32::from(matches!(self.key, CallKey::Header(_)));
+        let first_sent = [extension, of_earlier].into_iter().flatten().find_map(IdempotencyKey::first_sent_at);
+        if let Some(first_sent) = first_sent {
+            self.key_first_sent = Some(first_sent);
+            self.history = History::of_used_key();
+        }
+        self.tokens_spent = earlier.map_or(0, |earlier| earlier.tokens_spent);
         Ok(())
+    }
+
+    /// Whether the next attempt would carry a key that the service may have forgotten, and with it that it executed the
+    /// write.
+    pub(crate) fn key_has_expired(&self) -> bool {
+        let is_replaced = self.repeat.as_ref().is_some_and(|repeat| repeat.key != KeyAction::Preserve);
+        if self.key_first_sent.is_none() || is_replaced {
+            return false;
+        }
+        let rules = self.rules();
+        rules.is_keyed_write() && rules.key_lifetime.is_some_and(|lifetime| lifetime <= self.key_age())
+    }
+
+    /// Ends a call whose [key has expired](Self::key_has_expired).
+    pub(crate) async fn expire(&mut self) -> Ending {
+        self.permits = Permits::default();
+        match self.last.take() {
+            Some(failed) => self.fail(StopReason::KeyExpired, failed).await,
+            None => {
+                let details = ErrorDetails::of_cause(InvalidKey::Expired);
+                Err(self.refuse(ErrorKind::InvalidKey, StopReason::KeyExpired, details))
+            }
+        }
     }
 
     /// Nothing was sent.

@@ -11,10 +11,10 @@ use super::{
     finish::Ending,
 };
 use crate::{
-    attempts::Attempt,
     decide::{
         decision::{self, Decision, Step},
-        key::KeyAction,
+        effect::Effect,
+        key::{KeyAction, Meaning},
         outcome::{Outcome, Redirect},
         rules::Moment,
         stop::StopReason,
@@ -28,32 +28,50 @@ impl<'a> Call<'a> {
     /// Waits until the next attempt may be made, or ends the call.
     pub(crate) async fn recover(&mut self, failed: FailedResponse) -> ControlFlow<Ending> {
         let failed = self.read(failed).await;
-        let (delay, repeat) = match self.decide(&failed) {
-            Ok((_, _)) if !self.request.can_be_sent() => {
+        let decided = self.decide(&failed);
+        let failed = self.or_the_one_before(failed);
+        let (delay, repeat) = match decided {
+            Ok(_) if !self.request.can_be_sent() => {
                 return Break(self.fail(StopReason::BodyNotReplayable, failed).await);
             }
             Ok(decided) => decided,
             Err(stop) => return Break(self.fail(stop, failed).await),
         };
-        // After the wait only the verifier can still end the call with what is known now.
-        let kept = (repeat.key == KeyAction::VerifyThenRotate).then_some(failed);
+        // An error after the wait has all of the body only if a verdict can be its reason.
+        let needs_verdict = repeat.key == KeyAction::VerifyThenRotate;
+        let failed = if needs_verdict { failed } else { failed.without_body() };
         time::sleep(delay).await;
         self.now = time::now();
-        if let Some(failed) = kept {
+        if needs_verdict {
             match self.verify().await {
                 Verdict::NotApplied => {}
                 Verdict::Applied(response) => return Break(self.verified_applied(response, failed)),
                 Verdict::Unknown => return Break(self.fail(StopReason::Unverified, failed).await),
             }
         }
-        self.repeat = Some(repeat);
+        self.last = Some(failed.without_body());
+        self.repeat = Some(Box::new(repeat));
         Continue(())
+    }
+
+    /// A key that was used with another request means that an earlier attempt of this call was, as this one does not
+    /// change: the error of that attempt says more.
+    fn or_the_one_before(&mut self, failed: Box<FailedAttempt>) -> Box<FailedAttempt> {
+        let meaning = failed.outcome.response().and_then(|response| response.meaning);
+        let last = if meaning == Some(Meaning::PayloadMismatch) && self.history.key_is_in_doubt() {
+            self.last.take()
+        } else {
+            None
+        };
+        last.unwrap_or(failed)
     }
 
     /// Adds the attempt to the history, and asks the pure core and then the retry budget.
     fn decide(&mut self, failed: &FailedAttempt) -> Result<(Duration, Repeat<'a>), StopReason> {
         let mut history = self.history.clone();
-        let moment = Moment::new(self.now - self.started, self.clock.jitter());
+        let mut moment = Moment::new(self.now - self.started, self.clock.jitter());
+        moment.attempt_began = self.sent - self.started;
+        moment.key_age = self.key_age();
         let mut step = decision::step(&self.rules(), &mut history, &failed.outcome, moment);
         self.history = history;
         self.record(&failed.outcome);
@@ -92,11 +110,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Once per call, if it has a key in a header.
+    /// Once per service: a client that follows redirects for one write does so for all.
     pub(super) fn warn_of_redirect(&self, redirect: Redirect) {
-        let takes_key_along = redirect == Redirect::OtherOrigin && self.key_generation > 0;
-        if takes_key_along && !self.attempts.iter().any(Attempt::is_redirected) {
-            self.recorder.redirected();
+        let is_write = self.plan.effect != Effect::Read;
+        if redirect != Redirect::NotFollowed && is_write && self.plan.service.is_first_redirect() {
+            self.recorder.redirected(redirect);
         }
     }
 
@@ -111,7 +129,7 @@ impl<'a> Call<'a> {
     /// Asks the verifier, within its own timeout and the deadline. No verdict is [`Verdict::Unknown`].
     pub(super) async fn verify(&mut self) -> Verdict {
         let Some(verifier) = self.plan.verifier() else { return Verdict::Unknown };
-        self.verified_after = Some(self.history.attempts());
+        self.verified_after = self.history.attempts();
         let key = self.current_key();
         let write = InDoubtWrite {
             service: self.plan.service.name(),
@@ -125,7 +143,7 @@ impl<'a> Call<'a> {
         let verdict = time::within(limit, verifier.verify(&write)).await.unwrap_or(Verdict::Unknown);
         if let Verdict::NotApplied = verdict {
             let mut history = self.history.clone();
-            history.verified_not_applied(&self.rules());
+            history.verified_not_applied(&self.rules(), self.now - self.started);
             self.history = history;
         }
         self.now = time::now();

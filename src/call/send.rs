@@ -12,14 +12,16 @@ use reqwest_middleware::Next;
 
 use super::{
     call::{Call, Repeat},
-    carried::Carried,
     failed::FailedResponse,
     finish::Ending,
     key::{CallKey, WireKey},
     replay::Keep,
 };
 use crate::{
-    decide::{class::is_error, key::KeyAction},
+    decide::{
+        class::is_error,
+        key::{KeyAction, KeyPlace},
+    },
     limit::{aimd::Feedback, limiters::Scope},
     telemetry::spans::{self, Target},
     time,
@@ -30,37 +32,39 @@ pub(crate) type Arrived = Option<reqwest_middleware::Result<Response>>;
 
 impl Call<'_> {
     /// If the attempt is a repeat, it is paid for now, and the key replaced if that was decided.
-    pub(crate) fn begin_attempt(&mut self, extensions: &mut Carried<'_>) {
-        let Some(Repeat { key, tokens }) = self.repeat.take() else { return };
-        extensions.reset();
+    pub(crate) fn begin_attempt(&mut self) {
+        let Some(repeat) = self.repeat.take() else { return };
+        let Repeat { key, tokens } = *repeat;
+        self.extensions.reset();
         self.tokens_spent = self.tokens_spent.saturating_add(tokens.spend());
         self.history.begin_repeat(key);
         let rotated = key != KeyAction::Preserve;
         if rotated {
             self.key = CallKey::Header(WireKey::fresh(self.plan.idempotency()));
             self.key_generation += 1;
+            self.key_first_sent = None;
         }
         self.recorder.retried(rotated);
     }
 
     /// Sends the attempt, which ends at the call's deadline at the latest.
-    pub(crate) fn send<'b>(
-        &mut self,
-        extensions: &'b mut Carried<'_>,
-        next: Next<'b>,
-    ) -> impl Future<Output = Arrived> + Send + use<'b> {
+    pub(crate) fn send<'b>(&'b mut self, next: Next<'b>) -> impl Future<Output = Arrived> + Send + use<'b> {
         let mut request = self.request.take(self.keep());
         // What was kept does not have it: the next attempt may carry another one.
         if let (Some(name), CallKey::Header(key)) = (self.plan.idempotency().header_name(), &self.key) {
             request.headers_mut().insert(name.clone(), key.header_value());
         }
+        if self.key_first_sent.is_none() && self.key.place() != KeyPlace::Absent {
+            self.key_first_sent = Some(self.clock.wall());
+        }
         let (before, generation, key) = (self.history.attempts(), self.key_generation, &self.key);
         let (service, method, url) = (self.plan.service, self.request.method(), self.request.url());
         let target = Target { method, url, template: || service.template(method, url) };
-        let span = self.recorder.begin_attempt(&target, before, generation, || key.to_key());
-        let sent = spans::within(span, next.run(request, extensions.get()));
+        let deadline = self.deadline();
         self.sent = self.now;
-        time::before(self.deadline(), sent)
+        let span = self.recorder.begin_attempt(&target, before, generation, || key.to_key());
+        let sent = spans::within(span, next.run(request, self.extensions.get()));
+        time::before(deadline, sent)
     }
 
     /// What may be needed of a request after it is sent. Of a last attempt's that is all of it only if its body is looked

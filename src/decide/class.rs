@@ -3,9 +3,10 @@
 use http::StatusCode;
 
 use super::{
+    effect::Effect,
     history::History,
     key::{KeyPlace, Meaning},
-    outcome::{Failure, Outcome, ResponseFacts},
+    outcome::{Failure, Outcome, Redirect, ResponseFacts},
     rules::Rules,
 };
 
@@ -34,7 +35,7 @@ pub enum OutcomeClass {
     Internal,
     /// A 4xx that the policy lists as retryable.
     PolicyStatus,
-    /// Anything else: a repeat would not help.
+    /// Anything else, and any error after a redirect that the client followed for a write: a repeat would not help.
     Final {
         /// Whether the request may have been executed.
         may_have_executed: bool,
@@ -72,6 +73,10 @@ impl OutcomeClass {
     }
 
     fn of_response(rules: &Rules<'_>, history: &History, response: &ResponseFacts) -> Self {
+        // It is not the response to the request itself, which was sent and may have been executed.
+        if response.redirect != Redirect::NotFollowed && rules.effect != Effect::Read {
+            return Self::Final { may_have_executed: true };
+        }
         let has_key = rules.key != KeyPlace::Absent;
         match response.meaning {
             Some(Meaning::InProgress) => return Self::InProgress,

@@ -9,7 +9,7 @@ use super::{
     class::OutcomeClass,
     effect::Effect,
     history::History,
-    key::{KeyAction, KeyKind, KeyPlace, Probe},
+    key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace, Probe},
     outcome::{Outcome, Redirect},
     policy::RetryAfterJitter,
     rules::{Moment, Rules},
@@ -73,7 +73,7 @@ pub struct Step {
 /// After a [`Decision::Retry`] call [`History::begin_repeat`] as the next attempt begins.
 pub fn step(rules: &Rules<'_>, history: &mut History, outcome: &Outcome, moment: Moment) -> Step {
     let class = OutcomeClass::of(rules, history, outcome);
-    history.record(rules, class, outcome);
+    history.record(rules, class, outcome, &moment);
     Step { class, decision: decide(rules, history, class, outcome, moment) }
 }
 
@@ -112,23 +112,25 @@ impl Question<'_> {
             return Err(StopReason::AttemptsExhausted);
         }
         let key = self.next_key()?;
-        let (delay, source) = self.next_wait()?;
+        let (delay, source) = self.next_wait(key)?;
         Ok(Decision::Retry { delay, source, key, cost: self.cost() })
     }
 
     fn may_be_sent_again(&self) -> Result<(), StopReason> {
         let unkeyed_write = self.rules.is_unkeyed_write();
-        let is_final = matches!(self.class, OutcomeClass::Final { .. });
-        if unkeyed_write && self.was_redirected() {
-            return Err(if is_final { StopReason::Permanent } else { StopReason::NotIdempotent });
+        if self.was_redirected() && self.rules.effect != Effect::Read {
+            return Err(StopReason::Permanent);
         }
         let proves_unexecuted = self.class == OutcomeClass::Throttled && self.rules.limiter_precedes_execution;
         match self.retry_signal() {
             Some(false) => return Err(StopReason::Permanent),
-            Some(true) if !unkeyed_write || proves_unexecuted => return Ok(()),
-            _ => {}
+            Some(true) if !unkeyed_write || proves_unexecuted => {}
+            _ => self.class_allows_repeat(unkeyed_write)?,
         }
-        self.class_allows_repeat(unkeyed_write)
+        match self.executed_beside() {
+            Some(_) if self.rules.longest_execution.is_none() => Err(StopReason::NotIdempotent),
+            _ => Ok(()),
+        }
     }
 
     fn class_allows_repeat(&self, unkeyed_write: bool) -> Result<(), StopReason> {
@@ -171,7 +173,7 @@ impl Question<'_> {
                     Ok(KeyAction::Preserve)
                 }
                 // Another attempt may still be executing; the service says that the key is invalid once none is.
-                KeyKind::InvalidatedByError if !self.history.is_settled() && self.history.may_probe() => {
+                KeyKind::InvalidatedByError if !self.is_settled() && self.history.may_probe() => {
                     Ok(KeyAction::Preserve)
                 }
                 KeyKind::ReplayAll | KeyKind::InvalidatedByError => self.rotate(),
@@ -179,8 +181,14 @@ impl Question<'_> {
                     Ok(KeyAction::Preserve)
                 }
             },
+            OutcomeClass::InProgress | OutcomeClass::EarlierAttemptRunning if self.history.key.closed => self.rotate(),
             _ => Ok(KeyAction::Preserve),
         }
+    }
+
+    /// Now, or once enough time has passed.
+    fn is_settled(&self) -> bool {
+        self.history.settled_from(self.rules).is_some()
     }
 
     fn can_rotate(&self) -> bool {
@@ -195,7 +203,7 @@ impl Question<'_> {
         if self.rules.effect != Effect::Write && self.rules.effect_is_documented {
             return Ok(KeyAction::Rotate);
         }
-        if self.rules.has_verifier && self.history.is_settled() {
+        if self.rules.has_verifier && self.is_settled() {
             Ok(KeyAction::VerifyThenRotate)
         } else {
             Err(StopReason::Unverified)
@@ -203,9 +211,12 @@ impl Question<'_> {
     }
 
     /// The policy's own wait, or the server's hint if that is longer.
-    fn next_wait(&self) -> Result<(Duration, WaitSource), StopReason> {
+    fn next_wait(&self, key: KeyAction) -> Result<(Duration, WaitSource), StopReason> {
         let policy = self.rules.policy;
-        let own = self.own_wait();
+        let own = self.own_wait().max(self.earliest(key).saturating_sub(self.moment.elapsed));
+        if self.key_expires(key, own) {
+            return Err(StopReason::KeyExpired);
+        }
         let hint = self.outcome.response().and_then(|response| response.retry_after);
         let hinted = match hint {
             Some(hint) if hint > policy.max_retry_after => return Err(StopReason::RetryAfterTooLong),
@@ -213,11 +224,51 @@ impl Question<'_> {
             None => Duration::ZERO,
         };
         let (delay, source) = if hinted > own { (hinted, WaitSource::RetryAfter) } else { (own, WaitSource::Backoff) };
+        if self.key_expires(key, delay) {
+            return Err(StopReason::KeyExpired);
+        }
         // After a wait that ends with the deadline there is no time for an attempt.
         if self.moment.elapsed.saturating_add(delay) >= policy.deadline {
             return Err(StopReason::DeadlineExceeded);
         }
         Ok((delay, source))
+    }
+
+    /// Whether the service may have forgotten the key after this wait, and with it that it executed the write.
+    fn key_expires(&self, key: KeyAction, wait: Duration) -> bool {
+        let age = self.moment.key_age.saturating_add(wait);
+        let is_sent_again = key == KeyAction::Preserve && self.rules.is_keyed_write();
+        is_sent_again && self.rules.key_lifetime.is_some_and(|lifetime| lifetime <= age)
+    }
+
+    /// When the next attempt may begin at the earliest, as the time since the call's beginning.
+    fn earliest(&self, key: KeyAction) -> Duration {
+        let (history, longest_execution) = (self.history, self.rules.longest_execution);
+        match key {
+            KeyAction::Rotate => Duration::ZERO,
+            KeyAction::VerifyThenRotate => {
+                let is_over = self.moment.attempt_began.saturating_add(longest_execution.unwrap_or_default());
+                is_over.max(history.settled_from(self.rules).unwrap_or_default())
+            }
+            KeyAction::Preserve => match self.executed_beside() {
+                Some(began) => began.saturating_add(longest_execution.unwrap_or_default()),
+                None => self.stuck_from().unwrap_or_default(),
+            },
+        }
+    }
+
+    /// When the attempt began beside which the service might execute another one with the same key.
+    fn executed_beside(&self) -> Option<Duration> {
+        let executes_both = self.rules.concurrent_requests == ConcurrentRequests::Executed;
+        let needs_its_key = self.rules.is_keyed_write() && !self.history.key.closed;
+        self.history.key.unanswered.filter(|_| executes_both && needs_its_key)
+    }
+
+    /// When a key that is "in progress" after an internal error counts as stuck: a conflict before that shows nothing new.
+    fn stuck_from(&self) -> Option<Duration> {
+        let key = &self.history.key;
+        let from = key.in_progress?.saturating_add(self.rules.in_progress_for?);
+        (key.internal_errors > 0 && from < self.rules.policy.deadline).then_some(from)
     }
 
     fn own_wait(&self) -> Duration {

@@ -1,5 +1,7 @@
 //! What the attempts of a call have shown about its key and its write: the only state that changes.
 
+use std::time::Duration;
+
 use super::{
     effect::Effect,
     key::{KeyAction, KeyPlace},
@@ -10,8 +12,9 @@ use super::{
 /// What the attempts of a call have shown so far about its key and its write.
 ///
 /// A key is *settled* when its one execution is known to be over: a stored response was repeated under it, or it was
-/// called unusable, or it got an internal error twice and every other attempt under it was refused or not sent. Only then
-/// is a verdict about the write final.
+/// called unusable, or it got an internal error twice and every other attempt under it was refused or not sent, or began
+/// longer ago than the service executes anything, or it has been "in progress" for too long after an internal error. Only
+/// then is a verdict about the write final.
 ///
 /// A write is *in doubt* while an attempt may have been executed and no response settles whether it took effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,17 +28,17 @@ pub struct History {
     /// An attempt under a replaced key may have been executed, and nothing has settled it since.
     earlier_doubt: bool,
     rotated: bool,
-    /// A redirect took the key to another origin, whose keys the description does not cover.
-    pub(super) left_origin: bool,
 }
 
 /// What is known about the key now in use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeyHistory {
     pub(super) internal_errors: u32,
-    /// An attempt may still be executing.
-    pub(super) unanswered: bool,
-    /// A stored response was repeated, or the key was called unusable.
+    /// When the last attempt began that may still be executing.
+    pub(super) unanswered: Option<Duration>,
+    /// When the unbroken run of conflicts "in progress" began that goes on.
+    pub(super) in_progress: Option<Duration>,
+    /// A stored response was repeated, the key was called unusable, or it is stuck.
     pub(super) closed: bool,
     /// An attempt may have been executed, and nothing has settled it since.
     pub(super) doubt: bool,
@@ -47,9 +50,20 @@ impl History {
         self.attempts
     }
 
-    /// Whether the key now in use is settled.
-    pub const fn is_settled(&self) -> bool {
-        self.key.closed || (self.key.internal_errors >= 2 && !self.key.unanswered)
+    /// The history of a write whose key was sent before the call began: what became of that is unknown.
+    pub fn of_used_key() -> Self {
+        let key = KeyHistory { unanswered: Some(Duration::ZERO), doubt: true, ..KeyHistory::default() };
+        Self { key, ..Self::default() }
+    }
+
+    /// From when on the key now in use is settled, as the time since the call's beginning; `None` if nothing that is known
+    /// now settles it.
+    pub fn settled_from(&self, rules: &Rules<'_>) -> Option<Duration> {
+        match self.key.unanswered {
+            _ if self.key.is_settled() => Some(Duration::ZERO),
+            Some(began) if self.key.internal_errors >= 2 => Some(began.saturating_add(rules.longest_execution?)),
+            _ => None,
+        }
     }
 
     /// Whether the write took effect, as far as the responses tell: no error response proves that it did.
@@ -61,10 +75,12 @@ impl History {
         }
     }
 
-    /// The verifier has said that the write was not applied; final only if there is a key and it is settled.
-    pub fn verified_not_applied(&mut self, rules: &Rules<'_>) {
+    /// The verifier, asked so long after the call's beginning, has said that the write was not applied; final only if there
+    /// is a key and it is settled.
+    pub fn verified_not_applied(&mut self, rules: &Rules<'_>, asked: Duration) {
         let keyed = rules.key != KeyPlace::Absent;
-        if keyed && self.is_settled() && !self.replaced_unsettled {
+        let is_settled = self.settled_from(rules).is_some_and(|from| from <= asked);
+        if keyed && is_settled && !self.replaced_unsettled {
             self.key.doubt = false;
             self.earlier_doubt = false;
         }
@@ -73,23 +89,24 @@ impl History {
     /// The next attempt begins, with the same key or a new one.
     pub fn begin_repeat(&mut self, key: KeyAction) {
         match key {
-            KeyAction::Preserve => {}
-            KeyAction::Rotate | KeyAction::VerifyThenRotate => self.rotate(),
+            KeyAction::Preserve => return,
+            // Nothing but the response or the request itself has spoken for it.
+            KeyAction::Rotate => self.replaced_unsettled |= self.key.doubt && !self.key.is_settled(),
+            // A verdict is asked for only once the key is settled.
+            KeyAction::VerifyThenRotate => {}
         }
-    }
-
-    fn rotate(&mut self) {
-        self.replaced_unsettled |= self.key.doubt && !self.is_settled();
         self.earlier_doubt |= self.key.doubt;
         self.key = KeyHistory::default();
         self.rotated = true;
     }
 
-    pub(super) fn is_in_doubt(&self) -> bool {
+    /// Whether the write is in doubt.
+    pub const fn is_in_doubt(&self) -> bool {
         self.key.doubt || self.earlier_doubt
     }
 
-    pub(super) fn key_is_in_doubt(&self) -> bool {
+    /// Whether an attempt with the key now in use leaves the write in doubt.
+    pub const fn key_is_in_doubt(&self) -> bool {
         self.key.doubt
     }
 
@@ -98,9 +115,9 @@ impl History {
         !self.rotated && !self.key.closed && self.key.internal_errors < 2
     }
 
-    /// One rotation a call, and none after the key has left its origin.
+    /// One rotation a call.
     pub(super) fn may_rotate(&self) -> bool {
-        !self.rotated && !self.left_origin
+        !self.rotated
     }
 
     /// Earlier waits after a 429, and after other failures.
@@ -110,5 +127,12 @@ impl History {
 
     pub(super) fn transient_repeats(&self) -> u32 {
         (self.attempts - self.throttled).saturating_sub(1)
+    }
+}
+
+impl KeyHistory {
+    /// Whatever time it is.
+    const fn is_settled(&self) -> bool {
+        self.closed || (self.internal_errors >= 2 && self.unanswered.is_none())
     }
 }

@@ -55,6 +55,32 @@ pub enum Probe {
     Never,
 }
 
+/// What a service does with a request whose key another request is just using.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub enum ConcurrentRequests {
+    /// It is documented that it refuses the second request, or lets it wait.
+    Refused,
+    /// Nothing is documented, and it is assumed to refuse the second request, or to let it wait.
+    #[default]
+    Assumed,
+    /// It may execute both. The same key is then sent again only after
+    /// [`longest_execution`](crate::Idempotency::longest_execution), or not at all if that is unknown.
+    Executed,
+}
+
+impl fmt::Display for ConcurrentRequests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "refused",
+            Self::Assumed => "assumed to be refused",
+            Self::Executed => "may be executed",
+        })
+    }
+}
+
 /// What a response says about the key, by the service's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     effect::Effect,
-    key::{KeyKind, KeyPlace, Probe},
+    key::{ConcurrentRequests, KeyKind, KeyPlace, Probe},
     policy::ResolvedPolicy,
     status_set::StatusSet,
 };
@@ -27,6 +27,14 @@ pub struct Rules<'a> {
     /// Whether a conflict "in progress" is sent again only if the service calls it transient; for keys of the kind
     /// [`Signalled`](KeyKind::Signalled).
     pub in_progress_needs_signal: bool,
+    /// How long a conflict "in progress" that follows an internal error may go on, until the key counts as settled.
+    pub in_progress_for: Option<Duration>,
+    /// What the service does with a second request whose key is in use.
+    pub concurrent_requests: ConcurrentRequests,
+    /// How long the service executes a request at most, if that is known.
+    pub longest_execution: Option<Duration>,
+    /// How long after its first use a key may be sent again, if the service says how long it keeps keys.
+    pub key_lifetime: Option<Duration>,
     /// How often and how long.
     pub policy: &'a ResolvedPolicy,
     /// The statuses that may be retried.
@@ -75,6 +83,10 @@ impl Default for RetryCosts {
 pub struct Moment {
     /// The time since the call began.
     pub elapsed: Duration,
+    /// How long after the call's beginning the attempt began; with [`elapsed`](Self::elapsed) unless set.
+    pub attempt_began: Duration,
+    /// The time since the key was first sent; none unless set.
+    pub key_age: Duration,
     /// A number from 0 to 1 that places the wait between its bounds.
     pub jitter_sample: f64,
 }
@@ -82,7 +94,7 @@ pub struct Moment {
 impl Moment {
     /// This long after the call began, with this jitter sample.
     pub const fn new(elapsed: Duration, jitter_sample: f64) -> Self {
-        Self { elapsed, jitter_sample }
+        Self { elapsed, attempt_began: elapsed, key_age: Duration::ZERO, jitter_sample }
     }
 }
 
@@ -104,6 +116,10 @@ impl<'a> Rules<'a> {
             kind,
             probe: Probe::Once,
             in_progress_needs_signal: false,
+            in_progress_for: None,
+            concurrent_requests: ConcurrentRequests::Assumed,
+            longest_execution: None,
+            key_lifetime: None,
             policy,
             retryable: StatusSet::DEFAULT,
             costs: RetryCosts::default(),
@@ -112,6 +128,11 @@ impl<'a> Rules<'a> {
             has_verifier: false,
             adaptive_limit: false,
         }
+    }
+
+    /// Whether a second execution would double something that only the key keeps from it.
+    pub fn is_keyed_write(&self) -> bool {
+        self.effect == Effect::Write && self.key != KeyPlace::Absent
     }
 
     pub(super) fn is_unkeyed_write(&self) -> bool {

@@ -23,6 +23,8 @@ pub enum StopReason {
     AttemptsExhausted,
     /// Only a new key could help, and nothing proves that the write was not applied.
     Unverified,
+    /// The service may have forgotten the key, so that it would execute the write once more.
+    KeyExpired,
     /// The server asks for a longer wait than the policy allows.
     RetryAfterTooLong,
     /// No further attempt fits into the deadline: the next wait is too long, or the time was used up in the queue.
@@ -40,6 +42,7 @@ impl StopReason {
             Self::BodyNotReplayable => "body_not_replayable",
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::Unverified => "unverified",
+            Self::KeyExpired => "key_expired",
             Self::RetryAfterTooLong => "retry_after_too_long",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::BudgetExhausted => "budget_exhausted",
@@ -55,6 +58,7 @@ impl fmt::Display for StopReason {
             Self::BodyNotReplayable => "not repeated: its body is a stream",
             Self::AttemptsExhausted => "all attempts are used up",
             Self::Unverified => "not repeated with a new key: nothing proves that it was not applied",
+            Self::KeyExpired => "not repeated: the service may have forgotten its key",
             Self::RetryAfterTooLong => "the server asks for a longer wait than the policy allows",
             Self::DeadlineExceeded => "the deadline leaves no time for another attempt",
             Self::BudgetExhausted => "the retry budget is used up",

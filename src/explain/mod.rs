@@ -93,10 +93,10 @@ fn replay(rules: &Rules<'_>, outcome: &Outcome, attempts: u32) -> (u32, Option<S
         match &step.decision {
             Decision::Retry { delay, key, .. } if history.attempts() < attempts => {
                 if *key == KeyAction::VerifyThenRotate {
-                    history.verified_not_applied(rules);
+                    history.verified_not_applied(rules, moment.elapsed.saturating_add(*delay));
                 }
                 history.begin_repeat(*key);
-                moment.elapsed = moment.elapsed.saturating_add(*delay);
+                moment = Moment::new(moment.elapsed.saturating_add(*delay), moment.jitter_sample);
             }
             _ => return (history.attempts(), Some(step)),
         }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use http::{HeaderMap, HeaderName, Method};
 
 use super::{boolean_header::BooleanHeader, header::Header, response_rule::ResponseRule};
-use crate::decide::key::{KeyKind, Meaning, Probe};
+use crate::decide::key::{ConcurrentRequests, KeyKind, Meaning, Probe};
 
 /// How a key is written into the header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,6 +81,13 @@ pub struct Idempotency {
     #[cfg_attr(feature = "config", serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::config::schema::DurationText>"))]
     pub retention: Option<Duration>,
+    /// How long the service executes a request at most, if that is known.
+    #[cfg_attr(feature = "config", serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::config::schema::DurationText>"))]
+    pub longest_execution: Option<Duration>,
+    /// What the service does with a request whose key another request is just using; assumed to be refused unless set.
+    #[cfg_attr(feature = "config", serde(default))]
+    pub concurrent_requests: ConcurrentRequests,
     /// Whether only a key that the caller gives is sent; false unless set.
     #[cfg_attr(feature = "config", serde(default))]
     pub callers_keys_only: bool,
@@ -96,6 +103,10 @@ pub struct Idempotency {
     /// Whether a conflict "in progress" is sent again only if `transient_header` says so too; false unless set.
     #[cfg_attr(feature = "config", serde(default))]
     pub in_progress_needs_signal: bool,
+    /// How long a conflict "in progress" that follows an internal error may go on, until the key counts as stuck.
+    #[cfg_attr(feature = "config", serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::config::schema::DurationText>"))]
+    pub in_progress_for: Option<Duration>,
     /// The header that marks a stored response.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replay_header: Option<BooleanHeader>,
@@ -140,11 +151,14 @@ impl Idempotency {
             characters: KeyCharacters::VisibleAscii,
             max_length: default_max_length(),
             retention: None,
+            longest_execution: None,
+            concurrent_requests: ConcurrentRequests::Assumed,
             callers_keys_only: false,
             probe: None,
             responses: Vec::new(),
             transient_header: None,
             in_progress_needs_signal: false,
+            in_progress_for: None,
             replay_header: None,
         }
     }
@@ -181,9 +195,25 @@ impl Idempotency {
         self
     }
 
-    /// How long a result is kept under its key. A deadline beyond it is refused when the service is built.
+    /// How long a result is kept under its key. A deadline beyond it is refused when the service is built, and a write whose
+    /// key is about as old is not sent again: it ends with [`StopReason::KeyExpired`](crate::StopReason::KeyExpired). The
+    /// margin is 5 %, at least 10 minutes, at most half of the time.
     pub const fn retention(mut self, retention: Duration) -> Self {
         self.retention = Some(retention);
+        self
+    }
+
+    /// How long the service executes a request at most. A write that was not answered then counts as over after that time,
+    /// and a verifier is asked only then.
+    pub const fn longest_execution(mut self, longest: Duration) -> Self {
+        self.longest_execution = Some(longest);
+        self
+    }
+
+    /// What the service does with a request whose key another request is just using; [`ConcurrentRequests::Assumed`] unless
+    /// set.
+    pub const fn concurrent_requests(mut self, handling: ConcurrentRequests) -> Self {
+        self.concurrent_requests = handling;
         self
     }
 
@@ -225,6 +255,24 @@ impl Idempotency {
         self
     }
 
+    /// How long a conflict "in progress" may go on after an internal error, for a service that leaves keys locked then. An
+    /// unbroken run of such conflicts that lasts as long settles the key: the verifier is asked, and "not applied" leads to a
+    /// new key. Unless set, such a write stays in doubt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use reqwest_safe_retry::{Idempotency, KeyKind, Meaning};
+    ///
+    /// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
+    ///     .response(409, Meaning::InProgress)
+    ///     .in_progress_for(Duration::from_secs(10));
+    /// assert_eq!(keys.in_progress_for, Some(Duration::from_secs(10)));
+    /// ```
+    pub const fn in_progress_for(mut self, longest: Duration) -> Self {
+        self.in_progress_for = Some(longest);
+        self
+    }
+
     /// The header that says yes if a response is a stored one.
     pub fn replay_header(mut self, header: impl Into<BooleanHeader>) -> Self {
         self.replay_header = Some(header.into());
@@ -233,6 +281,12 @@ impl Idempotency {
 
     pub(crate) fn header_name(&self) -> Option<&HeaderName> {
         self.header.as_ref()?.name()
+    }
+
+    /// How long after its first use a key may be sent again.
+    pub(crate) fn key_lifetime(&self) -> Option<Duration> {
+        const LEAST_MARGIN: Duration = Duration::from_secs(10 * 60);
+        self.retention.map(|kept| kept - (kept / 20).max(LEAST_MARGIN).min(kept / 2))
     }
 
     pub(crate) fn keys(&self, method: &Method) -> bool {

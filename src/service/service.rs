@@ -1,6 +1,13 @@
 //! A service: its description, and the retry budget and concurrency limit that all its calls share.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use http::Method;
 use reqwest::Url;
@@ -76,6 +83,8 @@ struct Shared {
     budget: Budget,
     limiters: Option<Limiters>,
     instruments: Instruments,
+    /// Whether a redirect of a write was followed.
+    redirected: AtomicBool,
 }
 
 /// How a service is doing, by the outcomes of its calls; for a status page.
@@ -107,7 +116,8 @@ impl Service {
         let budget = Budget::new(description.retry_budget);
         let limiters = Limiters::new(&description.concurrency_limit);
         let instruments = Instruments::new(description.name.clone());
-        let shared = Shared { description, base, policy, routes, budget, limiters, instruments };
+        let redirected = AtomicBool::new(false);
+        let shared = Shared { description, base, policy, routes, budget, limiters, instruments, redirected };
         Self { shared: Arc::new(shared), hooks }
     }
 
@@ -274,6 +284,11 @@ impl Service {
 
     pub(crate) fn instruments(&self) -> &Instruments {
         &self.shared.instruments
+    }
+
+    /// Whether this is the first redirect of a write that the client has followed.
+    pub(crate) fn is_first_redirect(&self) -> bool {
+        !self.shared.redirected.swap(true, Relaxed)
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {

@@ -11,7 +11,7 @@ use crate::{
     attempts::{Attempts, VerdictKind},
     decide::{
         decision::{Decision, Step},
-        outcome::{Outcome, ResponseFacts},
+        outcome::{Outcome, Redirect, ResponseFacts},
         stop::Applied,
     },
     error::error::Error,
@@ -96,8 +96,8 @@ impl<'a> Recorder<'a> {
         instruments::record(self.labels, |sink| sink.count(Metric::Verdicts, label));
     }
 
-    pub(crate) fn redirected(&self) {
-        spans::redirected(self.labels.service);
+    pub(crate) fn redirected(&self, redirect: Redirect) {
+        spans::redirected(self.labels.service, redirect);
     }
 
     pub(crate) fn succeeded(

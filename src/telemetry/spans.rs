@@ -19,7 +19,7 @@ use crate::{
     decide::{
         decision::{Decision, Step},
         effect::Effect,
-        outcome::Outcome,
+        outcome::{Outcome, Redirect},
         stop::Applied,
     },
     error::error::Error,
@@ -207,11 +207,12 @@ pub(crate) fn unknown_host(host: &str) {
     );
 }
 
-pub(super) fn redirected(service: &str) {
+pub(super) fn redirected(service: &str, redirect: Redirect) {
+    let to_other_origin = redirect == Redirect::OtherOrigin;
     warn!(
         target: target!(),
-        { safe_retry.service = service },
-        "a redirect took the idempotency key to another origin: use `SafeRetry::client`, or set `redirect::Policy::none()`"
+        { safe_retry.service = service, to_other_origin },
+        "the client followed a redirect of a write: use `SafeRetry::client`, or set `redirect::Policy::none()`"
     );
 }
 

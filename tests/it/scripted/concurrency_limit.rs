@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
-use reqwest_safe_retry::{Applied, ConcurrencyLimit, ErrorKind, RetryPolicy, SafeRetry, Service, StopReason};
+use reqwest_safe_retry::{
+    Applied, ConcurrencyLimit, Error, ErrorKind, RequestBuilderExt, RetryPolicy, SafeRetry, Service, StopReason,
+};
 use serde_json::json;
 use tokio::{task::JoinSet, time::Instant};
 
@@ -189,6 +191,54 @@ async fn throttled_limit_key_does_not_delay_others() {
     post("small").await.unwrap();
     assert_eq!(started.elapsed(), MS(20));
     assert!(post("big").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_key_that_never_calls_again_is_forgotten() {
+    let customer = &[("x-metronome-rate-limit-type", "customer")];
+    let transport = Transport::new([reply(429, customer, ""), status(200), status(200), status(200)]);
+    // The last attempt too: its limit key is in its body.
+    let service = metronome(RetryPolicy::never());
+    let client = transport.client(service.clone());
+    let amend =
+        |id: &str| client.post("https://api.metronome.com/v1/contracts/amend").json(&json!({"customer_id": id}));
+    assert!(amend("big").send().await.is_err());
+    assert_eq!(service.health().limit_keys, 1);
+    amend("small").send().await.unwrap();
+    tokio::time::sleep(299 * SECOND).await;
+    amend("small").send().await.unwrap();
+    assert_eq!(service.health().limit_keys, 1);
+    tokio::time::sleep(301 * SECOND).await;
+    amend("small").send().await.unwrap();
+    assert_eq!(service.health().limit_keys, 0);
+}
+
+/// Also of calls that end while they wait for their turn after an answer.
+#[tokio::test(start_paused = true)]
+async fn call_that_ends_in_the_queue_keeps_its_last_answer() {
+    let busy = |code| reply(code, &[("x-request-id", "r-1")], r#"{"message":"busy","code":"overloaded"}"#);
+    for code in [503, 429] {
+        let transport = Transport::new([busy(code), Reply::Silence]);
+        let policy = RetryPolicy::new().deadline(10 * SECOND);
+        let service = Service::metronome().into_builder().retry_policy(policy);
+        let service = service.concurrency_limit(ConcurrencyLimit::Fixed(1)).build().unwrap();
+        let client = transport.client(service);
+        let call = tokio::spawn(client.post(LEDGER).send());
+        while transport.sent().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // It takes the only place while the first call waits, and keeps it for longer than that has time.
+        let other = tokio::spawn(client.post(LEDGER).deadline(60 * SECOND).send());
+        let outer = call.await.unwrap().unwrap_err();
+        let error = Error::find(&outer).unwrap();
+        assert_eq!(error.stop(), StopReason::DeadlineExceeded);
+        assert_eq!((error.status().unwrap().as_u16(), error.is_rate_limited()), (code, code == 429));
+        assert_eq!((error.message(), error.code(), error.request_id()), ("busy", Some("overloaded"), Some("r-1")));
+        assert_eq!(error.applied(), if code == 429 { Applied::No } else { Applied::Unknown });
+        assert!(!error.to_string().contains("timed out"), "{error}");
+        assert_eq!((error.body(), error.is_truncated()), (&b""[..], true), "the body is not kept through a wait");
+        other.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ mod cost;
 mod deadline;
 mod errors;
 mod find;
+mod key_age;
 mod keyed_operations;
 mod keys;
 mod layer;

@@ -1,5 +1,7 @@
 //! The key ladder: what becomes of the key after a 5xx, by what the service stores.
 
+use std::time::Duration;
+
 use reqwest_safe_retry::{
     Applied, Effect, Failure, KeyAction,
     KeyKind::{self, InvalidatedByError, ReplayAll, ReplaySuccess, ResourceKey, Signalled},
@@ -69,7 +71,7 @@ fn climb(rules: &Rules<'_>, script: &[Short]) -> (String, Option<StopReason>, Ap
             KeyAction::Rotate => steps.push('+'),
             KeyAction::VerifyThenRotate => {
                 steps.push('?');
-                history.verified_not_applied(rules);
+                history.verified_not_applied(rules, Duration::ZERO);
             }
             other => panic!("{other:?}"),
         }
@@ -218,7 +220,7 @@ fn extend(history: &mut History, rules: &Rules<'_>, script: &[Short]) {
 /// What a call would say if the verifier now said "not applied".
 fn verified(history: &History, rules: &Rules<'_>) -> Applied {
     let mut history = history.clone();
-    history.verified_not_applied(rules);
+    history.verified_not_applied(rules, Duration::ZERO);
     history.applied(rules.effect)
 }
 
@@ -228,7 +230,7 @@ fn verdict_counts_on_settled_key_only() {
     let rules = Rules::new(Effect::Write, KeyPlace::Header, ReplayAll, &policy);
     assert_eq!(verified(&history_of(&rules, &[Lost]), &rules), Applied::Unknown);
     let settled = history_of(&rules, &[Replayed(500)]);
-    assert!(settled.is_settled());
+    assert!(settled.settled_from(&rules) == Some(Duration::ZERO));
     assert_eq!(verified(&settled, &rules), Applied::No);
     // Without a key nothing is settled.
     let unkeyed = Rules::new(Effect::Write, KeyPlace::Absent, ReplayAll, &policy);
@@ -243,7 +245,7 @@ fn unsettled_key_spoils_later_verdicts() {
     let mut history = history_of(&rules, &[Lost]);
     history.begin_repeat(KeyAction::Rotate);
     extend(&mut history, &rules, &[Status(500), Status(500)]);
-    assert!(history.is_settled());
+    assert!(history.settled_from(&rules) == Some(Duration::ZERO));
     assert_eq!(verified(&history, &rules), Applied::Unknown);
 
     // Nothing was executed under this one.
@@ -264,20 +266,30 @@ fn stored_error_settles_without_probe() {
     assert_eq!(climb(&rules, &[Lost, Status(500)]), ("=".to_owned(), UNVERIFIED, Applied::Unknown));
 }
 
+/// A redirect's target does not speak for the request that was sent before it.
 #[test]
-fn key_that_left_its_origin_is_not_rotated() {
+fn error_after_a_redirect_is_final_for_a_write() {
     let policy = RetryPolicy::new().resolve();
-    let mut rules = Rules::new(Effect::Write, KeyPlace::Header, InvalidatedByError, &policy);
-    rules.has_verifier = true;
-    let first = |redirect, history: &mut History| {
-        let mut response = status(500);
-        response.redirect = redirect;
-        step(&rules, history, &response.into(), Moment::default()).decision
-    };
-    let asked = first(Redirect::NotFollowed, &mut History::default());
-    assert!(matches!(asked, Decision::Retry { key: KeyAction::VerifyThenRotate, .. }), "{asked:?}");
-    let mut history = History::default();
-    assert_eq!(first(Redirect::OtherOrigin, &mut history), Decision::Fail(StopReason::Unverified));
-    // Nor later, after a response without a redirect.
-    assert_eq!(first(Redirect::NotFollowed, &mut history), Decision::Fail(StopReason::Unverified));
+    for (key, redirect) in [KeyPlace::Header, KeyPlace::Absent]
+        .into_iter()
+        .flat_map(|key| [(key, Redirect::SameOrigin), (key, Redirect::OtherOrigin)])
+    {
+        let mut rules = Rules::new(Effect::Write, key, ReplayAll, &policy);
+        rules.has_verifier = true;
+        for code in [404, 409, 425, 429, 500, 503] {
+            let mut response = status(code);
+            (response.redirect, response.replayed, response.retry_signal) = (redirect, true, Some(true));
+            let mut history = History::default();
+            let step = step(&rules, &mut history, &response.into(), Moment::default());
+            assert_eq!(step.decision, Decision::Fail(StopReason::Permanent), "{code} {redirect:?}");
+            assert_eq!(history.applied(Effect::Write), Applied::Unknown, "{code} {redirect:?}");
+            assert_eq!(verified(&history, &rules), Applied::Unknown, "no marker settles the key");
+        }
+    }
+    // A read can be sent again wherever it went.
+    let rules = Rules::new(Effect::Read, KeyPlace::Absent, ReplayAll, &policy);
+    let mut response = status(503);
+    response.redirect = Redirect::OtherOrigin;
+    let step = step(&rules, &mut History::default(), &response.into(), Moment::default());
+    assert!(matches!(step.decision, Decision::Retry { .. }));
 }

@@ -7,6 +7,7 @@ mod decide;
 mod display;
 mod explain;
 mod fuzz;
+mod key_times;
 mod ladder;
 mod properties;
 mod services;

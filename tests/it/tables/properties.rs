@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 use proptest::prelude::*;
 use reqwest_safe_retry::{
-    Backoff, Effect, Failure, Jitter, KeyAction, KeyKind, Meaning, RetryPolicy, StatusSet, StopReason,
+    Backoff, ConcurrentRequests, Effect, Failure, Jitter, KeyAction, KeyKind, Meaning, Redirect, RetryPolicy,
+    StatusSet, StopReason,
     decide::{Decision, History, KeyPlace, Moment, Outcome, ResolvedPolicy, ResponseFacts, RetryCosts, Rules, step},
 };
 
@@ -47,10 +48,13 @@ prop_compose! {
         retry_signal in prop_oneof![8 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
         transient in any::<bool>(),
         replayed in prop::bool::weighted(0.2),
+        redirect in prop_oneof![
+            9 => Just(Redirect::NotFollowed), 1 => Just(Redirect::SameOrigin), 1 => Just(Redirect::OtherOrigin),
+        ],
     ) -> ResponseFacts {
         let mut response = ResponseFacts::new(StatusCode::from_u16(status).unwrap());
         (response.meaning, response.retry_after, response.retry_signal) = (meaning, retry_after, retry_signal);
-        (response.transient, response.replayed) = (transient, replayed);
+        (response.transient, response.replayed, response.redirect) = (transient, replayed, redirect);
         response
     }
 }
@@ -90,7 +94,32 @@ struct Call {
     has_verifier: bool,
     adaptive_limit: bool,
     jitter_sample: f64,
+    times: Times,
     script: Vec<Outcome>,
+}
+
+/// What a description says about time, and how long each attempt takes.
+#[derive(Clone, Debug)]
+struct Times {
+    took: Duration,
+    in_progress_for: Option<Duration>,
+    longest_execution: Option<Duration>,
+    key_lifetime: Option<Duration>,
+    concurrent: ConcurrentRequests,
+}
+
+prop_compose! {
+    fn times()(
+        took in 0..5_000_u64,
+        in_progress_for in prop::option::of(0..20_000_u64),
+        longest_execution in prop::option::of(0..60_000_u64),
+        key_lifetime in prop::option::of(0..60_000_u64),
+        concurrent in prop::sample::select(vec![ConcurrentRequests::Assumed, ConcurrentRequests::Executed]),
+    ) -> Times {
+        let ms = Duration::from_millis;
+        let (in_progress_for, longest_execution) = (in_progress_for.map(ms), longest_execution.map(ms));
+        Times { took: ms(took), in_progress_for, longest_execution, key_lifetime: key_lifetime.map(ms), concurrent }
+    }
 }
 
 impl Call {
@@ -101,6 +130,10 @@ impl Call {
         rules.body_replayable = self.body_replayable;
         rules.has_verifier = self.has_verifier;
         rules.adaptive_limit = self.adaptive_limit;
+        rules.in_progress_for = self.times.in_progress_for;
+        rules.longest_execution = self.times.longest_execution;
+        rules.key_lifetime = self.times.key_lifetime;
+        rules.concurrent_requests = self.times.concurrent;
         rules
     }
 
@@ -135,13 +168,15 @@ prop_compose! {
         body_replayable in prop::bool::weighted(0.9),
         (has_verifier, adaptive_limit) in (any::<bool>(), any::<bool>()),
         jitter_sample in 0.0..=1.0_f64,
+        times in times(),
         script in prop::collection::vec(outcomes(), 1..8),
     ) -> Call {
         let has_key = keyed && effect != Effect::Read && kind != KeyKind::Unsupported;
         let key = if has_key { KeyPlace::Header } else { KeyPlace::Absent };
         let retryable = if every_error { StatusSet::of(&[]).with(400..=599) } else { StatusSet::DEFAULT };
         Call {
-            effect, key, kind, policy, retryable, costs, body_replayable, has_verifier, adaptive_limit, jitter_sample, script,
+            effect, key, kind, policy, retryable, costs, body_replayable, has_verifier, adaptive_limit, jitter_sample, times,
+            script,
         }
     }
 }
@@ -152,6 +187,7 @@ fn may_have_executed(outcome: &Outcome) -> bool {
         Outcome::Failure(failure) => {
             matches!(failure, Failure::Ambiguous | Failure::RedirectLoop | Failure::Middleware)
         }
+        Outcome::Response(response) if response.redirect != Redirect::NotFollowed => true,
         Outcome::Response(response) => match response.meaning {
             Some(meaning) => meaning == Meaning::InProgress,
             None => response.status.as_u16() >= 500 || matches!(response.status.as_u16(), 408 | 424 | 499),
@@ -160,10 +196,29 @@ fn may_have_executed(outcome: &Outcome) -> bool {
     }
 }
 
+/// Whether the attempt may still be executing.
+fn is_unanswered(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failure(failure) => *failure == Failure::Ambiguous,
+        Outcome::Response(response) => match response.meaning {
+            Some(meaning) => meaning == Meaning::InProgress,
+            None => matches!(response.status.as_u16(), 408 | 502..=504),
+        },
+        _ => unreachable!(),
+    }
+}
+
+/// A stored result shows that nothing is executed under the key any more, and so does a key that is unusable.
+fn ends_the_execution(response: &ResponseFacts) -> bool {
+    response.redirect == Redirect::NotFollowed
+        && (response.replayed || response.meaning == Some(Meaning::KeyInvalidated))
+}
+
 /// A marked replay of a 4xx: what was executed under the key had no effect.
 fn is_stored_refusal(outcome: &Outcome) -> bool {
     let Outcome::Response(response) = outcome else { return false };
     response.replayed
+        && response.redirect == Redirect::NotFollowed
         && response.meaning.is_none()
         && response.status.is_client_error()
         && !matches!(response.status.as_u16(), 408 | 424 | 499)
@@ -182,6 +237,8 @@ struct Watched {
     sent: u32,
     rotations: u32,
     executed_under_this_key: bool,
+    /// When the last attempt began that may still be executing.
+    executing_since: Option<Duration>,
 }
 
 impl Watched {
@@ -191,7 +248,15 @@ impl Watched {
         self.sent += 1;
         self.executed_under_this_key |= may_have_executed(outcome);
         self.executed_under_this_key &= !is_stored_refusal(outcome);
-        let moment = Moment::new(self.elapsed, call.jitter_sample);
+        let began = self.elapsed;
+        self.elapsed += call.times.took;
+        match outcome {
+            Outcome::Response(response) if ends_the_execution(response) => self.executing_since = None,
+            _ if is_unanswered(outcome) => self.executing_since = Some(began),
+            _ => {}
+        }
+        let mut moment = Moment::new(self.elapsed, call.jitter_sample);
+        (moment.attempt_began, moment.key_age) = (began, self.elapsed);
         let decision = step(&rules, &mut self.history, outcome, moment).decision;
         prop_assert_eq!(self.history.attempts(), self.sent);
         let Decision::Retry { delay, key, cost, .. } = decision else { return Ok(false) };
@@ -207,27 +272,58 @@ impl Watched {
         if call.effect == Effect::Write && call.key == KeyPlace::Absent {
             prop_assert!(!self.executed_under_this_key, "never an un-keyed write again after it may have executed");
         }
+        self.check_times(call, outcome, key, delay)?;
         if key != KeyAction::Preserve {
-            self.rotate(call, outcome, key)?;
+            self.rotate(call, outcome, key, delay)?;
         }
         self.history.begin_repeat(key);
         self.elapsed += delay;
         Ok(true)
     }
 
-    fn rotate(&mut self, call: &Call, outcome: &Outcome, key: KeyAction) -> Result<(), TestCaseError> {
+    fn check_times(
+        &self,
+        call: &Call,
+        outcome: &Outcome,
+        key: KeyAction,
+        delay: Duration,
+    ) -> Result<(), TestCaseError> {
+        let begins = self.elapsed + delay;
+        let is_keyed_write = call.effect == Effect::Write && call.key == KeyPlace::Header;
+        if call.effect != Effect::Read {
+            let followed = matches!(outcome, Outcome::Response(response) if response.redirect != Redirect::NotFollowed);
+            prop_assert!(!followed, "never a write again after a followed redirect");
+        }
+        if key == KeyAction::VerifyThenRotate {
+            let over = self.executing_since.zip(call.times.longest_execution).map(|(began, longest)| began + longest);
+            prop_assert!(over.is_none_or(|over| over <= begins), "never a verdict before everything is over");
+        }
+        if !is_keyed_write || key != KeyAction::Preserve {
+            return Ok(());
+        }
+        let lifetime = call.times.key_lifetime;
+        prop_assert!(lifetime.is_none_or(|lifetime| begins < lifetime), "never a key that may be forgotten");
+        if let (ConcurrentRequests::Executed, Some(began)) = (call.times.concurrent, self.executing_since) {
+            let over = call.times.longest_execution.map(|longest| began + longest);
+            prop_assert!(over.is_some_and(|over| over <= begins), "never beside a request that is executed too");
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self, call: &Call, outcome: &Outcome, key: KeyAction, delay: Duration) -> Result<(), TestCaseError> {
         self.rotations += 1;
         prop_assert!(call.key == KeyPlace::Header, "never a key made where there was none");
         prop_assert_eq!(self.rotations, 1, "never a second rotation");
         if call.effect == Effect::Write {
             let proof = meaning_of(outcome) == Some(Meaning::NotApplied) && !self.executed_under_this_key;
-            let verdict = key == KeyAction::VerifyThenRotate && call.has_verifier && self.history.is_settled();
+            let settled = self.history.settled_from(&call.rules()).is_some_and(|from| from <= self.elapsed + delay);
+            let verdict = key == KeyAction::VerifyThenRotate && call.has_verifier && settled;
             prop_assert!(verdict || proof, "never a new key for a write without proof");
         }
         if key == KeyAction::VerifyThenRotate {
-            self.history.verified_not_applied(&call.rules());
+            self.history.verified_not_applied(&call.rules(), self.elapsed + delay);
         }
-        self.executed_under_this_key = false;
+        (self.executed_under_this_key, self.executing_since) = (false, None);
         Ok(())
     }
 }

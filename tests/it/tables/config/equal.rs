@@ -1,9 +1,9 @@
 //! A file, the same calls in code, and the other formats are all alike.
 
 use reqwest_safe_retry::{
-    Backoff, BooleanHeader, ConcurrencyLimit, Effect, ErrorFormat, Idempotency, Jitter, KeyFormat, KeyKind, Meaning,
-    Probe, RateLimiting, RetryAfterHeader, RetryPolicy, Route, Rule, SafeRetry, Service, ServicesConfig, Source,
-    StatusSet,
+    Backoff, BooleanHeader, ConcurrencyLimit, ConcurrentRequests, Effect, ErrorFormat, Idempotency, Jitter, KeyFormat,
+    KeyKind, Meaning, Probe, RateLimiting, RetryAfterHeader, RetryPolicy, Route, Rule, SafeRetry, Service,
+    ServicesConfig, Source, StatusSet,
 };
 
 use super::{EXAMPLE, SECOND, behaviour, toml};
@@ -29,6 +29,9 @@ fn billing_keys() -> Idempotency {
         .max_length(64)
         .retention(24 * 3600 * SECOND)
         .probe(Probe::Once)
+        .longest_execution(120 * SECOND)
+        .concurrent_requests(ConcurrentRequests::Refused)
+        .in_progress_for(30 * SECOND)
         .response(409, Meaning::InProgress)
         .response_matching(422, "idempotency", Meaning::PayloadMismatch)
         .transient_header("x-transient")
