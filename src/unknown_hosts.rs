@@ -17,6 +17,7 @@ use crate::{
         details::ErrorDetails,
         error::{Error, Inner},
         kind::ErrorKind,
+        secrets::Secrets,
     },
     telemetry::spans,
 };
@@ -63,10 +64,14 @@ fn report(request: &Request, reported: &Mutex<HashSet<String>>) {
 
 fn refusal(request: &Request) -> Error {
     let url = request.url();
+    let mut secrets = Secrets::default();
+    secrets.add_url(url);
+    request.headers().iter().for_each(|(name, value)| secrets.add_header(name, value, None));
     Error::new(Inner {
         service: url.host_str().unwrap_or("no host").to_owned().into(),
         method: request.method().clone(),
         path: url.path().to_owned(),
+        template: None,
         effect: Effect::of_method(request.method()),
         kind: ErrorKind::UnknownHost,
         stop: StopReason::Permanent,
@@ -74,5 +79,6 @@ fn refusal(request: &Request) -> Error {
         key: None,
         attempts: Attempts::default(),
         details: ErrorDetails::default(),
+        secrets,
     })
 }

@@ -108,8 +108,7 @@ impl fmt::Debug for VerifierFn {
     }
 }
 
-/// What the verifier found out.
-#[derive(Debug)]
+/// What the verifier found out. `Debug` shows of a response only its status.
 pub enum Verdict {
     /// The write took effect. A response that shows it is returned to the caller as the call's success.
     Applied(Option<Response>),
@@ -117,6 +116,18 @@ pub enum Verdict {
     NotApplied,
     /// Unknown.
     Unknown,
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied(response) => {
+                f.debug_tuple("Applied").field(&response.as_ref().map(Response::status)).finish()
+            }
+            Self::NotApplied => f.write_str("NotApplied"),
+            Self::Unknown => f.write_str("Unknown"),
+        }
+    }
 }
 
 impl Verdict {
@@ -141,6 +152,8 @@ pub struct InDoubtWrite<'a> {
     pub(crate) service: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) url: &'a Url,
+    /// The template of the path if a route matches, else the path.
+    pub(crate) path: String,
     pub(crate) body: Option<&'a [u8]>,
     pub(crate) key: Option<&'a IdempotencyKey>,
     pub(crate) attempts: &'a Attempts,
@@ -188,7 +201,7 @@ impl fmt::Debug for InDoubtWrite<'_> {
         f.debug_struct("InDoubtWrite")
             .field("service", &self.service)
             .field("method", self.method)
-            .field("path", &self.url.path())
+            .field("path", &self.path)
             .field("key", &self.key)
             .field("attempts", self.attempts)
             .finish_non_exhaustive()

@@ -14,6 +14,7 @@ use crate::{
         details::ErrorDetails,
         error::{Error, Inner},
         kind::ErrorKind,
+        secrets::Secrets,
     },
     verify::Verdict,
 };
@@ -72,6 +73,13 @@ impl Call<'_> {
         }
     }
 
+    /// What an error must not show: the credentials of the request, and the keys of the call.
+    fn secrets(&self) -> Secrets {
+        let mut secrets = self.request.secrets(self.plan.idempotency().header_name());
+        self.key.to_key().iter().for_each(|key| secrets.add_key(key));
+        secrets
+    }
+
     pub(super) fn error(
         &mut self,
         kind: ErrorKind,
@@ -90,6 +98,12 @@ impl Call<'_> {
             stop,
             applied,
             key: self.current_key(),
+            template: self
+                .plan
+                .service
+                .template(self.request.method(), self.request.url())
+                .map(|path| path.to_string()),
+            secrets: self.secrets(),
             attempts: mem::take(&mut self.attempts),
             details,
         });

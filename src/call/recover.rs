@@ -131,10 +131,13 @@ impl<'a> Call<'a> {
         let Some(verifier) = self.plan.verifier() else { return Verdict::Unknown };
         self.verified_after = self.history.attempts();
         let key = self.current_key();
+        let (method, url) = (self.request.method(), self.request.url());
+        let template = self.plan.service.template(method, url);
         let write = InDoubtWrite {
             service: self.plan.service.name(),
-            method: self.request.method(),
-            url: self.request.url(),
+            method,
+            url,
+            path: template.map_or_else(|| url.path().to_owned(), |template| template.to_string()),
             body: self.request.body(),
             key: key.as_ref(),
             attempts: &self.attempts,

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use reqwest::{Body, Request, Url};
 
-use crate::hooks::RequestFacts;
+use crate::{error::secrets::Secrets, hooks::RequestFacts, key::IdempotencyKey};
 
 /// The request of a call.
 pub(crate) struct ReplayableRequest(Form);
@@ -23,17 +23,19 @@ enum Form {
     Sent(Parts),
 }
 
-/// What is kept of a request that was sent.
+/// What is kept of a request that was sent. Its headers are taken apart, so that none is hashed unless the request is sent
+/// again.
 struct Parts {
     method: Method,
     url: Url,
+    headers: Vec<(HeaderName, HeaderValue)>,
     rest: Option<Rest>,
+    /// The key that another one has replaced.
+    replaced_key: Option<IdempotencyKey>,
 }
 
-/// Taken apart, so that nothing is parsed or hashed unless the request is sent again.
 #[derive(Clone)]
 struct Rest {
-    headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<Bytes>,
     timeout: Option<Duration>,
     version: Version,
@@ -42,8 +44,8 @@ struct Rest {
 /// How much of a request is kept while it is being sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// Method and URL: all that an error shows.
-    Target,
+    /// Everything but the body: all that an error shows or hides.
+    Head,
     /// All of it, if it is in memory: it may be sent again, or its body looked at.
     All,
 }
@@ -97,6 +99,29 @@ impl ReplayableRequest {
         }
     }
 
+    /// Another key has replaced this one.
+    pub(crate) fn key_replaced(&mut self, key: IdempotencyKey) {
+        if let Form::Sent(parts) = &mut self.0 {
+            parts.replaced_key = Some(key);
+        }
+    }
+
+    /// What an error must not show of it.
+    pub(crate) fn secrets(&self, key_header: Option<&HeaderName>) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add_url(self.url());
+        match &self.0 {
+            Form::Whole(request) => {
+                request.headers().iter().for_each(|(name, value)| secrets.add_header(name, value, key_header));
+            }
+            Form::Sent(parts) => {
+                parts.headers.iter().for_each(|(name, value)| secrets.add_header(name, value, key_header));
+                parts.replaced_key.iter().for_each(|key| secrets.add_key(key));
+            }
+        }
+        secrets
+    }
+
     pub(crate) fn facts(&self) -> RequestFacts<'_> {
         RequestFacts { method: self.method(), url: self.url(), body: self.body() }
     }
@@ -113,28 +138,30 @@ impl ReplayableRequest {
 impl Parts {
     fn of(request: &mut Request, keep: Keep) -> Self {
         let rest = (keep == Keep::All && in_memory(request).is_some()).then(|| Rest {
-            headers: request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             body: share_body(request),
             timeout: request.timeout().copied(),
             version: request.version(),
         });
-        Self { method: request.method().clone(), url: request.url().clone(), rest }
+        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { method: request.method().clone(), url: request.url().clone(), headers, rest, replaced_key: None }
     }
 
     fn keep(&self, keep: Keep) -> Self {
-        let rest = if keep == Keep::All { self.rest.clone() } else { None };
-        Self { method: self.method.clone(), url: self.url.clone(), rest }
+        let Self { method, url, headers, rest, replaced_key } = self;
+        let rest = if keep == Keep::All { rest.clone() } else { None };
+        let (method, url, headers) = (method.clone(), url.clone(), headers.clone());
+        Self { method, url, headers, rest, replaced_key: replaced_key.clone() }
     }
 
-    /// The request once more; if only its target was kept, without headers and body.
+    /// The request once more; if only its head was kept, without its body.
     fn into_request(self) -> Request {
         let mut request = Request::new(self.method, self.url);
-        let Some(rest) = self.rest else { return request };
-        let mut headers = HeaderMap::with_capacity(rest.headers.len());
-        for (name, value) in rest.headers {
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        for (name, value) in self.headers {
             headers.append(name, value);
         }
         *request.headers_mut() = headers;
+        let Some(rest) = self.rest else { return request };
         *request.body_mut() = rest.body.map(Body::from);
         *request.version_mut() = rest.version;
         if rest.timeout.is_some() {
@@ -170,7 +197,7 @@ mod tests {
 
     fn again(request: Request) -> Request {
         let mut replayable = ReplayableRequest::new(request);
-        let [first, second, third] = [Keep::All, Keep::All, Keep::Target].map(|keep| {
+        let [first, second, third] = [Keep::All, Keep::All, Keep::Head].map(|keep| {
             assert!(replayable.can_be_sent());
             replayable.take(keep)
         });
@@ -215,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_target_of_a_stream_is_kept() {
+    fn only_the_head_of_a_stream_is_kept() {
         let mut request = Request::new(Method::POST, URL.parse().unwrap());
         let stream = futures_util::stream::iter([Ok::<_, std::io::Error>("abc")]);
         *request.body_mut() = Some(Body::wrap_stream(stream));

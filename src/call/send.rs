@@ -40,6 +40,7 @@ impl Call<'_> {
         self.history.begin_repeat(key);
         let rotated = key != KeyAction::Preserve;
         if rotated {
+            self.key.to_key().into_iter().for_each(|key| self.request.key_replaced(key));
             self.key = CallKey::Header(WireKey::fresh(self.plan.idempotency()));
             self.key_generation += 1;
             self.key_first_sent = None;
@@ -71,7 +72,7 @@ impl Call<'_> {
     /// at afterwards.
     fn keep(&self) -> Keep {
         let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.plan.policy().max_attempts;
-        if may_be_repeated || self.plan.needs_body() { Keep::All } else { Keep::Target }
+        if may_be_repeated || self.plan.needs_body() { Keep::All } else { Keep::Head }
     }
 
     /// What the head of the response says: the call's end, or a failed attempt.

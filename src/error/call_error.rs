@@ -65,7 +65,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Service(error) => error.fmt(f),
             // It may show the whole URL, with whatever its query contains.
-            Self::Other(reqwest_middleware::Error::Middleware(error)) if !names_a_url(error) => error.fmt(f),
+            Self::Other(reqwest_middleware::Error::Middleware(error)) if !names_a_url(&**error) => error.fmt(f),
             Self::Other(_) => f.write_str("the request failed"),
         }
     }

@@ -31,16 +31,15 @@ impl ErrorDetails {
     pub(crate) fn of_failure(failure: Failure, error: reqwest_middleware::Error) -> Self {
         let timed_out = reqwest_error(&error).is_some_and(reqwest::Error::is_timeout);
         let connecting = matches!(failure, Failure::NotSent | Failure::Tls);
-        let source: Box<dyn StdError + Send + Sync> = match error {
-            reqwest_middleware::Error::Reqwest(error) => Box::new(error.without_url()),
-            reqwest_middleware::Error::Middleware(error) if names_a_url(&error) => Box::new(HiddenCause),
-            reqwest_middleware::Error::Middleware(error) => error.into(),
+        let source = match error {
+            reqwest_middleware::Error::Reqwest(error) => shown(error.without_url()),
+            reqwest_middleware::Error::Middleware(error) => shown(error),
         };
         Self { timed_out, connecting, source: Some(source), ..Self::default() }
     }
 
     pub(crate) fn of_cause(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { source: Some(cause.into()), ..Self::default() }
+        Self { source: Some(shown(cause)), ..Self::default() }
     }
 
     pub(crate) fn past_deadline() -> Self {
@@ -48,13 +47,19 @@ impl ErrorDetails {
     }
 }
 
+/// The cause, unless it would show a URL: of another request, such as one whose response is the body of this one.
+fn shown(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Box<dyn StdError + Send + Sync> {
+    let cause = cause.into();
+    if names_a_url(&*cause) { Box::new(HiddenCause) } else { cause }
+}
+
 /// A URL may have secrets in its query, and within another error it cannot be removed.
-pub(super) fn names_a_url(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().flat_map(causes).filter_map(|cause| cause.downcast_ref::<reqwest::Error>());
+pub(super) fn names_a_url(error: &(dyn StdError + 'static)) -> bool {
+    let mut causes = causes(error).filter_map(|cause| cause.downcast_ref::<reqwest::Error>());
     causes.any(|error| error.url().is_some())
 }
 
 /// Stands for a cause that would show a URL.
 #[derive(Debug, thiserror::Error)]
-#[error("a middleware below failed with an error that shows a URL, and so is not shown here")]
+#[error("the cause shows the URL of another request, which may have secrets, and so is not shown here")]
 struct HiddenCause;

@@ -1,26 +1,27 @@
 //! What an error shows: nothing that is secret.
 
-use std::{borrow::Cow, fmt, io};
+use std::{fmt, io};
 
 use super::{
     error::{Error, Inner, Node},
     kind::ErrorKind,
+    secrets::Secrets,
 };
-use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey, wire::causes::causes};
+use crate::{attempts::Attempt, decide::effect::Effect, wire::causes::causes};
 
-/// Text from outside, on one line, short, and without the key should the service repeat it.
+/// Text from outside, on one line, short, and without the secrets of the call should the service repeat them.
 struct Quoted<'a> {
     text: &'a str,
-    key: Option<&'a IdempotencyKey>,
+    secrets: &'a Secrets,
 }
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 300;
-        let text = match self.key {
-            Some(key) => Cow::Owned(self.text.replace(key.as_str(), "<key>")),
-            None => Cow::Borrowed(self.text),
-        };
+        // Long enough that no secret is cut in the part that is shown.
+        const LOOKED_AT: usize = 16 * 1024;
+        let end = self.text.char_indices().nth(LOOKED_AT).map_or(self.text.len(), |(end, _)| end);
+        let text = self.secrets.hidden_in(&self.text[..end]);
         for char in text.chars().take(MOST) {
             write!(f, "{}", if breaks_the_line(char) { ' ' } else { char })?;
         }
@@ -36,10 +37,13 @@ fn breaks_the_line(char: char) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { service, method, path, attempts, stop, applied, effect, .. } = self.inner();
-        write!(f, "{service}: {method} {path}: ")?;
+        let Inner { service, method, path, template, attempts, stop, applied, effect, secrets, .. } = self.inner();
+        let quoted = |text| Quoted { text, secrets };
+        match template {
+            Some(template) => write!(f, "{service}: {method} {template}: ")?,
+            None => write!(f, "{service}: {method} {}: ", quoted(path))?,
+        }
         self.write_outcome(f)?;
-        let quoted = |text| Quoted { text, key: self.key() };
         if let Some(code) = self.code() {
             write!(f, " [{}]", quoted(code))?;
         }

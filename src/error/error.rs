@@ -7,7 +7,7 @@ use ref_cast::{RefCastCustom, ref_cast_custom};
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 
-use super::{details::ErrorDetails, kind::ErrorKind};
+use super::{details::ErrorDetails, kind::ErrorKind, secrets::Secrets};
 use crate::{
     attempts::Attempts,
     decide::{
@@ -35,8 +35,9 @@ use crate::{
 /// }
 /// ```
 ///
-/// `Display` and `Debug` show service, method, path, status, attempts, times and the service's own message and code;
-/// never a key, a query string, user information, a header or the rest of the body.
+/// `Display` and `Debug` show service, method, path (with its parameters' names where a route matches), status, attempts,
+/// times and the service's own message and code; never a key of the call, a credential that the request carried, a query
+/// string, user information, a header or the rest of the body.
 #[derive(RefCastCustom)]
 #[repr(transparent)]
 pub struct Error(pub(super) Node);
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) service: Cow<'static, str>,
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// The template of the path, if a route matches.
+    pub(crate) template: Option<String>,
     pub(crate) effect: Effect,
     pub(crate) kind: ErrorKind,
     pub(crate) stop: StopReason,
@@ -56,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) attempts: Attempts,
     pub(crate) details: ErrorDetails,
+    pub(crate) secrets: Secrets,
 }
 
 impl Error {

@@ -7,3 +7,4 @@ pub(crate) mod display;
 pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod kind;
+pub(crate) mod secrets;

@@ -8,7 +8,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{Attempts, Error, Idempotency, IdempotencyKey, RetryPolicy, Service, Verdict};
 use tokio::time::timeout;
 
-use super::{LEDGER, metronome, with_budget};
+use super::{LEDGER, LIST, failure, metronome, with_budget};
 use crate::support::{
     collector::Collector,
     transport::{Reply, Transport, reply, status},
@@ -53,6 +53,92 @@ fn services() -> Vec<Service> {
     let unkeyed = Service::metronome().into_builder().idempotency(Idempotency::none()).build().unwrap();
     let small_budget = with_budget(5, RetryPolicy::new());
     [Service::metronome(), unkeyed, small_budget, metronome(RetryPolicy::never())].into_iter().chain(verified).collect()
+}
+
+/// What a service repeats of the request is hidden: credentials and keys, in whatever capitals.
+#[tokio::test(start_paused = true)]
+async fn repeated_credentials_and_keys_are_hidden() {
+    let echo = |code| {
+        let seen = "BEARER T0K3N, session c00kie, X-Api-Key ap1key, key MY-KEY-7, of another layer Bearer 0ther-t0ken";
+        reply(code, &[], format!(r#"{{"message":"rejected: {seen}, user us3r-id","code":"c_T0K3N"}}"#))
+    };
+    for (attempts, url, script) in [
+        (1, LEDGER, vec![echo(401)]),
+        (3, LEDGER, vec![echo(503), echo(503), echo(401)]),
+        // The key is not used for a read, but the caller has sent it.
+        (1, LIST, vec![echo(404)]),
+    ] {
+        let transport = Transport::new(script);
+        let client = transport.client(metronome(RetryPolicy::new().max_attempts(attempts)));
+        let request =
+            client.post(format!("{url}?user=us3r-id")).bearer_auth("t0k3n").header("cookie", "session=c00kie");
+        let request = request.header("x-api-key", "ap1key").header("idempotency-key", "my-key-7");
+        failure!(request, |error| {
+            let shown = format!("{error} {error:?} {error:#?}").to_lowercase();
+            for secret in ["t0k3n", "c00kie", "ap1key", "my-key-7", "0ther-t0ken", "us3r-id"] {
+                assert!(!shown.contains(secret), "{secret}: {shown}");
+            }
+            assert!(error.to_string().contains("key <key>, of another layer Bearer <hidden>"), "{error}");
+            assert!(error.message().contains("my-key-7") || error.message().contains("MY-KEY-7"), "as it came");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeated_key_that_was_rotated_away_is_hidden() {
+    let first_key = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let keep = first_key.clone();
+    let service = Service::metronome().verifier_fn(move |write| {
+        *keep.lock().unwrap() = write.key().unwrap().as_str().to_owned();
+        async { Verdict::NotApplied }
+    });
+    let transport = Transport::new([status(500), status(500), Reply::Silence]);
+    let client = transport.client(service);
+    let call = tokio::spawn(client.post(LEDGER).header("idempotency-key", "old-key-1").send());
+    let outer = call.await.unwrap().unwrap_err();
+    assert_eq!(*first_key.lock().unwrap(), "old-key-1");
+    let error = Error::find(&outer).unwrap();
+    assert_ne!(error.key().unwrap().as_str(), "old-key-1");
+
+    let repeated = reply(404, &[], r#"{"message":"OLD-KEY-1 has failed"}"#);
+    let transport = Transport::new([status(500), status(500), repeated]);
+    let service = Service::metronome().verifier_fn(|_| async { Verdict::NotApplied });
+    failure!(transport.client(service).post(LEDGER).header("idempotency-key", "old-key-1"), |error| {
+        assert!(error.to_string().contains("\"<key> has failed\""), "{error}");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_in_the_path_is_hidden_by_the_template() {
+    let service = Service::builder("hooks", "https://hooks.example.com/v1")
+        .route(http::Method::POST, "/hooks/{token}", reqwest_safe_retry::Effect::Write)
+        .verifier_fn(|write| {
+            assert!(!format!("{write:?}").contains("s3cret"), "{write:?}");
+            async { Verdict::Unknown }
+        })
+        .build()
+        .unwrap();
+    let transport = Transport::new([status(504)]);
+    failure!(transport.client(service).post("https://hooks.example.com/v1/hooks/s3cret"), |error| {
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("hooks: POST /v1/hooks/{token}: 504") && !shown.contains("s3cret"), "{shown}");
+        assert_eq!(error.path(), "/v1/hooks/s3cret");
+    });
+}
+
+/// A request whose body comes out of another response shows that one's URL if it fails.
+#[tokio::test(start_paused = true)]
+async fn url_behind_a_failing_body_is_hidden() {
+    let other = reqwest::Client::new().get("http://[::1]:1/?token=s3cret").send().await.unwrap_err();
+    assert!(format!("{other:?}").contains("s3cret"));
+    let body = Body::wrap_stream(futures_util::stream::iter([Err::<&str, _>(other)]));
+    let client = Transport::new([]).client(metronome(RetryPolicy::new().buffer_bodies(100)));
+    let outer = client.post(LEDGER).header("content-length", "10").body(body).send().await.unwrap_err();
+    let error = Error::find(&outer).unwrap();
+    let chain: String = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source())
+        .map(|cause| format!("{cause} {cause:?} "))
+        .collect();
+    assert!(chain.contains("the URL of another request") && !chain.contains("s3cret"), "{chain}");
 }
 
 /// A request with a secret in every place that can hold one.

@@ -239,6 +239,7 @@ struct Watched {
     executed_under_this_key: bool,
     /// When the last attempt began that may still be executing.
     executing_since: Option<Duration>,
+    execution_is_over: bool,
 }
 
 impl Watched {
@@ -251,8 +252,10 @@ impl Watched {
         let began = self.elapsed;
         self.elapsed += call.times.took;
         match outcome {
-            Outcome::Response(response) if ends_the_execution(response) => self.executing_since = None,
-            _ if is_unanswered(outcome) => self.executing_since = Some(began),
+            Outcome::Response(response) if ends_the_execution(response) => {
+                (self.execution_is_over, self.executing_since) = (true, None);
+            }
+            _ if is_unanswered(outcome) && !self.execution_is_over => self.executing_since = Some(began),
             _ => {}
         }
         let mut moment = Moment::new(self.elapsed, call.jitter_sample);
@@ -323,7 +326,7 @@ impl Watched {
         if key == KeyAction::VerifyThenRotate {
             self.history.verified_not_applied(&call.rules(), self.elapsed + delay);
         }
-        (self.executed_under_this_key, self.executing_since) = (false, None);
+        (self.executed_under_this_key, self.executing_since, self.execution_is_over) = (false, None, false);
         Ok(())
     }
 }
