@@ -240,6 +240,8 @@ struct Watched {
     /// When the last attempt began that may still be executing.
     executing_since: Option<Duration>,
     execution_is_over: bool,
+    /// The service has asked for a repeat, whatever its key.
+    told_to_retry: bool,
 }
 
 impl Watched {
@@ -258,6 +260,7 @@ impl Watched {
             _ if is_unanswered(outcome) && !self.execution_is_over => self.executing_since = Some(began),
             _ => {}
         }
+        self.told_to_retry |= matches!(outcome, Outcome::Response(response) if response.retry_signal == Some(true));
         let mut moment = Moment::new(self.elapsed, call.jitter_sample);
         (moment.attempt_began, moment.key_age) = (began, self.elapsed);
         let decision = step(&rules, &mut self.history, outcome, moment).decision;
@@ -306,7 +309,9 @@ impl Watched {
         }
         let lifetime = call.times.key_lifetime;
         prop_assert!(lifetime.is_none_or(|lifetime| begins < lifetime), "never a key that may be forgotten");
-        if let (ConcurrentRequests::Executed, Some(began)) = (call.times.concurrent, self.executing_since) {
+        if let (ConcurrentRequests::Executed, Some(began), false) =
+            (call.times.concurrent, self.executing_since, self.told_to_retry)
+        {
             let over = call.times.longest_execution.map(|longest| began + longest);
             prop_assert!(over.is_some_and(|over| over <= begins), "never beside a request that is executed too");
         }
