@@ -81,6 +81,9 @@ impl Delivery {
     }
 }
 
+/// What stands between client and service answers, whatever the service does: all of them may be retried.
+pub(super) const GATEWAYS: [u16; 7] = [504, 499, 524, 507, 502, 598, 511];
+
 /// What the layer sees of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Observed {
@@ -99,11 +102,19 @@ impl Observed {
         Self::Status { status, message, transient: false, replayed: false }
     }
 
+    /// A gateway answers with another status at each attempt.
+    pub(super) const fn at_attempt(self, attempt: usize) -> Self {
+        match self {
+            Self::Status { status: 504, message, .. } => Self::status(GATEWAYS[attempt % GATEWAYS.len()], message),
+            other => other,
+        }
+    }
+
     /// Whether there may be an execution behind it, judged apart from the code under test.
     pub(super) fn may_have_executed(self) -> bool {
         match self {
             Self::Lost => true,
-            Self::Status { status, message, .. } => status >= 500 || message == "still running",
+            Self::Status { status, message, .. } => status == 499 || status >= 500 || message == "still running",
             Self::Success | Self::NotSent => false,
         }
     }
@@ -112,7 +123,7 @@ impl Observed {
     pub(super) fn merged(self, keys: KeyHandling) -> Self {
         match self {
             Self::Status { status: 429, .. } => Self::NotSent,
-            Self::Status { status: 504, .. } if keys != KeyHandling::Signalled => Self::Lost,
+            Self::Status { status, .. } if GATEWAYS.contains(&status) && keys != KeyHandling::Signalled => Self::Lost,
             observed => observed,
         }
     }

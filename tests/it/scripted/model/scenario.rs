@@ -1,7 +1,9 @@
 //! What a scenario fixes: how keys are handled, what a repeat does, and what the verifier answers.
 
+use std::time::Duration;
+
 use http::Method;
-use reqwest_safe_retry::{Effect, Idempotency, KeyKind, Meaning, RetryPolicy, Route, Service, Verifier};
+use reqwest_safe_retry::{Effect, Idempotency, KeyKind, Meaning, RetryPolicy, Route, Service, StatusSet, Verifier};
 
 use super::ATTEMPTS;
 
@@ -11,6 +13,8 @@ pub(super) enum KeyHandling {
     /// A success is stored. After a 500 the same key executes again; an effect that the failed execution has left
     /// behind is recognised by the key and completed, never repeated.
     ReplaySuccess,
+    /// As `ReplaySuccess`, but a 500 leaves the key locked: from then on it gets a 409 that says "still running".
+    LockedByError,
     /// The first executed result is stored, a 500 with or without the effect included. What was refused before it
     /// was executed, and a conflict with a running execution, are not stored. The conflict is a 409 of no known meaning.
     ReplayAll,
@@ -28,8 +32,9 @@ pub(super) enum KeyHandling {
 }
 
 impl KeyHandling {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::ReplaySuccess,
+        Self::LockedByError,
         Self::ReplayAll,
         Self::ReplayAllMarked,
         Self::Signalled,
@@ -43,6 +48,7 @@ impl KeyHandling {
         let conflict = |keys: Idempotency| keys.response_matching(409, "still running", Meaning::InProgress);
         let keys = match self {
             Self::ReplaySuccess => conflict(header(KeyKind::ReplaySuccess)),
+            Self::LockedByError => conflict(header(KeyKind::ReplaySuccess)).in_progress_for(Duration::ZERO),
             Self::ReplayAll => header(KeyKind::ReplayAll),
             Self::ReplayAllMarked => conflict(header(KeyKind::ReplayAll)).replay_header("replayed"),
             Self::Signalled => conflict(header(KeyKind::Signalled)).transient_header("transient"),
@@ -138,6 +144,7 @@ impl Scenario {
         let service = Service::builder("model", "https://model.test")
             .idempotency(self.keys.idempotency())
             .routes([self.repeat.route()])
+            .retryable(StatusSet::of(&[408, 425, 429, 499]).with(500..=599).without(&[501, 505]))
             .retry_policy(RetryPolicy::new().max_attempts(ATTEMPTS))
             // Thousands of calls share the budget.
             .retry_costs(0, 0)

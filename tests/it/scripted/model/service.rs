@@ -181,6 +181,7 @@ fn store(keys: KeyHandling, before: Stored, execution: Execution, observed: Obse
         }
         (KeyHandling::ReplaySuccess, Execution::Fails { with_effect: true }) => Stored::HalfDone,
         (KeyHandling::InvalidatedByError, Execution::Fails { .. }) => Stored::Result(Observed::UNUSABLE),
+        (KeyHandling::LockedByError, Execution::Fails { .. }) => Stored::Result(Observed::STILL_RUNNING),
         (_, Execution::Succeeds) => Stored::Result(observed),
         (_, Execution::FailsTransiently) => before,
         (keys, _) if keys.stores_errors() => Stored::Result(observed),

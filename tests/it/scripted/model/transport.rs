@@ -51,7 +51,7 @@ impl CallState {
     fn arrive(&mut self, scenario: Scenario, key: Option<String>) -> Observed {
         let key = key.map(|key| self.number_of(key));
         let delivery = self.script.get(self.observed.len()).copied().unwrap_or(Delivery::Normal);
-        let observed = self.model.arrive(scenario, delivery, key);
+        let observed = self.model.arrive(scenario, delivery, key).at_attempt(self.observed.len());
         self.observed.push((observed, key));
         let merged = self.observed.iter().map(|(observed, key)| (observed.merged(scenario.keys), *key));
         self.states.push((merged.collect(), self.model.clone()));
