@@ -1,6 +1,6 @@
 //! The verifier: the user's hook that finds out whether a write took effect.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::Method;
@@ -49,12 +49,22 @@ pub trait Verifier: Send + Sync + 'static {
     /// Whether the write in doubt took effect. The call is dropped when
     /// [`verify_timeout`](crate::RetryPolicy::verify_timeout) or the deadline passes.
     async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict;
+
+    /// How long what it looks at may be behind: it is asked only so long after the last attempt began, if the deadline
+    /// leaves the time. Earlier, [`Verdict::NotApplied`] counts for nothing. None unless overridden.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 #[async_trait]
 impl<V: Verifier + ?Sized> Verifier for Arc<V> {
     async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
         V::verify(self, write).await
+    }
+
+    fn lag(&self) -> Duration {
+        V::lag(self)
     }
 }
 
@@ -77,7 +87,10 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
 /// });
 /// # assert_eq!(service.name(), "metronome");
 /// ```
-pub struct VerifierFn(Box<VerifyFn>);
+pub struct VerifierFn {
+    verify: Box<VerifyFn>,
+    lag: Duration,
+}
 
 type VerifyFn = dyn Fn(&InDoubtWrite<'_>) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync;
 
@@ -88,17 +101,29 @@ impl VerifierFn {
         F: Fn(&InDoubtWrite<'_>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Into<Verdict>> + Send + 'static,
     {
-        Self(Box::new(move |write| {
+        let verify: Box<VerifyFn> = Box::new(move |write| {
             let verdict = verify(write);
             Box::pin(async move { verdict.await.into() })
-        }))
+        });
+        Self { verify, lag: Duration::ZERO }
+    }
+
+    /// How long what the closure looks at may be behind, see [`Verifier::lag`].
+    #[must_use]
+    pub const fn lag(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
     }
 }
 
 #[async_trait]
 impl Verifier for VerifierFn {
     async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
-        (self.0)(write).await
+        (self.verify)(write).await
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
     }
 }
 

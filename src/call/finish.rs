@@ -61,6 +61,7 @@ impl Call<'_> {
         let in_doubt = self.history.applied(effect) == Applied::Unknown;
         let asked = self.verified_after == self.history.attempts();
         if in_doubt && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
+            self.wait_for_verdict().await;
             if let Verdict::Applied(response) = self.verify().await {
                 return self.verified_applied(response, failed);
             }

@@ -1,5 +1,7 @@
 //! What is settled before a call begins: effect, key rules, policy and verifier.
 
+use std::time::Duration;
+
 use http::{Extensions, Method, StatusCode};
 
 use crate::{
@@ -173,6 +175,7 @@ impl<'a> Plan<'a> {
         rules.in_progress_for = self.idempotency().in_progress_for;
         rules.concurrent_requests = self.idempotency().concurrent_requests;
         rules.longest_execution = self.idempotency().longest_execution;
+        rules.verifier_lag = self.verifier().map_or(Duration::ZERO, Verifier::lag);
         rules.key_lifetime = self.idempotency().key_lifetime();
         rules.retryable = policy.retry_on.unwrap_or(service.retryable());
         rules.costs = service.retry_costs().clone();

@@ -126,6 +126,24 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn verified_not_applied(&mut self) {
+        let mut history = self.history.clone();
+        let rules = self.rules();
+        if self.now - self.sent >= rules.verdict_counts_after() {
+            history.verified_not_applied(&rules, self.now - self.started);
+        }
+        self.history = history;
+    }
+
+    /// Waits until a verdict about the last attempt counts, if the deadline leaves the time.
+    pub(super) async fn wait_for_verdict(&mut self) {
+        let left = self.rules().verdict_counts_after().saturating_sub(self.sent.elapsed());
+        if !left.is_zero() && left < self.time_left() {
+            time::sleep(left).await;
+        }
+        self.now = time::now();
+    }
+
     /// Asks the verifier, within its own timeout and the deadline. No verdict is [`Verdict::Unknown`].
     pub(super) async fn verify(&mut self) -> Verdict {
         let Some(verifier) = self.plan.verifier() else { return Verdict::Unknown };
@@ -145,9 +163,7 @@ impl<'a> Call<'a> {
         let limit = self.plan.policy().verify_timeout.min(self.time_left());
         let verdict = time::within(limit, verifier.verify(&write)).await.unwrap_or(Verdict::Unknown);
         if let Verdict::NotApplied = verdict {
-            let mut history = self.history.clone();
-            history.verified_not_applied(&self.rules(), self.now - self.started);
-            self.history = history;
+            self.verified_not_applied();
         }
         self.now = time::now();
         self.attempts.asked(verdict.kind());

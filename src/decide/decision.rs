@@ -247,8 +247,8 @@ impl Question<'_> {
         match key {
             KeyAction::Rotate => Duration::ZERO,
             KeyAction::VerifyThenRotate => {
-                let is_over = self.moment.attempt_began.saturating_add(longest_execution.unwrap_or_default());
-                is_over.max(history.settled_from(self.rules).unwrap_or_default())
+                let counts_from = self.moment.attempt_began.saturating_add(self.rules.verdict_counts_after());
+                counts_from.max(history.settled_from(self.rules).unwrap_or_default())
             }
             KeyAction::Preserve => match self.executed_beside() {
                 Some(began) => began.saturating_add(longest_execution.unwrap_or_default()),

@@ -33,6 +33,8 @@ pub struct Rules<'a> {
     pub concurrent_requests: ConcurrentRequests,
     /// How long the service executes a request at most, if that is known.
     pub longest_execution: Option<Duration>,
+    /// How long what the verifier looks at may be behind.
+    pub verifier_lag: Duration,
     /// How long after its first use a key may be sent again, if the service says how long it keeps keys.
     pub key_lifetime: Option<Duration>,
     /// How often and how long.
@@ -119,6 +121,7 @@ impl<'a> Rules<'a> {
             in_progress_for: None,
             concurrent_requests: ConcurrentRequests::Assumed,
             longest_execution: None,
+            verifier_lag: Duration::ZERO,
             key_lifetime: None,
             policy,
             retryable: StatusSet::DEFAULT,
@@ -128,6 +131,11 @@ impl<'a> Rules<'a> {
             has_verifier: false,
             adaptive_limit: false,
         }
+    }
+
+    /// How long after an attempt began a verdict about it counts.
+    pub(crate) fn verdict_counts_after(&self) -> Duration {
+        self.verifier_lag.max(self.longest_execution.unwrap_or_default())
     }
 
     /// Whether a second execution would double something that only the key keeps from it.

@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use reqwest_safe_retry::{
-    Applied, Attempts, ErrorKind, IdempotencyKey, InDoubtWrite, KeyAction, RetryPolicy, Service, StopReason, Verdict,
-    VerdictKind, Verifier,
+    Applied, Attempts, Backoff, Error, ErrorKind, IdempotencyKey, InDoubtWrite, Jitter, KeyAction, RequestBuilderExt,
+    RetryPolicy, Service, StopReason, Verdict, VerdictKind, Verifier, VerifierFn,
 };
 use tokio::time::Instant;
 
@@ -261,4 +261,69 @@ async fn verifier_is_skipped_after_the_deadline() {
         assert_eq!(facts(error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));
     });
     assert_eq!(verifier.calls(), 0);
+}
+
+fn not_applied() -> Verdict {
+    Verdict::NotApplied
+}
+
+/// A verifier that notes when it is asked, and looks at what is a minute behind.
+fn lagging(asked: &Arc<Mutex<Vec<Duration>>>, verdict: fn() -> Verdict) -> VerifierFn {
+    let (asked, started) = (asked.clone(), Instant::now());
+    let verify = move |_: &InDoubtWrite<'_>| {
+        asked.lock().unwrap().push(started.elapsed());
+        std::future::ready(verdict())
+    };
+    VerifierFn::new(verify).lag(Duration::from_secs(60))
+}
+
+#[tokio::test(start_paused = true)]
+async fn verifier_is_asked_after_its_lag() {
+    let asked = Arc::default();
+    let service = || {
+        let waits = Backoff::new(Duration::from_millis(500), Duration::from_millis(500)).jitter(Jitter::None);
+        metronome(RetryPolicy::new().transient(waits))
+    };
+    // Before a new key: the second attempt began after half a second.
+    let transport = Transport::new([500, 500, 200].map(status));
+    let verifier = lagging(&asked, || Verdict::NotApplied);
+    transport.client(service().verifier(verifier)).post(LEDGER).send().await.unwrap();
+    assert_eq!(std::mem::take(&mut *asked.lock().unwrap()), [Duration::from_millis(60_500)]);
+    // Before the call ends in doubt.
+    let transport = Transport::new([503, 503, 503].map(status));
+    let verifier = lagging(&asked, found);
+    transport.client(service().verifier(verifier)).post(LEDGER).send().await.unwrap();
+    assert_eq!(std::mem::take(&mut *asked.lock().unwrap()), [Duration::from_secs(61)]);
+    // The deadline leaves no time: "not applied" counts for nothing, while "applied" always does.
+    for (verdict, applied) in [(not_applied as fn() -> Verdict, Applied::Unknown), (found, Applied::Yes)] {
+        let transport = Transport::new([status(500), reply(500, &[("retry-after", "61")], "")]);
+        let verifier = lagging(&asked, verdict);
+        let service = service().verifier(verifier);
+        let ended = transport.client(service).post(LEDGER).deadline(Duration::from_secs(30)).send().await;
+        assert_eq!(std::mem::take(&mut *asked.lock().unwrap()), [Duration::from_millis(500)]);
+        match ended {
+            Ok(_) => assert_eq!(applied, Applied::Yes),
+            Err(outer) => assert_eq!(Error::find(&outer).unwrap().applied(), applied),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn verifier_is_asked_after_the_longest_execution() {
+    let asked: Arc<Mutex<Vec<Duration>>> = Arc::default();
+    let (notes, started) = (asked.clone(), Instant::now());
+    let service = Service::metronome().into_builder();
+    let service = service.map_idempotency(|keys| keys.longest_execution(Duration::from_secs(30))).build().unwrap();
+    let service = service.verifier_fn(move |_| {
+        notes.lock().unwrap().push(started.elapsed());
+        std::future::ready(Verdict::NotApplied)
+    });
+    // The first attempt is over by then, and the write is sent with a new key.
+    let transport = Transport::new([504, 500, 500, 200].map(status));
+    let policy = RetryPolicy::new().max_attempts(4);
+    transport.client(service).post(LEDGER).retry_policy(policy).send().await.unwrap();
+    let asked = asked.lock().unwrap();
+    assert!(asked.len() == 1 && asked[0] >= Duration::from_secs(30) && asked[0] < Duration::from_secs(33), "{asked:?}");
+    let keys = transport.keys();
+    assert!(keys[0] == keys[2] && keys[2] != keys[3]);
 }
