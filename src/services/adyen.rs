@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::lenient::lenient;
 use crate::{
-    decide::key::{KeyKind, Meaning},
+    decide::key::{ConcurrentRequests, KeyKind, Meaning},
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
@@ -49,6 +49,7 @@ pub fn adyen() -> Service {
                 .response_matching(422, "704", Meaning::InProgress)
                 .response_matching(409, "704", Meaning::InProgress)
                 .transient_header("transient-error")
+                .concurrent_requests(ConcurrentRequests::Refused)
                 .in_progress_needs_signal(),
         )
         .error_format(

@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::Method;
 
 use crate::{
-    decide::{effect::Effect, key::KeyKind},
+    decide::{
+        effect::Effect,
+        key::{ConcurrentRequests, KeyKind},
+    },
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
@@ -26,7 +29,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// | kept for 24 hours, unless the account has another time | [retry a payment] |
 /// | only 2xx are stored: after a 4xx or 5xx the same key attempts the payment again | [retry a payment] |
 ///
-/// What a concurrent request with the same key is answered is not documented, and counts as an ordinary conflict. The
+/// Of concurrent requests with the same key only one is processed; what the other is answered is not documented, and counts as
+/// an ordinary conflict. The
 /// page was read in 2026-01.
 ///
 /// ```
@@ -38,7 +42,12 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// [retry a payment]: https://www.checkout.com/docs/payments/manage-payments/retry-a-payment
 pub fn checkout_com() -> Service {
     Service::builder("checkout_com", "https://api.checkout.com")
-        .idempotency(Idempotency::header("Cko-Idempotency-Key", KeyKind::ReplaySuccess).routes_only().retention(DAY))
+        .idempotency(
+            Idempotency::header("Cko-Idempotency-Key", KeyKind::ReplaySuccess)
+                .routes_only()
+                .concurrent_requests(ConcurrentRequests::Refused)
+                .retention(DAY),
+        )
         .routes(KEYED.iter().map(|path| Route::new(Method::POST, *path, Effect::Write).keyed()))
         .error_format(
             ErrorFormat::new()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 
 use crate::{
-    decide::key::{KeyKind, Meaning},
+    decide::key::{ConcurrentRequests, KeyKind, Meaning},
     service::{
         builder::ServiceBuilder,
         error_format::ErrorFormat,
@@ -47,6 +47,7 @@ pub fn idempotency_key_draft(
                 .format(KeyFormat::StructuredString)
                 .methods([Method::POST, Method::PATCH])
                 .response(409, Meaning::InProgress)
+                .concurrent_requests(ConcurrentRequests::Refused)
                 .response(422, Meaning::PayloadMismatch),
         )
         .error_format(ErrorFormat::new().message(["/detail", "/title", "/message"]).error_type(["/type"]))

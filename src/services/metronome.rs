@@ -8,7 +8,7 @@ use self::Repeat::{Deduped, DedupedByUniquenessKey, Duplicates, MayStack, Nothin
 use crate::{
     decide::{
         effect::Effect,
-        key::{KeyKind, Meaning},
+        key::{ConcurrentRequests, KeyKind, Meaning},
         status_set::StatusSet,
     },
     hooks::RequestFacts,
@@ -62,6 +62,7 @@ pub fn metronome() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
                 .methods([Method::POST])
                 .retention(A_DAY)
+                .concurrent_requests(ConcurrentRequests::Refused)
                 .response_matching(409, "uniqueness key", Meaning::AlreadyExists)
                 .response_matching(422, "uniqueness key already exists", Meaning::AlreadyExists),
         )

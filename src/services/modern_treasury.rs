@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::{
-    decide::key::{KeyKind, Meaning},
+    decide::key::{ConcurrentRequests, KeyKind, Meaning},
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
@@ -40,7 +40,8 @@ pub fn modern_treasury() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
                 .methods([Method::POST, Method::PATCH])
                 .retention(DAY)
-                .response(409, Meaning::InProgress),
+                .response(409, Meaning::InProgress)
+                .concurrent_requests(ConcurrentRequests::Refused),
         )
         .error_format(
             ErrorFormat::new().message(["/errors/message", "/message"]).code(["/errors/code"]).error_type(["/type"]),

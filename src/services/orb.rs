@@ -7,7 +7,7 @@ use http::Method;
 use crate::{
     decide::{
         effect::Effect,
-        key::{KeyKind, Meaning},
+        key::{ConcurrentRequests, KeyKind, Meaning},
     },
     service::{
         error_format::ErrorFormat,
@@ -48,6 +48,7 @@ pub fn orb() -> Service {
                 .max_length(64)
                 .retention(2 * DAY)
                 .response(409, Meaning::InProgress)
+                .concurrent_requests(ConcurrentRequests::Refused)
                 .transient_header("transient-error")
                 .replay_header("idempotent-replayed"),
         )

@@ -10,7 +10,7 @@ use super::lenient::lenient;
 use crate::{
     decide::{
         effect::Effect,
-        key::{KeyKind, Meaning},
+        key::{ConcurrentRequests, KeyKind, Meaning},
     },
     service::{
         error_format::ErrorFormat,
@@ -49,6 +49,7 @@ const SPECIFICATIONS: &str = "https://github.com/paypal/paypal-rest-api-specific
 pub fn paypal() -> Service {
     let keys = Idempotency::header("PayPal-Request-Id", KeyKind::ReplaySuccess)
         .routes_only()
+        .concurrent_requests(ConcurrentRequests::Refused)
         .response_matching(409, "PREVIOUS_REQUEST_IN_PROGRESS", Meaning::InProgress)
         .response_matching(422, "PAYPAL_REQUEST_ID_PREVIOUSLY_USED", Meaning::PayloadMismatch);
     let keyed = |(path, max_length, retention): &(&'static str, usize, Option<Duration>)| {

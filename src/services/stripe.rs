@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::lenient::lenient;
 use crate::{
-    decide::key::{KeyKind, Meaning},
+    decide::key::{ConcurrentRequests, KeyKind, Meaning},
     service::{
         builder::ServiceBuilder,
         error_format::ErrorFormat,
@@ -49,6 +49,7 @@ pub fn v1() -> Service {
                 .retention(DAY)
                 .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
                 .response(409, Meaning::InProgress)
+                .concurrent_requests(ConcurrentRequests::Refused)
                 .replay_header("idempotent-replayed"),
         )
         .sources([

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::{
-    decide::key::{KeyKind, Meaning},
+    decide::key::{ConcurrentRequests, KeyKind, Meaning},
     service::{
         idempotency::Idempotency,
         service::Service,
@@ -40,6 +40,7 @@ pub fn zuora() -> Service {
                 .max_length(254)
                 .retention(DAY)
                 .response(409, Meaning::InProgress)
+                .concurrent_requests(ConcurrentRequests::Refused)
                 .response(422, Meaning::PayloadMismatch),
         )
         .sources([Source::new(
