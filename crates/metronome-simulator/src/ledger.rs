@@ -1,5 +1,7 @@
 //! The writes that took effect.
 
+use std::time::SystemTime;
+
 use serde_json::Value;
 
 /// Every write that took effect, in order, whatever responses the clients saw.
@@ -31,6 +33,8 @@ pub struct Entry {
     pub uniqueness_key: Option<String>,
     /// Whether this is only a part of the write, because the execution failed halfway.
     pub partial: bool,
+    /// When it took effect.
+    pub time: SystemTime,
 }
 
 impl Ledger {

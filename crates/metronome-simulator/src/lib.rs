@@ -29,6 +29,7 @@
 //!
 //! - Reads and validation cover what a client of the writes needs.
 //! - A write without an implementation of its own is recorded and returns a new id.
+//! - The history of edits shows the updates of subscriptions, and the other fields that look the same in a request.
 //! - Stored results never expire, unless [`Metronome::retain_keys_for`] or [`Metronome::prune_keys`] is called.
 //! - Ids are counted, not random: two runs of a test get the same ids.
 #![forbid(unsafe_code)]

@@ -1,8 +1,10 @@
 //! Reads, authenticates and validates requests. A request rejected here is never stored under its key.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Query;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
@@ -118,6 +120,12 @@ impl Call {
     /// A string field of the body; empty if the field is missing.
     pub(crate) fn text(&self, field: &str) -> &str {
         self.body[field].as_str().unwrap_or_default()
+    }
+
+    /// A parameter of the query.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let Query(mut query) = Query::<HashMap<String, String>>::try_from_uri(&self.uri).ok()?;
+        query.remove(name)
     }
 
     pub(crate) fn uniqueness_key(&self) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! The simulator's only clock, sleep and random numbers.
 #![allow(clippy::disallowed_methods)]
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) use fastrand::Rng;
 pub(crate) use tokio::time::Instant;
@@ -16,6 +16,16 @@ pub(crate) async fn sleep(duration: Duration) {
 /// The current time.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The time of day.
+pub(crate) fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The time in the form of the API, such as `2026-07-01T00:00:00.000Z`.
+pub(crate) fn rfc_3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
 /// A random number generator: the same numbers for the same seed.

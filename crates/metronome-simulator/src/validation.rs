@@ -15,9 +15,8 @@ pub(crate) fn validate(operation: &Operation, body: &Value) -> Validation {
     match operation {
         Operation::CreateCustomer => requires(body, &["name"]).and_then(|()| aliases(body)),
         Operation::CreateContract => requires(body, &["customer_id", "starting_at"]),
-        Operation::EditContract | Operation::GetContract | Operation::ListEdits => {
-            requires(body, &["customer_id", "contract_id"])
-        }
+        Operation::EditContract => requires(body, &["customer_id", "contract_id"]).and_then(|()| subscriptions(body)),
+        Operation::GetContract | Operation::ListEdits => requires(body, &["customer_id", "contract_id"]),
         Operation::ListContracts | Operation::ListBalances => requires(body, &["customer_id"]),
         Operation::AddBalanceEntry => balance_entry(body),
         Operation::Ingest => batch(body),
@@ -59,6 +58,13 @@ fn aliases(body: &Value) -> Validation {
         _ => false,
     };
     if valid { Ok(()) } else { Err("ingest_aliases must be strings of 1 to 128 characters".to_owned()) }
+}
+
+fn subscriptions(body: &Value) -> Validation {
+    let mut updates = body["update_subscriptions"].as_array().into_iter().flatten();
+    updates
+        .try_for_each(|update| requires(update, &["subscription_id"]))
+        .map_err(|why| format!("update_subscriptions: {why}"))
 }
 
 fn balance_entry(body: &Value) -> Validation {

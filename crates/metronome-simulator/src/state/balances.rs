@@ -1,10 +1,9 @@
 //! Balances of customers. A balance exists from its first manual entry on.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::data::State;
+use super::pages::BY_NEXT_PAGE;
 use crate::ledger::Entry;
 use crate::reply::Reply;
 use crate::request::Call;
@@ -18,19 +17,22 @@ impl State {
         Ok(Reply::empty())
     }
 
-    pub(crate) fn list_balances(&self, call: &Call) -> Reply {
+    pub(crate) fn list_balances(&self, call: &Call) -> Result<Reply, Reply> {
         let with_ledgers = call.body["include_ledgers"] == true;
         let balances = self.balances_of(call.text("customer_id")).into_iter();
         let wanted = balances.filter(|(id, _)| call.body["id"].is_null() || call.body["id"] == **id);
-        let documents: Vec<Value> = wanted.map(|(id, entries)| document(id, &entries, with_ledgers)).collect();
-        Reply::ok(json!({ "data": documents, "next_page": null }))
+        BY_NEXT_PAGE.page(call, wanted, |id, entries| document(id, &entries, with_ledgers))
     }
 
-    fn balances_of(&self, customer: &str) -> BTreeMap<&str, Vec<&Entry>> {
-        let mut balances = BTreeMap::<&str, Vec<&Entry>>::new();
+    /// Oldest first, so that a new balance is on a page that has not been read yet.
+    fn balances_of(&self, customer: &str) -> Vec<(&str, Vec<&Entry>)> {
+        let mut balances = Vec::<(&str, Vec<&Entry>)>::new();
         for entry in self.ledger.on(ADD).filter(|entry| entry.body["customer_id"] == customer) {
             let id = entry.body["id"].as_str().unwrap_or_default();
-            balances.entry(id).or_default().push(entry);
+            match balances.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, entries)) => entries.push(entry),
+                None => balances.push((id, vec![entry])),
+            }
         }
         balances
     }

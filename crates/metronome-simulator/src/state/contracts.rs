@@ -1,26 +1,19 @@
-//! Contracts and their edits.
+//! Contracts.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::data::{State, with_id};
+use super::pages::BY_CURSOR;
 use crate::ledger::Entry;
 use crate::reply::Reply;
 use crate::request::Call;
 
 const CREATE: &str = "/v1/contracts/create";
-const EDIT: &str = "/v2/contracts/edit";
 
 impl State {
     pub(crate) fn create_contract(&mut self, call: &Call) -> Result<Reply, Reply> {
         self.find_customer(call, call.text("customer_id"))?;
-        self.reject_used_key(call)?;
-        let id = self.record(call);
-        Ok(Reply::data(json!({ "id": id })))
-    }
-
-    pub(crate) fn edit_contract(&mut self, call: &Call) -> Result<Reply, Reply> {
-        self.find_contract(call)?;
         self.reject_used_key(call)?;
         let id = self.record(call);
         Ok(Reply::data(json!({ "id": id })))
@@ -31,27 +24,18 @@ impl State {
         Ok(Reply::data(self.document(contract)))
     }
 
-    pub(crate) fn list_contracts(&self, call: &Call) -> Reply {
+    pub(crate) fn list_contracts(&self, call: &Call) -> Result<Reply, Reply> {
         let customer = call.text("customer_id");
         let contracts = self.ledger.on(CREATE).filter(|entry| entry.body["customer_id"] == customer);
-        Reply::data(contracts.map(|contract| self.document(contract)).collect())
+        BY_CURSOR.page(call, contracts.map(|entry| (entry.id.as_str(), entry)), |_, entry| self.document(entry))
     }
 
-    pub(crate) fn list_edits(&self, call: &Call) -> Result<Reply, Reply> {
-        let contract = self.find_contract(call)?;
-        Ok(Reply::data(self.edits(contract).map(with_id).collect()))
-    }
-
-    fn find_contract(&self, call: &Call) -> Result<&Entry, Reply> {
+    pub(super) fn find_contract(&self, call: &Call) -> Result<&Entry, Reply> {
         let (customer, contract) = (call.text("customer_id"), call.text("contract_id"));
         let is_it = |entry: &&Entry| entry.id == contract && entry.body["customer_id"] == customer;
         // Version 2 documents a 400 for an unknown contract.
         let not_found = || call.rejection(StatusCode::BAD_REQUEST, "Contract not found");
         self.ledger.on(CREATE).find(is_it).ok_or_else(not_found)
-    }
-
-    fn edits<'a>(&'a self, contract: &'a Entry) -> impl Iterator<Item = &'a Entry> {
-        self.ledger.on(EDIT).filter(|edit| edit.body["contract_id"] == *contract.id)
     }
 
     /// The contract as created, with the seats of its subscriptions and of its edits.

@@ -1,12 +1,10 @@
 //! Customers and their ingest aliases.
 
-use std::collections::HashMap;
-
-use axum::extract::Query;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::data::State;
+use super::pages::BY_NEXT_PAGE;
 use crate::ledger::Entry;
 use crate::reply::Reply;
 use crate::request::Call;
@@ -20,14 +18,14 @@ impl State {
         Ok(Reply::data(document(&id, &call.body)))
     }
 
-    pub(crate) fn list_customers(&self, call: &Call) -> Reply {
-        let wanted = wanted_alias(call);
+    pub(crate) fn list_customers(&self, call: &Call) -> Result<Reply, Reply> {
+        let wanted = call.query("ingest_alias");
         let matches = |entry: &&Entry| match &wanted {
             Some(alias) => aliases(&entry.body).any(|taken| taken == alias),
             None => true,
         };
-        let customers = self.ledger.on(CREATE).filter(matches).map(|entry| document(&entry.id, &entry.body));
-        Reply::ok(json!({ "data": customers.collect::<Vec<_>>(), "next_page": null }))
+        let customers = self.ledger.on(CREATE).filter(matches);
+        BY_NEXT_PAGE.page(call, customers.map(|entry| (entry.id.as_str(), &entry.body)), document)
     }
 
     pub(crate) fn get_customer(&self, call: &Call, id: &str) -> Result<Reply, Reply> {
@@ -53,11 +51,6 @@ impl State {
     fn is_alias_taken(&self, alias: &str) -> bool {
         self.ledger.on(CREATE).any(|entry| aliases(&entry.body).any(|taken| taken == alias))
     }
-}
-
-fn wanted_alias(call: &Call) -> Option<String> {
-    let Query(mut query) = Query::<HashMap<String, String>>::try_from_uri(&call.uri).ok()?;
-    query.remove("ingest_alias")
 }
 
 fn aliases(customer: &Value) -> impl Iterator<Item = &str> {

@@ -9,6 +9,7 @@ use crate::ledger::{Entry, Ledger};
 use crate::operation::Operation;
 use crate::reply::Reply;
 use crate::request::Call;
+use crate::runtime::wall_clock;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -37,6 +38,7 @@ impl State {
             idempotency_key: call.key.clone(),
             uniqueness_key: call.uniqueness_key().map(str::to_owned),
             partial: false,
+            time: wall_clock(),
         });
     }
 

@@ -10,15 +10,15 @@ impl State {
     pub(crate) fn execute(&mut self, call: &Call) -> Reply {
         let outcome = match &call.operation {
             Operation::CreateCustomer => self.create_customer(call),
-            Operation::ListCustomers => Ok(self.list_customers(call)),
+            Operation::ListCustomers => self.list_customers(call),
             Operation::GetCustomer(id) => self.get_customer(call, id),
             Operation::CreateContract => self.create_contract(call),
             Operation::EditContract => self.edit_contract(call),
             Operation::GetContract => self.get_contract(call),
-            Operation::ListContracts => Ok(self.list_contracts(call)),
+            Operation::ListContracts => self.list_contracts(call),
             Operation::ListEdits => self.list_edits(call),
             Operation::AddBalanceEntry => self.add_balance_entry(call),
-            Operation::ListBalances => Ok(self.list_balances(call)),
+            Operation::ListBalances => self.list_balances(call),
             Operation::Ingest => Ok(self.ingest(call)),
             Operation::SearchEvents => Ok(self.search_events(call)),
             Operation::RemoveCustomField => self.remove_custom_field(call),

@@ -4,9 +4,11 @@ mod balances;
 mod contracts;
 mod customers;
 mod data;
+mod edits;
 mod events;
 mod execute;
 mod others;
+mod pages;
 mod parts;
 
 pub(crate) use data::State;

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{CONTRACTS, CUSTOMERS, EDIT, Setup, id, message};
 
+const HISTORY: &str = "/v2/contracts/getEditHistory";
+
 #[tokio::test]
 async fn used_uniqueness_key_rejects_contract() {
     let setup = Setup::new().await;
@@ -39,9 +41,51 @@ async fn edits_add_up_and_reject_used_uniqueness_key() {
     setup.ok(EDIT, edit("e2".into())).await;
     let listed = setup.ok("/v2/contracts/list", json!({ "customer_id": customer })).await;
     assert_eq!(listed["data"][0]["seats"], 274);
-    let history = setup.ok("/v2/contracts/getEditHistory", which).await;
+    let history = setup.ok(HISTORY, which).await;
     let keys: Vec<_> = history["data"].as_array().unwrap().iter().map(|edit| &edit["uniqueness_key"]).collect();
     assert_eq!(keys, ["e1", "e2"]);
+}
+
+#[tokio::test]
+async fn edit_history_names_subscriptions_by_id() {
+    let setup = Setup::new().await;
+    let customer = setup.customer().await;
+    let contract = setup.contract(&customer).await;
+    let which = json!({ "customer_id": customer, "contract_id": contract });
+    let edit = |more: Value| {
+        let mut edit = which.clone();
+        edit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        edit
+    };
+    let quantities = json!([{ "starting_at": "2026-07-01T00:00:00Z", "quantity_delta": 137 }]);
+    let update = json!({ "subscription_id": "s", "quantity_updates": quantities, "proration_rounding": null });
+    let first = setup.ok(EDIT, edit(json!({ "update_subscriptions": [update], "uniqueness_key": "e1" }))).await;
+    let second = setup.ok(EDIT, edit(json!({ "update_contract_name": "New", "add_commits": [{}] }))).await;
+    let mut history = setup.ok(HISTORY, which).await;
+    for edit in history["data"].as_array_mut().unwrap() {
+        let timestamp = edit.as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert_eq!(timestamp.as_str().unwrap().len(), "2026-07-01T00:00:00.000Z".len(), "{timestamp}");
+    }
+    let expected = json!({ "data": [
+        {
+            "id": id(&first),
+            "uniqueness_key": "e1",
+            "update_subscriptions": [{ "id": "s", "quantity_updates": quantities }],
+        },
+        { "id": id(&second), "update_contract_name": "New" },
+    ] });
+    assert_eq!(history, expected, "one page, without the fields of the request");
+}
+
+#[tokio::test]
+async fn edit_names_subscriptions_by_subscription_id() {
+    let setup = Setup::new().await;
+    let customer = setup.customer().await;
+    let contract = setup.contract(&customer).await;
+    let edit = json!({ "customer_id": customer, "contract_id": contract, "update_subscriptions": [{ "id": "s" }] });
+    let response = setup.post(EDIT, edit).send().await.unwrap();
+    let expected = "update_subscriptions: subscription_id is required";
+    assert_eq!(message(response).await, (StatusCode::BAD_REQUEST, expected.into()));
 }
 
 #[tokio::test]

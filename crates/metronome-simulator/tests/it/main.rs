@@ -7,6 +7,7 @@ mod contracts;
 mod failures;
 mod gateway;
 mod keys;
+mod pages;
 mod schedule;
 mod support;
 mod timing;
