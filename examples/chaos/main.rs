@@ -11,6 +11,8 @@ mod audit;
 mod client;
 mod endpoint;
 mod fault_mix;
+#[path = "../lists.rs"]
+mod lists;
 mod load;
 mod run;
 mod verifier;

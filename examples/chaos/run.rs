@@ -5,6 +5,7 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use metronome_simulator::Metronome;
+use reqwest::Response;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     client::{Client, Kind},
     endpoint::{BoxError, Endpoint},
     fault_mix::{FaultMix, KEY_RETENTION, RESTARTS},
-    load::{Account, CREATE_CONTRACT, CUSTOMERS, Load, Message},
+    load::{ADD_ENTRY, Account, CREATE_CONTRACT, CUSTOMERS, Load, Message},
 };
 
 /// How many calls are under way at once.
@@ -66,15 +67,23 @@ async fn accounts(simulator: &Metronome) -> Result<Vec<Account>, BoxError> {
         let customer = create(&endpoint, CUSTOMERS, json!({ "name": format!("account-{number}") })).await?;
         let contract = json!({ "customer_id": customer, "starting_at": "2026-01-01T00:00:00Z" });
         let contract = create(&endpoint, CREATE_CONTRACT, contract).await?;
+        // A balance exists from its first entry on.
+        let opening = json!({
+            "customer_id": customer, "id": "prepaid", "segment_id": "2026", "amount": 0, "reason": "opening",
+        });
+        post(&endpoint, ADD_ENTRY, opening).await?;
         accounts.push(Account { customer, contract });
     }
     Ok(accounts)
 }
 
 async fn create(endpoint: &Endpoint, path: &str, body: Value) -> Result<String, BoxError> {
-    let answer = endpoint.http.post(endpoint.url(path)).json(&body).send().await?.error_for_status()?;
-    let answer: Value = answer.json().await?;
+    let answer: Value = post(endpoint, path, body).await?.json().await?;
     answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| format!("{path} answered without an id").into())
+}
+
+async fn post(endpoint: &Endpoint, path: &str, body: Value) -> reqwest::Result<Response> {
+    endpoint.http.post(endpoint.url(path)).json(&body).send().await?.error_for_status()
 }
 
 // The crate itself reads the clock in one file only; a program may where it likes.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use reqwest::RequestBuilder;
 use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
 use crate::{
     endpoint::{BoxError, Endpoint, sleep},
-    load::{ADD_ENTRY, CUSTOMERS, EDIT, INGEST, LIST_BALANCES, SUBSCRIPTION},
+    lists::{Likeness, List, judge, ledger, same_reason, same_text},
+    load::{ADD_ENTRY, CUSTOMERS, EDIT, INGEST, SUBSCRIPTION},
 };
 
 /// How often a question is asked until it is answered.
@@ -28,46 +30,41 @@ impl Verifier for LookUp {
 impl LookUp {
     async fn look(&self, doubt: &InDoubtWrite<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
-        let customer = &write["customer_id"];
-        match doubt.url().path() {
-            CUSTOMERS => {
-                let page = self.ask(CUSTOMERS, None).await?;
-                Ok(one(&page["data"], |found| found["name"] == write["name"], |found| same_aliases(found, &write)))
-            }
-            EDIT => {
-                let contract = json!({ "customer_id": customer, "contract_id": write["contract_id"] });
-                let page = self.ask("/v2/contracts/getEditHistory", Some(contract)).await?;
-                let subscription = write.pointer(SUBSCRIPTION);
-                Ok(one(&page["data"], |found| found.pointer(SUBSCRIPTION) == subscription, |_| true))
-            }
+        Ok(match doubt.url().path() {
+            CUSTOMERS => judge(&self.items(&List::customers()).await?, |found| same_customer(found, &write)),
+            EDIT => judge(&self.items(&List::edits(&write)).await?, |found| same_edit(found, &write)),
             ADD_ENTRY => {
-                let balance = json!({ "customer_id": customer, "id": write["id"], "include_ledgers": true });
-                let page = self.ask(LIST_BALANCES, Some(balance)).await?;
-                // A balance is there from its first entry on.
-                let ledger = page.pointer("/data/0/ledger").cloned().unwrap_or_else(|| json!([]));
-                Ok(one(&ledger, |found| found["reason"] == write["reason"], |_| true))
+                let balances = self.items(&List::balances(&write)).await?;
+                judge(&ledger(&balances, &write["id"])?, |found| same_reason(found, &write))
             }
-            INGEST => {
-                let ids: Vec<&Value> = write.as_array().into_iter().flatten().map(|e| &e["transaction_id"]).collect();
-                let found = self.ask("/v1/events/search", Some(json!({ "transactionIds": ids }))).await?;
-                Ok(match found.as_array() {
-                    Some(found) if found.is_empty() => Verdict::NotApplied,
-                    Some(found) if found.len() == ids.len() => applied(&Value::Null),
-                    _ => Verdict::Unknown,
-                })
-            }
-            _ => Ok(Verdict::Unknown),
-        }
+            INGEST => self.find_events(&write).await?,
+            _ => Verdict::Unknown,
+        })
     }
 
-    async fn ask(&self, path: &str, body: Option<Value>) -> Result<Value, BoxError> {
+    async fn find_events(&self, batch: &Value) -> Result<Verdict, BoxError> {
+        let batch = batch.as_array().ok_or("a write without events")?;
+        let ids: Vec<&Value> = batch.iter().map(|event| &event["transaction_id"]).collect();
+        let request = self.endpoint.http.post(self.endpoint.url("/v1/events/search"));
+        let found = self.ask(request.json(&json!({ "transactionIds": ids }))).await?;
+        let found = found.as_array().ok_or("a response without events")?;
+        let is_found = |id: &&Value| found.iter().any(|event| event["transaction_id"] == **id);
+        Ok(match found.is_empty() {
+            true => Verdict::NotApplied,
+            false if ids.iter().all(is_found) => Verdict::Applied(Some(http::Response::new("").into())),
+            false => Verdict::Unknown,
+        })
+    }
+
+    async fn items(&self, list: &List) -> Result<Vec<Value>, BoxError> {
+        list.items(&self.endpoint, |request| self.ask(request)).await
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Value, BoxError> {
         let mut asked = 1;
         loop {
-            let request = match &body {
-                Some(body) => self.endpoint.http.post(self.endpoint.url(path)).json(body),
-                None => self.endpoint.http.get(self.endpoint.url(path)),
-            };
-            match request.send().await.and_then(reqwest::Response::error_for_status) {
+            let question = request.try_clone().ok_or("a body that can be sent only once")?;
+            match question.send().await.and_then(reqwest::Response::error_for_status) {
                 Ok(answer) => return Ok(answer.json().await?),
                 Err(error) if asked == QUESTIONS => return Err(error.into()),
                 Err(_) => sleep(Duration::from_millis(20)).await,
@@ -77,21 +74,17 @@ impl LookUp {
     }
 }
 
-/// The verdict on something that is there as a whole, in part, or not at all. In part is neither applied nor not.
-fn one(list: &Value, is_it: impl Fn(&Value) -> bool, is_whole: impl Fn(&Value) -> bool) -> Verdict {
-    let Some(items) = list.as_array() else { return Verdict::Unknown };
-    match items.iter().find(|item| is_it(item)) {
-        Some(found) if is_whole(found) => applied(found),
-        Some(_) => Verdict::Unknown,
-        None => Verdict::NotApplied,
+/// Every customer of this program has a name of its own. One without its aliases is neither applied nor not.
+fn same_customer(found: &Value, write: &Value) -> Likeness {
+    let aliases = |customer: &Value| customer["ingest_aliases"].as_array().map_or(0, Vec::len);
+    match same_text(write.get("name"), found.get("name")) {
+        Likeness::Same if aliases(found) != aliases(write) => Likeness::Perhaps,
+        likeness => likeness,
     }
 }
 
-fn same_aliases(found: &Value, wanted: &Value) -> bool {
-    let count = |customer: &Value| customer["ingest_aliases"].as_array().map_or(0, Vec::len);
-    count(found) == count(wanted)
-}
-
-fn applied(found: &Value) -> Verdict {
-    Verdict::Applied(Some(http::Response::new(json!({ "data": found }).to_string()).into()))
+/// Every edit of this program changes a subscription of its own. The history has its id in another field than the
+/// request.
+fn same_edit(found: &Value, write: &Value) -> Likeness {
+    same_text(write.pointer(SUBSCRIPTION), found.pointer("/update_subscriptions/0/id"))
 }

@@ -7,11 +7,14 @@
 //! cargo run --example metronome -- --help  # against an account of your own
 //! ```
 //!
-//! [`verifier`] is the part to copy: it shows how to find out whether a write took effect, and when to say "unknown".
+//! [`verifier`] and [`lists`] are the parts to copy: they show how to find out whether a write took effect, and when to
+//! say "unknown".
 
 mod audit;
 mod client;
 mod endpoint;
+#[path = "../lists.rs"]
+mod lists;
 mod naive;
 mod story;
 mod timeline;

@@ -1,10 +1,12 @@
 //! A verifier: looks a write up where it would be, and says "unknown" whenever it is not sure.
 
+use reqwest::RequestBuilder;
 use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
 use crate::endpoint::{BoxError, Endpoint};
-use crate::story::{ADD_ENTRY, CREATE_CONTRACT, CUSTOMERS, EDIT, LIST_CONTRACTS, Message};
+use crate::lists::{Likeness, List, judge, ledger, same_reason, same_text};
+use crate::story::{ADD_ENTRY, CREATE_CONTRACT, CUSTOMERS, EDIT, LIST_CONTRACTS};
 
 /// Where an edit says how many seats it adds.
 pub(crate) const DELTA: &str = "/update_subscriptions/0/quantity_updates/0/quantity_delta";
@@ -17,14 +19,6 @@ pub(crate) struct LookUp {
     pub(crate) endpoint: Endpoint,
 }
 
-/// Whether something that is there is the write in doubt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Likeness {
-    Same,
-    Perhaps,
-    Different,
-}
-
 #[async_trait]
 impl Verifier for LookUp {
     async fn verify(&self, doubt: &InDoubtWrite<'_>) -> Verdict {
@@ -35,75 +29,64 @@ impl Verifier for LookUp {
 impl LookUp {
     async fn look(&self, doubt: &InDoubtWrite<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
-        let (customer, contract) = (&write["customer_id"], &write["contract_id"]);
-        let (list, likeness, question): (_, fn(&Value, &Value) -> Likeness, _) = match doubt.url().path() {
-            CUSTOMERS => ("/data", same_name, Message::get(format!("{CUSTOMERS}?limit=100"))),
-            CREATE_CONTRACT => ("/data", same_key, Message::post(LIST_CONTRACTS, json!({ "customer_id": customer }))),
-            EDIT => {
-                let body = json!({ "customer_id": customer, "contract_id": contract });
-                ("/data", same_edit, Message::post("/v2/contracts/getEditHistory", body))
-            }
+        Ok(match doubt.url().path() {
+            CUSTOMERS => judge(&self.items(&List::customers()).await?, |found| same_name(found, &write)),
+            CREATE_CONTRACT => judge(&self.items(&contracts(&write)).await?, |found| same_key(found, &write)),
+            EDIT => judge(&self.items(&List::edits(&write)).await?, |found| same_edit(found, &write)),
             ADD_ENTRY => {
-                let body = json!({ "customer_id": customer, "id": write["id"], "include_ledgers": true });
-                ("/data/0/ledger", same_reason, Message::post("/v1/contracts/customerBalances/list", body))
+                let balances = self.items(&List::balances(&write)).await?;
+                judge(&ledger(&balances, &write["id"])?, |found| same_reason(found, &write))
             }
             // A write that this verifier does not know how to find.
-            _ => return Ok(Verdict::Unknown),
-        };
-        let page: Value = self.endpoint.request(&question).send().await?.error_for_status()?.json().await?;
-        let Some(Value::Array(items)) = page.pointer(list) else { return Ok(Verdict::Unknown) };
-        Ok(judge(items, page["next_page"].is_null(), |item| likeness(item, &write)))
+            _ => Verdict::Unknown,
+        })
+    }
+
+    async fn items(&self, list: &List) -> Result<Vec<Value>, BoxError> {
+        list.items(&self.endpoint, ask).await
     }
 }
 
-/// Applied where it is found. Not applied only where the list is whole and nothing in it could be it.
-fn judge(items: &[Value], is_whole: bool, likeness: impl Fn(&Value) -> Likeness) -> Verdict {
-    if let Some(found) = items.iter().find(|item| likeness(item) == Likeness::Same) {
-        // In the form of the write's own answer, so that the caller finds the id where it looks for it.
-        return Verdict::Applied(Some(http::Response::new(json!({ "data": found }).to_string()).into()));
-    }
-    if is_whole && items.iter().all(|item| likeness(item) == Likeness::Different) {
-        Verdict::NotApplied
-    } else {
-        Verdict::Unknown
-    }
+async fn ask(request: RequestBuilder) -> Result<Value, BoxError> {
+    Ok(request.send().await?.error_for_status()?.json().await?)
 }
 
-/// For a text that every write has for itself alone; a write without one cannot be recognised.
-fn same_text(field: &str, item: &Value, write: &Value) -> Likeness {
-    match (&write[field], &item[field]) {
-        (Value::String(wanted), Value::String(found)) if wanted == found => Likeness::Same,
-        (Value::String(_), _) => Likeness::Different,
-        _ => Likeness::Perhaps,
-    }
+/// The contracts of a customer. Their cursor has a name of its own.
+fn contracts(write: &Value) -> List {
+    let body = json!({ "customer_id": write["customer_id"] });
+    List { path: LIST_CONTRACTS, body: Some(body), cursor: Some("cursor") }
 }
 
 /// Every customer of this program has a name of its own.
 fn same_name(customer: &Value, write: &Value) -> Likeness {
-    same_text("name", customer, write)
+    same_text(write.get("name"), customer.get("name"))
 }
 
 fn same_key(item: &Value, write: &Value) -> Likeness {
-    same_text("uniqueness_key", item, write)
+    same_text(write.get("uniqueness_key"), item.get("uniqueness_key"))
 }
 
-/// Every entry of this program has a reason of its own.
-fn same_reason(entry: &Value, write: &Value) -> Likeness {
-    same_text("reason", entry, write)
-}
-
-/// An edit without a `uniqueness_key` is known by its number of seats and the time from which they count. The edits of
-/// this program hold one update each.
+/// An edit without a `uniqueness_key` is known by its subscription, its number of seats and the time from which they
+/// count. The edits of this program hold one update each.
 fn same_edit(edit: &Value, write: &Value) -> Likeness {
-    const UPDATES: &str = "update_subscriptions";
     if write["uniqueness_key"].is_string() {
         return same_key(edit, write);
     }
-    match (write.pointer(DELTA), edit.pointer(DELTA)) {
-        (None, _) => Likeness::Perhaps,
-        (Some(_), _) if edit[UPDATES] == write[UPDATES] => Likeness::Same,
+    // The request has the id of the subscription in another field than the history.
+    let (wanted, found) = (&write["update_subscriptions"][0], &edit["update_subscriptions"][0]);
+    match same_text(wanted.get("subscription_id"), found.get("id")) {
+        Likeness::Same => same_seats(edit, write),
+        likeness => likeness,
+    }
+}
+
+fn same_seats(edit: &Value, write: &Value) -> Likeness {
+    const UPDATES: &str = "/update_subscriptions/0/quantity_updates";
+    let delta = |edit: &Value| edit.pointer(DELTA).and_then(Value::as_f64);
+    match (delta(write), delta(edit)) {
+        (Some(wanted), Some(found)) if wanted != found => Likeness::Different,
+        (Some(_), Some(_)) if edit.pointer(UPDATES) == write.pointer(UPDATES) => Likeness::Same,
         // As many seats, told in other words: it may well be this edit.
-        (wanted, found) if found == wanted => Likeness::Perhaps,
-        _ => Likeness::Different,
+        _ => Likeness::Perhaps,
     }
 }
