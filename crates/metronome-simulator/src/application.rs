@@ -11,7 +11,7 @@ use crate::ledger::Ledger;
 use crate::reply::Reply;
 use crate::request::Call;
 use crate::runtime::{now, sleep};
-use crate::scenario::{Execution, ExecutionEnd, Extent};
+use crate::scenario::{Execution, ExecutionEnd, Extent, FailedKey};
 use crate::state::State;
 
 /// How often `settle` checks that nothing executes. It returns when two checks in a row agree.
@@ -141,7 +141,7 @@ impl Store {
         }
         let reply = match end {
             ExecutionEnd::Completed => Some(self.state.execute(call)),
-            ExecutionEnd::Failed(extent) => {
+            ExecutionEnd::Failed(extent, _) => {
                 match extent {
                     Extent::Nothing => {}
                     Extent::Part => self.state.execute_part(call),
@@ -154,6 +154,9 @@ impl Store {
             ExecutionEnd::Killed => None,
         };
         match (&call.key, &reply) {
+            (Some(key), Some(_)) if matches!(end, ExecutionEnd::Failed(_, FailedKey::Stuck)) => {
+                self.keys.leave_stuck(key, now());
+            }
             (Some(key), Some(reply)) => self.keys.store(key, reply.clone(), now()),
             (Some(key), None) => self.keys.release(key),
             (None, _) => {}

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::fault::Fault;
-use crate::scenario::{Delivery, Execution, ExecutionEnd, Replacement, Scenario};
+use crate::scenario::{Delivery, Execution, ExecutionEnd, FailedKey, GatewayBody, Replacement, Scenario};
 
 /// A short description, such as `504 after the effect` or `stored 500 before the effect`.
 ///
@@ -15,19 +15,23 @@ use crate::scenario::{Delivery, Execution, ExecutionEnd, Replacement, Scenario};
 /// ```
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::truncated() {
+            return f.write_str("answer cut short");
+        }
         match self.scenario {
             Scenario::Answered { execution, delivery } => answered(f, execution, delivery),
             Scenario::Replaced { execution, replacement } => replaced(f, execution, replacement),
-        }
+        }?;
+        f.write_str(if self.truncated { ", answer cut short" } else { "" })
     }
 }
 
 fn answered(f: &mut fmt::Formatter<'_>, execution: Execution, delivery: Delivery) -> fmt::Result {
     match (execution.end, delivery) {
-        (ExecutionEnd::Failed(extent), _) => write!(f, "stored 500 {}", extent.describe()),
+        (ExecutionEnd::Failed(extent, FailedKey::Stored), _) => write!(f, "stored 500 {}", extent.describe()),
+        (ExecutionEnd::Failed(extent, FailedKey::Stuck), _) => write!(f, "500 {}, key stuck", extent.describe()),
         (ExecutionEnd::Killed, _) => f.write_str("restart before the effect"),
         (ExecutionEnd::Completed, Delivery::Delayed(by)) => write!(f, "answer {by:?} late"),
-        (ExecutionEnd::Completed, Delivery::Truncated) => f.write_str("answer cut short"),
         (ExecutionEnd::Completed, Delivery::Duplicated) => f.write_str("delivered twice"),
         (ExecutionEnd::Completed, Delivery::Normal) if execution.is_immediate() => f.write_str("no fault"),
         (ExecutionEnd::Completed, Delivery::Normal) if execution.queued.is_zero() => {
@@ -39,7 +43,8 @@ fn answered(f: &mut fmt::Formatter<'_>, execution: Execution, delivery: Delivery
 
 fn replaced(f: &mut fmt::Formatter<'_>, execution: Option<Execution>, replacement: Replacement) -> fmt::Result {
     match replacement {
-        Replacement::Gateway(status) => f.write_str(status.as_str())?,
+        Replacement::Gateway(status, GatewayBody::Json) => f.write_str(status.as_str())?,
+        Replacement::Gateway(status, GatewayBody::Html) => write!(f, "{} as HTML", status.as_str())?,
         Replacement::RateLimited(limit, _) => return write!(f, "429 ({})", limit.as_str()),
         Replacement::Closed(close) => f.write_str(close.describe())?,
         Replacement::Stalled => f.write_str("stalled")?,

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::close::Close;
 use crate::rate_limit::RateLimit;
-use crate::scenario::{Delivery, Execution, ExecutionEnd, Extent, Replacement, Scenario};
+use crate::scenario::{Delivery, Execution, ExecutionEnd, Extent, FailedKey, GatewayBody, Replacement, Scenario};
 
 /// What goes wrong with one request.
 ///
@@ -17,7 +17,8 @@ use crate::scenario::{Delivery, Execution, ExecutionEnd, Extent, Replacement, Sc
 /// |---|---|---|---|
 /// | [`stored_500`](Self::stored_500) before, after | 500 | nothing; the write | the 500 |
 /// | [`partial_500`](Self::partial_500) | 500 | the first part of the write | the 500 |
-/// | [`gateway`](Self::gateway) before, after | 502, 503, 504, 500 | nothing; the write | nothing; the response |
+/// | [`stuck_key`](Self::stuck_key) before, after | 500, then 409 | nothing; the write | the claim: it stays in progress |
+/// | [`gateway`](Self::gateway) before, after | 502, 503, 504, any other | nothing; the write | nothing; the response |
 /// | [`dropped`](Self::dropped) before, after | a closed connection | nothing; the write | nothing; the response |
 /// | [`stalled`](Self::stalled) before, after | nothing, until it times out | nothing; the write | nothing; the response |
 /// | [`truncated`](Self::truncated) | half of the response | the write | the response |
@@ -38,6 +39,8 @@ use crate::scenario::{Delivery, Execution, ExecutionEnd, Extent, Replacement, Sc
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub(crate) scenario: Scenario,
+    /// The response ends in the middle of its body.
+    pub(crate) truncated: bool,
 }
 
 /// Whether a fault happens before or after the write takes effect. It makes no difference to reads.
@@ -55,11 +58,7 @@ impl Fault {
     /// `Before`: the write has no effect. `After`: the write took effect, and the key still holds the 500.
     #[must_use]
     pub const fn stored_500(moment: Moment) -> Self {
-        let extent = match moment {
-            Moment::Before => Extent::Nothing,
-            Moment::After => Extent::Whole,
-        };
-        Self::executed(Execution { end: ExecutionEnd::Failed(extent), ..Execution::IMMEDIATE })
+        Self::failed(Extent::at(moment), FailedKey::Stored)
     }
 
     /// The execution fails halfway with a 500 that is stored under the key: the partial creation that Metronome's page
@@ -72,10 +71,20 @@ impl Fault {
     /// The response is the same as for the other stored 500s. Only a read shows what was created.
     #[must_use]
     pub const fn partial_500() -> Self {
-        Self::executed(Execution { end: ExecutionEnd::Failed(Extent::Part), ..Execution::IMMEDIATE })
+        Self::failed(Extent::Part, FailedKey::Stored)
     }
 
-    /// The gateway responds with 502, 503 or 504 (or a 500 of its own) instead of the application. The response is not stored.
+    /// The execution fails with a 500 and leaves its key in progress: every later request with the key gets a 409, also
+    /// after a [restart](crate::Metronome::restart), until the key is forgotten like a stored result.
+    ///
+    /// No response tells a stuck key from one whose request still executes. Only a read shows what became of the write.
+    #[must_use]
+    pub const fn stuck_key(moment: Moment) -> Self {
+        Self::failed(Extent::at(moment), FailedKey::Stuck)
+    }
+
+    /// The gateway responds instead of the application, usually with 502, 503 or 504, but any status will do: a 500 of its
+    /// own, a 499, what a content delivery network says (520 to 530). The response is not stored.
     ///
     /// `Before`: the request does not reach the application. `After`: the application executes it and stores its own
     /// response under the key. An invalid status becomes 502.
@@ -85,7 +94,7 @@ impl Fault {
     #[must_use]
     pub fn gateway(status: u16, moment: Moment) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-        Self::replaced(moment, Replacement::Gateway(status))
+        Self::replaced(moment, Replacement::Gateway(status, GatewayBody::Json))
     }
 
     /// The connection is closed without a response, before or after the application executes the request.
@@ -104,10 +113,10 @@ impl Fault {
 
     /// The write takes effect, and the response ends in the middle of its body, short of its `Content-Length`.
     ///
-    /// A response without a body arrives whole.
+    /// A response without a body arrives whole. See [`with_truncated_body`](Self::with_truncated_body) for errors.
     #[must_use]
     pub const fn truncated() -> Self {
-        Self::answered(Execution::IMMEDIATE, Delivery::Truncated)
+        Self::executed(Execution::IMMEDIATE).with_truncated_body()
     }
 
     /// The response is late.
@@ -173,12 +182,34 @@ impl Fault {
         self
     }
 
+    /// The gateway's response is an HTML page. Has no effect on other faults.
+    #[must_use]
+    pub fn with_html_body(mut self) -> Self {
+        if let Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. } = &mut self.scenario {
+            *body = GatewayBody::Html;
+        }
+        self
+    }
+
+    /// The response of this fault ends in the middle of its body. What is stored under the key is whole.
+    ///
+    /// Has no effect on a fault without a response.
+    #[must_use]
+    pub const fn with_truncated_body(mut self) -> Self {
+        self.truncated = true;
+        self
+    }
+
+    const fn failed(extent: Extent, key: FailedKey) -> Self {
+        Self::executed(Execution { end: ExecutionEnd::Failed(extent, key), ..Execution::IMMEDIATE })
+    }
+
     const fn executed(execution: Execution) -> Self {
         Self::answered(execution, Delivery::Normal)
     }
 
     const fn answered(execution: Execution, delivery: Delivery) -> Self {
-        Self { scenario: Scenario::Answered { execution, delivery } }
+        Self { scenario: Scenario::Answered { execution, delivery }, truncated: false }
     }
 
     const fn replaced(moment: Moment, replacement: Replacement) -> Self {
@@ -186,6 +217,15 @@ impl Fault {
             Moment::Before => None,
             Moment::After => Some(Execution::IMMEDIATE),
         };
-        Self { scenario: Scenario::Replaced { execution, replacement } }
+        Self { scenario: Scenario::Replaced { execution, replacement }, truncated: false }
+    }
+}
+
+impl Extent {
+    const fn at(moment: Moment) -> Self {
+        match moment {
+            Moment::Before => Self::Nothing,
+            Moment::After => Self::Whole,
+        }
     }
 }

@@ -12,8 +12,8 @@ use crate::runtime::{Rng, seeded_rng};
 /// Random faults: the same ones for the same seed and order of arrival.
 ///
 /// Defaults: a rate of 0.2 for reads and writes, and every kind of fault without a delay: stored 500s (including partial
-/// writes), gateway responses and dropped connections before and after the effect, truncated responses, duplicated
-/// requests, restarts and 429s.
+/// writes), stuck keys, gateway responses and dropped connections before and after the effect, truncated responses,
+/// duplicated requests, restarts and 429s.
 ///
 /// ```
 /// use metronome_simulator::{Fault, Faults, Moment};
@@ -149,10 +149,14 @@ fn every_kind() -> Vec<Fault> {
     kinds
 }
 
-fn kinds_at(moment: Moment) -> [Fault; 8] {
+fn kinds_at(moment: Moment) -> [Fault; 12] {
     [
         Fault::stored_500(moment),
+        Fault::stuck_key(moment),
+        Fault::gateway(499, moment),
         Fault::gateway(502, moment),
+        Fault::gateway(502, moment).with_html_body(),
+        Fault::gateway(502, moment).with_truncated_body(),
         Fault::gateway(503, moment),
         Fault::gateway(504, moment),
         Fault::dropped(Close::Orderly, moment),

@@ -38,8 +38,8 @@ impl Gateway {
     pub(crate) async fn serve(&self, request: Request<Body>) -> Result<Response, Close> {
         let request = IncomingRequest::read(request).await.ok_or(Close::Orderly)?;
         let fault = self.with_schedule(|schedule| schedule.next_fault(&request));
-        let scenario = fault.map_or(Scenario::NORMAL, |fault| fault.scenario);
-        self.run(scenario, &request).await
+        let reply = self.run(fault.map_or(Scenario::NORMAL, |fault| fault.scenario), &request).await?;
+        Ok(if fault.is_some_and(|fault| fault.truncated) { reply.into_truncated() } else { reply.into() })
     }
 
     pub(crate) fn application(&self) -> &Application {
@@ -50,14 +50,14 @@ impl Gateway {
         act(&mut self.schedule.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn run(&self, scenario: Scenario, request: &IncomingRequest) -> Result<Response, Close> {
+    async fn run(&self, scenario: Scenario, request: &IncomingRequest) -> Result<Reply, Close> {
         match scenario {
             Scenario::Answered { execution, delivery } => self.answer(request, execution, delivery).await,
             Scenario::Replaced { execution, replacement } => {
                 if let Some(execution) = execution {
                     self.execute_hidden(request, execution).await;
                 }
-                replace(replacement).await.map(Response::from)
+                replace(replacement).await
             }
         }
     }
@@ -67,24 +67,20 @@ impl Gateway {
         request: &IncomingRequest,
         execution: Execution,
         delivery: Delivery,
-    ) -> Result<Response, Close> {
+    ) -> Result<Reply, Close> {
         let execution = match delivery {
             Delivery::Duplicated => {
                 self.execute_hidden(request, execution).await;
                 Execution::IMMEDIATE
             }
-            Delivery::Normal | Delivery::Delayed(_) | Delivery::Truncated => execution,
+            Delivery::Normal | Delivery::Delayed(_) => execution,
         };
         // A restart closes the connections of the executions it kills.
         let reply = self.start(request, execution).reply().await.ok_or(Close::Reset)?;
-        match delivery {
-            Delivery::Normal | Delivery::Duplicated => Ok(reply.into()),
-            Delivery::Truncated => Ok(reply.into_truncated()),
-            Delivery::Delayed(by) => {
-                sleep(by).await;
-                Ok(reply.into())
-            }
+        if let Delivery::Delayed(by) = delivery {
+            sleep(by).await;
         }
+        Ok(reply)
     }
 
     /// Executes a request and discards its response.
@@ -109,7 +105,7 @@ impl Gateway {
 /// The response that replaces the application's, or how to close the connection.
 async fn replace(replacement: Replacement) -> Result<Reply, Close> {
     match replacement {
-        Replacement::Gateway(status) => Ok(Reply::gateway(status)),
+        Replacement::Gateway(status, body) => Ok(Reply::gateway(status, body)),
         Replacement::RateLimited(limit, retry_after) => Ok(Reply::rate_limited(limit, retry_after)),
         Replacement::Closed(close) => Err(close),
         // Dropped with the connection when the client closes it.

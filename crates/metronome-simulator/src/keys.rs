@@ -20,8 +20,8 @@ pub(crate) struct Parameters {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     slots: HashMap<String, Slot>,
-    /// The keys with a reply, oldest first.
-    stored: VecDeque<(Instant, String)>,
+    /// The keys whose execution is over, oldest first.
+    filled: VecDeque<(Instant, String)>,
     /// How long a reply is kept; `None` for ever.
     retention: Option<Duration>,
 }
@@ -29,8 +29,16 @@ pub(crate) struct Keys {
 #[derive(Debug)]
 struct Slot {
     parameters: Parameters,
-    /// `None` while the first request executes.
-    reply: Option<Reply>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// The first request executes.
+    Claimed,
+    Stored(Reply),
+    /// The first request has failed and left its claim behind.
+    Stuck,
 }
 
 /// What a key holds when a request claims it.
@@ -40,7 +48,7 @@ pub(crate) enum Claim {
     Fresh,
     /// The stored reply of an earlier request with the same parameters.
     Replay(Reply),
-    /// An earlier request with the same parameters, still executing.
+    /// An earlier request with the same parameters, still executing by what the key tells.
     InProgress,
     /// An earlier request with other parameters.
     Mismatch,
@@ -51,7 +59,7 @@ impl Keys {
         self.expire(now);
         match self.slots.entry(key.to_owned()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Slot { parameters, reply: None });
+                vacant.insert(Slot { parameters, content: Content::Claimed });
                 Claim::Fresh
             }
             Entry::Occupied(occupied) => occupied.get().claim_again(&parameters),
@@ -59,9 +67,18 @@ impl Keys {
     }
 
     pub(crate) fn store(&mut self, key: &str, reply: Reply, now: Instant) {
+        self.fill(key, Content::Stored(reply), now);
+    }
+
+    /// Keeps the claim of an execution that is over, for as long as a reply.
+    pub(crate) fn leave_stuck(&mut self, key: &str, now: Instant) {
+        self.fill(key, Content::Stuck, now);
+    }
+
+    fn fill(&mut self, key: &str, content: Content, now: Instant) {
         if let Some(slot) = self.slots.get_mut(key) {
-            slot.reply = Some(reply);
-            self.stored.push_back((now, key.to_owned()));
+            slot.content = content;
+            self.filled.push_back((now, key.to_owned()));
         }
     }
 
@@ -70,15 +87,15 @@ impl Keys {
         self.slots.remove(key);
     }
 
-    /// Releases every claim and keeps every reply.
+    /// Releases the claim of every execution.
     pub(crate) fn forget_claims(&mut self) {
-        self.slots.retain(|_, slot| slot.reply.is_some());
+        self.slots.retain(|_, slot| !matches!(slot.content, Content::Claimed));
     }
 
-    /// Forgets every reply and keeps every claim.
+    /// Forgets everything but the claims of executions.
     pub(crate) fn prune(&mut self) {
-        self.slots.retain(|_, slot| slot.reply.is_none());
-        self.stored.clear();
+        self.slots.retain(|_, slot| matches!(slot.content, Content::Claimed));
+        self.filled.clear();
     }
 
     pub(crate) fn retain_for(&mut self, retention: Duration) {
@@ -87,11 +104,11 @@ impl Keys {
 
     fn expire(&mut self, now: Instant) {
         let Some(retention) = self.retention else { return };
-        while let Some((since, _)) = self.stored.front() {
+        while let Some((since, _)) = self.filled.front() {
             if now.saturating_duration_since(*since) < retention {
                 return;
             }
-            if let Some((_, key)) = self.stored.pop_front() {
+            if let Some((_, key)) = self.filled.pop_front() {
                 self.slots.remove(&key);
             }
         }
@@ -103,9 +120,9 @@ impl Slot {
         if self.parameters != *parameters {
             return Claim::Mismatch;
         }
-        match &self.reply {
-            Some(reply) => Claim::Replay(reply.clone()),
-            None => Claim::InProgress,
+        match &self.content {
+            Content::Stored(reply) => Claim::Replay(reply.clone()),
+            Content::Claimed | Content::Stuck => Claim::InProgress,
         }
     }
 }

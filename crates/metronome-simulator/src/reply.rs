@@ -1,23 +1,23 @@
 //! The simulator's responses.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 
 use crate::rate_limit::RateLimit;
+use crate::scenario::GatewayBody;
 use crate::truncated::truncated;
 
 const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("x-metronome-rate-limit-type");
 
-/// A response that can be stored under a key and replayed: a status, headers and an optional JSON body.
+/// A response that can be stored under a key and replayed.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
-    /// Without `Content-Type`.
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Option<Value>,
+    body: Bytes,
 }
 
 impl Reply {
@@ -33,7 +33,7 @@ impl Reply {
 
     /// 200 without a body.
     pub(crate) fn empty() -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: None }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Bytes::new() }
     }
 
     /// An error of the application. Version 2 of the API adds a code to the message.
@@ -56,13 +56,21 @@ impl Reply {
         Self::message(StatusCode::INTERNAL_SERVER_ERROR, "Unexpected internal error")
     }
 
-    /// A 5xx of the gateway.
-    pub(crate) fn gateway(status: StatusCode) -> Self {
-        let message = match status {
-            StatusCode::GATEWAY_TIMEOUT => "Endpoint request timed out",
-            _ => "Internal server error",
-        };
-        Self::message(status, message)
+    /// A response of the gateway's own.
+    pub(crate) fn gateway(status: StatusCode, body: GatewayBody) -> Self {
+        match (status, body) {
+            (_, GatewayBody::Html) => Self::html(status),
+            (StatusCode::GATEWAY_TIMEOUT, GatewayBody::Json) => Self::message(status, "Endpoint request timed out"),
+            (_, GatewayBody::Json) => Self::message(status, "Internal server error"),
+        }
+    }
+
+    /// A page as proxies send.
+    fn html(status: StatusCode) -> Self {
+        let title = [status.as_str(), status.canonical_reason().unwrap_or_default()].join(" ");
+        let title = title.trim_end();
+        let page = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
+        Self::new(status, HeaderValue::from_static("text/html"), page)
     }
 
     /// A 429, with `Retry-After` in seconds if given.
@@ -78,28 +86,27 @@ impl Reply {
 
     /// The response without the second half of its body.
     pub(crate) fn into_truncated(self) -> Response {
-        match self.body.as_ref().map(|body| body.to_string().into()) {
-            Some(body) => truncated(self.into(), &body),
-            None => self.into(),
+        if self.body.is_empty() {
+            return self.into();
         }
+        let body = self.body.clone();
+        truncated(self.into(), &body)
     }
 
     fn json(status: StatusCode, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body: Some(body) }
+        Self::new(status, HeaderValue::from_static("application/json"), body.to_string())
+    }
+
+    fn new(status: StatusCode, content_type: HeaderValue, body: String) -> Self {
+        Self { status, headers: vec![(CONTENT_TYPE, content_type)], body: body.into() }
     }
 }
 
 impl From<Reply> for Response {
     fn from(reply: Reply) -> Self {
-        let mut response = reply.body.as_ref().map_or_else(Self::default, json_response);
+        let mut response = Self::new(Body::from(reply.body));
         *response.status_mut() = reply.status;
         response.headers_mut().extend(reply.headers);
         response
     }
-}
-
-fn json_response(body: &Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

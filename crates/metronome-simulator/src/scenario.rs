@@ -31,10 +31,19 @@ pub(crate) struct Execution {
 pub(crate) enum ExecutionEnd {
     /// With the application's own response.
     Completed,
-    /// With a stored 500, after this part of the effect.
-    Failed(Extent),
+    /// With a 500, after this part of the effect.
+    Failed(Extent, FailedKey),
     /// Without a response: the process is killed, and the claim of its key is released.
     Killed,
+}
+
+/// What the key holds after an execution that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailedKey {
+    /// The 500.
+    Stored,
+    /// The claim of the execution, as if it had not ended.
+    Stuck,
 }
 
 /// How much of a write takes effect.
@@ -51,8 +60,6 @@ pub(crate) enum Extent {
 pub(crate) enum Delivery {
     Normal,
     Delayed(Duration),
-    /// Without the second half of its body.
-    Truncated,
     /// The gateway loses the response, sends the request once more and forwards the second response.
     Duplicated,
 }
@@ -60,11 +67,18 @@ pub(crate) enum Delivery {
 /// What the client sees instead of the application's response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replacement {
-    Gateway(StatusCode),
+    Gateway(StatusCode, GatewayBody),
     RateLimited(RateLimit, Option<u64>),
     Closed(Close),
     /// No response on an open connection, for as long as the client waits.
     Stalled,
+}
+
+/// The body of a gateway's response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GatewayBody {
+    Json,
+    Html,
 }
 
 impl Scenario {

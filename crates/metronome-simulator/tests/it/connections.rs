@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metronome_simulator::{Close, Fault, Moment};
+use metronome_simulator::{Close, Fault, Moment, RateLimit};
 use reqwest::Client;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,6 +110,26 @@ async fn truncated_response_has_half_of_its_body() {
     setup.metronome.script([Some(Fault::truncated())]);
     let empty = setup.post(INGEST, json!([event("t")])).send().await.unwrap();
     assert!(empty.bytes().await.unwrap().is_empty(), "no body to truncate");
+}
+
+#[tokio::test]
+async fn error_can_be_truncated() {
+    let (before, after) = (Moment::Before, Moment::After);
+    for (fault, status, effects) in [
+        (Fault::gateway(502, before), 502, 0),
+        (Fault::gateway(504, after).with_html_body(), 504, 1),
+        (Fault::stored_500(after), 500, 1),
+        (Fault::rate_limited(RateLimit::Client, None), 429, 0),
+        (Fault::late(SHORT, after), 200, 1),
+    ] {
+        let setup = Setup::with(fault.with_truncated_body()).await;
+        let response = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+        assert_eq!(response.status(), status, "{fault}");
+        assert!(response.bytes().await.is_err(), "{fault}");
+        assert_eq!(setup.effects(CUSTOMERS), effects, "{fault}");
+        let again = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+        assert!(again.bytes().await.is_ok(), "{fault}: the stored response is whole");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::support::{CUSTOMERS, SHORT, Setup, acme, message};
 
 #[tokio::test]
 async fn gateway_response_is_not_stored() {
-    for status in [502, 503, 504] {
+    for status in [499, 502, 503, 504, 507, 511, 520, 530, 598, 599] {
         for (moment, effects) in [(Moment::Before, 0), (Moment::After, 1)] {
             let setup = Setup::with(Fault::gateway(status, moment)).await;
             let seen = message(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap()).await;
@@ -18,6 +18,21 @@ async fn gateway_response_is_not_stored() {
             assert_eq!(again.status(), 200, "{status} {moment:?}");
             assert_eq!(setup.effects(CUSTOMERS), 1, "{status} {moment:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn gateway_response_can_be_html() {
+    for (status, title) in [(502, "502 Bad Gateway"), (520, "520")] {
+        let setup = Setup::with(Fault::gateway(status, Moment::After).with_html_body()).await;
+        let response = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()),
+            (status, "text/html")
+        );
+        let page = response.text().await.unwrap();
+        assert!(page.contains(&format!("<title>{title}</title>")), "{page}");
+        assert_eq!(setup.effects(CUSTOMERS), 1);
     }
 }
 

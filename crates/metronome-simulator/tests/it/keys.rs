@@ -97,6 +97,43 @@ async fn conflict_during_execution_is_stored() {
     assert_eq!(message(replay).await, (StatusCode::NOT_FOUND, "Customer not found".into()), "replayed, not executed");
 }
 
+/// A simulator whose key "k" is stuck.
+async fn stuck(moment: Moment) -> Setup {
+    let setup = Setup::with(Fault::stuck_key(moment)).await;
+    let first = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!(message(first).await, (StatusCode::INTERNAL_SERVER_ERROR, "Unexpected internal error".into()));
+    setup
+}
+
+#[tokio::test]
+async fn stuck_key_stays_in_progress() {
+    for (moment, effects) in [(Moment::Before, 0), (Moment::After, 1)] {
+        let setup = stuck(moment).await;
+        for _ in 0..2 {
+            let again = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+            let expected = "A request with this idempotency key is in progress";
+            assert_eq!(message(again).await, (StatusCode::CONFLICT, expected.into()), "{moment:?}");
+            setup.metronome.restart();
+        }
+        let other = setup.keyed(CUSTOMERS, "k", json!({ "name": "Other" })).send().await.unwrap();
+        assert!(message(other).await.1.contains("different parameters"), "{moment:?}");
+        assert_eq!(setup.effects(CUSTOMERS), effects, "{moment:?}");
+        assert_eq!(setup.keyed(CUSTOMERS, "k2", acme()).send().await.unwrap().status(), 200, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn stuck_key_is_forgotten_like_a_result() {
+    let setup = stuck(Moment::Before).await;
+    setup.metronome.prune_keys();
+    assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 200);
+    let setup = stuck(Moment::Before).await;
+    setup.metronome.retain_keys_for(SHORT);
+    assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 409);
+    tokio::time::sleep(SHORT * 2).await;
+    assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 200);
+}
+
 #[tokio::test]
 async fn pruned_key_executes_again() {
     let setup = Setup::new().await;
