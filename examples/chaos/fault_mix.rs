@@ -36,22 +36,49 @@ pub(crate) struct FaultMix {
     pub(crate) percent: u8,
 }
 
+/// Faults of one sort, each with its weight.
+type Group = (&'static str, Vec<(usize, Fault)>);
+
 impl FaultMix {
     /// Each fault depends on the seed, the identity of the call and the number of the attempt.
     pub(crate) fn faults(&self) -> Faults {
-        let kinds = kinds().into_iter().flat_map(|(weight, fault)| iter::repeat_n(fault, weight));
+        let kinds = groups().into_iter().flat_map(|(_, group)| group);
+        let kinds = kinds.flat_map(|(weight, fault)| iter::repeat_n(fault, weight));
         let faults = Faults::seeded(self.seed).rate(f64::from(self.percent) / 100.0).kinds(kinds);
         faults.drawn_by_header(IDENTITY).sparing_header(SPARED)
     }
+}
+
+/// The share of each group of faults, in percent.
+pub(crate) fn shares() -> impl Iterator<Item = (&'static str, f64)> {
+    let weights = groups().map(|(name, group)| (name, group.iter().map(|(weight, _)| weight).sum::<usize>()));
+    let all: usize = weights.iter().map(|(_, weight)| weight).sum();
+    weights.into_iter().map(move |(name, weight)| (name, 100.0 * weight as f64 / all as f64))
 }
 
 /// Every fault with its weight.
 ///
 /// Two are left out because no client can handle them: a gateway's own 500 while the write still executes (a documented
 /// 500 means the execution is over), and a duplicate during the first execution (its 409 looks like any other rejection).
-fn kinds() -> Vec<(usize, Fault)> {
-    let mut kinds = vec![
-        // The gateway.
+///
+/// Some end in doubt where the write took no effect, and are rare before the effect in production and here: a partial
+/// write, a 499, a stuck key, and a write with one attempt that got a stored 500 and one that got no response.
+fn groups() -> [Group; 9] {
+    [
+        ("gateway", gateway()),
+        ("other gateway statuses", other_gateway_statuses()),
+        ("HTML", html()),
+        ("499", vec![(1, Fault::gateway(499, Before)), (8, Fault::gateway(499, After))]),
+        ("application", application()),
+        ("stuck keys", vec![(1, Fault::stuck_key(Before)), (5, Fault::stuck_key(After))]),
+        ("delays", delays()),
+        ("truncated bodies", truncated_bodies()),
+        ("delivery", delivery()),
+    ]
+}
+
+fn gateway() -> Vec<(usize, Fault)> {
+    vec![
         (70, Fault::gateway(502, Before)),
         (40, Fault::gateway(502, After)),
         (70, Fault::gateway(503, Before)),
@@ -61,8 +88,23 @@ fn kinds() -> Vec<(usize, Fault)> {
         (30, Fault::gateway(504, After).taking(SLOW)),
         (6, Fault::gateway(500, Before)),
         (15, Fault::gateway(500, After)),
-        // The application. Two cases end in doubt, and are rare in production and here: a partial write, and a write with
-        // one attempt that got a stored 500 and one that got no response.
+    ]
+}
+
+/// Of proxies and content delivery networks.
+fn other_gateway_statuses() -> Vec<(usize, Fault)> {
+    let statuses = (507..=511).chain(520..=530).chain([598, 599]);
+    statuses.flat_map(|status| [(2, Fault::gateway(status, Before)), (2, Fault::gateway(status, After))]).collect()
+}
+
+fn html() -> Vec<(usize, Fault)> {
+    let pages =
+        [502, 504].into_iter().flat_map(|status| [Fault::gateway(status, Before), Fault::gateway(status, After)]);
+    pages.map(|fault| (10, fault.with_html_body())).collect()
+}
+
+fn application() -> Vec<(usize, Fault)> {
+    vec![
         (3, Fault::stored_500(Before)),
         (30, Fault::stored_500(After)),
         (6, Fault::partial_500()),
@@ -70,19 +112,35 @@ fn kinds() -> Vec<(usize, Fault)> {
         (10, Fault::restarted().taking(SLOW)),
         (60, Fault::rate_limited(RateLimit::Client, None)),
         (60, Fault::rate_limited(RateLimit::Customer, None)),
-        // Delays.
+    ]
+}
+
+fn delays() -> Vec<(usize, Fault)> {
+    vec![
         (25, Fault::late(LATE, Before)),
         (25, Fault::late(LATE, After)),
         (25, Fault::late(SLOW, Before)),
         (15, Fault::queued(LATE)),
         (15, Fault::stalled(Before)),
         (15, Fault::stalled(After)),
-        // Delivery. The layer returns a success as it is, so the caller sees a truncated one.
+    ]
+}
+
+fn truncated_bodies() -> Vec<(usize, Fault)> {
+    vec![
+        // The layer returns a success as it is, so the caller sees a truncated one.
         (8, Fault::truncated()),
-        (40, Fault::duplicated()),
-    ];
+        (10, Fault::gateway(502, Before).with_truncated_body()),
+        (10, Fault::gateway(504, After).with_truncated_body()),
+        (5, Fault::rate_limited(RateLimit::Client, None).with_truncated_body()),
+        (5, Fault::stored_500(After).with_truncated_body()),
+    ]
+}
+
+fn delivery() -> Vec<(usize, Fault)> {
+    let mut faults = vec![(40, Fault::duplicated())];
     for close in [Close::Orderly, Close::Half, Close::Reset, Close::Midway] {
-        kinds.extend([(35, Fault::dropped(close, Before)), (35, Fault::dropped(close, After))]);
+        faults.extend([(35, Fault::dropped(close, Before)), (35, Fault::dropped(close, After))]);
     }
-    kinds
+    faults
 }

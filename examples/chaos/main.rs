@@ -30,6 +30,7 @@ use crate::{
     audit::{Report, milliseconds},
     client::Kind,
     endpoint::BoxError,
+    fault_mix::shares,
     load::Load,
     run::run,
 };
@@ -175,9 +176,14 @@ fn complaints_about(report: &Report, options: &Options) -> Vec<String> {
 fn print_head(options: &Options) {
     let Options { load, seed, fault_pct, .. } = options;
     println!(
-        "{} writes and {} reads, 64 at a time; {fault_pct} of a hundred attempts meet a fault; seed {seed}\n",
+        "{} writes and {} reads, 64 at a time; {fault_pct} of a hundred attempts meet a fault; seed {seed}",
         load.writes, load.reads
     );
+    let shares: Vec<String> = shares().map(|(name, share)| format!("{name} {share:.1} %")).collect();
+    for line in shares.chunks(5) {
+        println!("  {}", style(line.join(", ")).dim());
+    }
+    println!();
     let head = format!(
         "{:<24}{:>11}{:>15}{:>7}{:>11}{:>12}{:>9}{:>9}",
         "", "succeeded", "applied twice", "lost", "in doubt", "attempts", "p50 ms", "p99 ms"
