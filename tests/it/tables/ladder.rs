@@ -276,9 +276,12 @@ fn error_after_a_redirect_is_final_for_a_write() {
     {
         let mut rules = Rules::new(Effect::Write, key, ReplayAll, &policy);
         rules.has_verifier = true;
-        for code in [404, 409, 425, 429, 500, 503] {
+        let said = [None, Some(Meaning::KeyInvalidated), Some(Meaning::NotApplied), Some(Meaning::InProgress)];
+        for (code, meaning) in [404, 409, 425, 429, 500, 503].into_iter().flat_map(|code| said.map(|said| (code, said)))
+        {
             let mut response = status(code);
             (response.redirect, response.replayed, response.retry_signal) = (redirect, true, Some(true));
+            response.meaning = meaning;
             let mut history = History::default();
             let step = step(&rules, &mut history, &response.into(), Moment::default());
             assert_eq!(step.decision, Decision::Fail(StopReason::Permanent), "{code} {redirect:?}");

@@ -116,13 +116,19 @@ fn lookup(
         let name = write.json("/name");
         let request = Client::new().get(&url).bearer_auth(&token);
         Box::pin(async move {
-            let listed: Value = request.send().await?.error_for_status()?.json().await?;
-            let found = listed["data"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|customer| customer["name"].as_str() == name.as_deref());
-            Ok(if found { Verdict::Applied(Some(http::Response::new("found").into())) } else { Verdict::NotApplied })
+            let page: Value = request.send().await?.error_for_status()?.json().await?;
+            // What is not the whole list, or has another form than it should, says nothing.
+            let (Some(listed), Some(Value::Null)) = (page["data"].as_array(), page.get("next_page")) else {
+                return Ok(Verdict::Unknown);
+            };
+            let names: Option<Vec<_>> = listed.iter().map(|customer| customer["name"].as_str()).collect();
+            Ok(match (names, name.as_deref()) {
+                (Some(names), Some(name)) if names.contains(&name) => {
+                    Verdict::Applied(Some(http::Response::new("found").into()))
+                }
+                (Some(_), Some(_)) => Verdict::NotApplied,
+                _ => Verdict::Unknown,
+            })
         })
     }
 }
