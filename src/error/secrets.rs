@@ -137,7 +137,7 @@ mod tests {
         for (text, shown) in [
             ("nothing, application/json, page 2", "nothing, application/json, page 2"),
             ("key-OF-invoice-7 and Key-of-invoice-7 are taken", "<key> and <key> are taken"),
-            ("T0K3N, session=C00KIE, AP1KEY", "<hidden>, <hidden>, <hidden>"),
+            ("T0K3N, session=C00KIE, AP1KEY", "<hidden>, session=<hidden>, <hidden>"),
             ("cookie c00kie", "cookie <hidden>"),
             ("k/123456 is k%2F123456", "<hidden> is <hidden>"),
             ("the-other-key", "<key>"),
