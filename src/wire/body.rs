@@ -10,6 +10,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use reqwest::{Body, Request, Response};
 
+use super::chunk;
 use crate::time;
 
 /// The first part of an error's body.
@@ -20,32 +21,32 @@ pub(crate) struct ErrorBody {
 }
 
 /// Reads at most `limit` bytes, after decompression, for at most `timeout`.
-pub(crate) async fn read(mut response: Response, limit: usize, timeout: Duration) -> ErrorBody {
+pub(crate) async fn read(response: Response, limit: usize, timeout: Duration) -> ErrorBody {
     let mut body = ErrorBody::default();
-    let read = time::within(timeout, fill(&mut response, &mut body, limit)).await;
+    let read = time::within(timeout, fill(response, &mut body, limit)).await;
     body.truncated |= read.is_none();
     body.bytes.shrink_to_fit();
     body
 }
 
-async fn fill(response: &mut Response, body: &mut ErrorBody, limit: usize) {
+async fn fill(mut response: Response, body: &mut ErrorBody, limit: usize) {
+    // Only of a body that is not decompressed is the length known.
+    let may_be_compressed = response.content_length().is_none();
     loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                let room = limit - body.bytes.len();
-                body.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    body.truncated = true;
-                    return;
-                }
-            }
-            Ok(None) => return,
-            // A truncated error is decided by its status.
-            Err(_) => {
-                body.truncated = true;
-                return;
-            }
+        let next = if may_be_compressed { chunk::elsewhere(response).await } else { chunk::here(response).await };
+        // A truncated error is decided by its status.
+        let Some((rest, chunk)) = next else {
+            body.truncated = true;
+            return;
+        };
+        let Some(chunk) = chunk else { return };
+        let room = limit - body.bytes.len();
+        body.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            body.truncated = true;
+            return;
         }
+        response = rest;
     }
 }
 

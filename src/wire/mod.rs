@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod causes;
+mod chunk;
 pub(crate) mod failure;
 pub(crate) mod json;
 pub(crate) mod redirect;

@@ -4,46 +4,72 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     future::Future,
+    sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed},
 };
+
+use tokio::runtime::{Builder, Runtime};
 
 #[global_allocator]
 static HEAP: Counting = Counting;
 
 struct Counting;
 
-thread_local! {
-    /// How far this thread's heap has grown since the measurement began: now, and at the peak.
-    static GROWN: Cell<(isize, isize)> = const { Cell::new((0, 0)) };
+#[derive(Default)]
+struct Counts {
+    /// How far the heap has grown since the measurement began: now, and at the peak.
+    grown: AtomicIsize,
+    peak: AtomicIsize,
     /// The number of allocations and growing reallocations.
-    static TIMES: Cell<usize> = const { Cell::new(0) };
+    times: AtomicUsize,
+}
+
+thread_local! {
+    static COUNTS: Cell<Option<&'static Counts>> = const { Cell::new(None) };
+}
+
+/// This thread's counts. They are never freed, since a thread may outlive a test.
+fn counts() -> &'static Counts {
+    COUNTS.get().unwrap_or_else(|| {
+        let counts = Box::leak(Box::default());
+        COUNTS.set(Some(counts));
+        counts
+    })
+}
+
+/// A runtime on this thread. What its threads for blocking work allocate counts as this thread's.
+pub fn runtime() -> Runtime {
+    let counts = counts();
+    Builder::new_current_thread().enable_all().on_thread_start(move || COUNTS.set(Some(counts))).build().unwrap()
 }
 
 /// The peak growth of this thread's heap while the future runs, in bytes, including other tasks of its runtime.
 ///
 /// Allocations of C code, such as zstd, are not counted.
 pub async fn peak_of<T>(work: impl Future<Output = T>) -> (T, usize) {
-    GROWN.set((0, 0));
+    let counts = counts();
+    counts.grown.store(0, Relaxed);
+    counts.peak.store(0, Relaxed);
     let done = work.await;
-    (done, usize::try_from(GROWN.get().1).unwrap())
+    (done, usize::try_from(counts.peak.load(Relaxed)).unwrap())
 }
 
 /// The number of this thread's allocations while the future runs.
 pub async fn times_of<T>(work: impl Future<Output = T>) -> (T, usize) {
-    let before = TIMES.get();
+    let counts = counts();
+    let before = counts.times.load(Relaxed);
     let done = work.await;
-    (done, TIMES.get() - before)
+    (done, counts.times.load(Relaxed) - before)
 }
 
 fn count(grown: usize, shrunk: usize) {
+    // The thread may be ending.
+    let Ok(Some(counts)) = COUNTS.try_with(Cell::get) else { return };
     if grown > shrunk {
-        let _ = TIMES.try_with(|times| times.set(times.get() + 1));
+        counts.times.fetch_add(1, Relaxed);
     }
-    // The counter is gone when the thread ends.
-    let _ = GROWN.try_with(|counter| {
-        let (now, most) = counter.get();
-        let now = now + grown as isize - shrunk as isize;
-        counter.set((now, most.max(now)));
-    });
+    let change = grown as isize - shrunk as isize;
+    let now = counts.grown.fetch_add(change, Relaxed) + change;
+    counts.peak.fetch_max(now, Relaxed);
 }
 
 // SAFETY: every call is forwarded unchanged to the system allocator.

@@ -142,6 +142,25 @@ async fn error_status_survives_any_body() {
     }
 }
 
+/// Each byte has to wake the reader again.
+#[tokio::test]
+async fn slow_body_is_read_whole() {
+    async fn sends_slowly(mut peer: Peer, encoding: &'static str, body: Vec<u8>) {
+        peer.request().await;
+        peer.send(head(404, &format!("{encoding}{CHUNKED}"))).await;
+        for byte in body {
+            peer.send_slowly(&[b"1\r\n", &[byte][..], b"\r\n"].concat(), MS / 10).await;
+        }
+        peer.send("0\r\n\r\n").await;
+    }
+    for (encoding, body) in [("", JSON.to_vec()), ("Content-Encoding: gzip\r\n", gzip_of(JSON))] {
+        let server = Server::on_own_thread(move |peer| sends_slowly(peer, encoding, body.clone()));
+        let client = layered(&server, client(), policy().error_body_timeout(TOO_LONG));
+        let error = error(client.post(server.url("/")).body("{}")).await;
+        assert_eq!((error.body(), error.is_truncated()), (JSON, false), "{encoding}");
+    }
+}
+
 /// A response to HEAD announces a body that never follows.
 #[tokio::test]
 async fn body_announced_for_head_is_not_awaited() {
