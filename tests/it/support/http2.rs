@@ -103,10 +103,15 @@ impl Http2 {
         self.frame(DATA, 0, 0, b"?").await;
     }
 
+    /// Sends interim responses (103) over and over, until the client is gone.
+    pub(crate) async fn send_hints_forever(&mut self, stream: u32) {
+        const STATUS: u8 = 0x08;
+        let status_103 = [&[STATUS, 3][..], b"103"].concat();
+        self.0.send_forever(frame(HEADERS, END_HEADERS, stream, &status_103)).await;
+    }
+
     async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.0.send([&head, payload].concat()).await;
+        self.0.send(frame(kind, flags, stream, payload)).await;
     }
 
     /// Closes the connection with a reset.
@@ -118,6 +123,11 @@ impl Http2 {
     pub(crate) async fn keep_open(self) {
         self.0.keep_open().await;
     }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// Serves a connection with the `h2` crate: answers each request with a status, or refuses it unprocessed for `None`.

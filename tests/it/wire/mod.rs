@@ -3,6 +3,7 @@
 mod bodies;
 mod client;
 mod endurance;
+mod interim;
 mod metronome;
 mod protocol_retries;
 mod redirects;
