@@ -51,12 +51,16 @@ fn of_request(error: &reqwest::Error) -> Failure {
         return Failure::Ambiguous;
     }
     if error.is_connect() {
-        // A certificate that is refused is an `io::Error` of this kind within the connection's own.
-        let mut io_errors = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
-        let is_tls = io_errors.any(|error| error.kind() == io::ErrorKind::InvalidData);
-        return if is_tls { Failure::Tls } else { Failure::NotSent };
+        return if is_tls(error) { Failure::Tls } else { Failure::NotSent };
     }
     if causes(error).any(was_not_processed) { Failure::NotProcessed } else { Failure::Ambiguous }
+}
+
+/// A certificate that is refused is an `io::Error` of this kind within the connection's own. A resolver's error may be one
+/// too.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut io_errors = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    !error.is_dns() && io_errors.any(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 /// The request's own body failed while it was sent. Causes below are the body's: if it comes out of another connection,

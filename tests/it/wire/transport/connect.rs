@@ -1,9 +1,12 @@
 //! Connections that cannot be made, and timeouts.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use http::Method;
-use reqwest::Proxy;
+use reqwest::{
+    Proxy,
+    dns::{Name, Resolve, Resolving},
+};
 use reqwest_safe_retry::{Applied, Failure};
 
 use super::{SOON, Setup, case, check, failure, silent};
@@ -27,6 +30,11 @@ async fn failed_connection_sends_nothing() {
             Setup::at("http://service.test").client(client_builder().dns_resolver(Arc::new(NoNames)))
         })
         .connecting(),
+        // As a TLS error is an `io::Error`, of the same kind.
+        case("answer of the resolver not understood", Failure::NotSent, || {
+            Setup::at("https://service.test").client(client_builder().dns_resolver(Arc::new(BrokenResolver)))
+        })
+        .connecting(),
         case("name without an address", Failure::NotSent, || {
             Setup::at("http://service.test").client(client_builder().resolve_to_addrs("service.test", &[]))
         })
@@ -43,6 +51,16 @@ async fn failed_connection_sends_nothing() {
         .requests(1),
     ])
     .await;
+}
+
+/// A resolver that reads invalid data.
+struct BrokenResolver;
+
+impl Resolve for BrokenResolver {
+    fn resolve(&self, _: Name) -> Resolving {
+        let invalid = || io::Error::new(io::ErrorKind::InvalidData, "truncated");
+        Box::pin(async move { Err(io::Error::other(invalid()).into()) })
+    }
 }
 
 #[tokio::test]
