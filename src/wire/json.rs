@@ -5,7 +5,11 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 /// What is at a pointer.
@@ -46,16 +50,12 @@ pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
     if cannot_have(&text, pointer) {
         return None;
     }
-    one(&text, pointer)
+    found(&text, [pointer])?.pop()?
 }
 
 /// The members at some pointers, in their order, by reading the document once.
-pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str> + Clone) -> Members {
-    let text = text(document);
-    // A value that cannot be built, such as half of a surrogate pair, must not hide the others: what is not asked for is
-    // skipped without building it.
-    let each = || pointers.clone().into_iter().map(|pointer| one(&text, pointer)).collect();
-    Members(found(&text, pointers.clone()).unwrap_or_else(each))
+pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str>) -> Members {
+    Members(found(&text(document), pointers).unwrap_or_default())
 }
 
 /// What is at each of some pointers; nothing at any if the document is not JSON.
@@ -75,10 +75,6 @@ fn text(document: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(without_mark(document))
 }
 
-fn one(text: &str, pointer: &str) -> Option<Member> {
-    found(text, [pointer])?.pop()?
-}
-
 fn found<'p>(text: &str, pointers: impl IntoIterator<Item = &'p str>) -> Option<Found> {
     if text.is_empty() {
         return None;
@@ -86,9 +82,7 @@ fn found<'p>(text: &str, pointers: impl IntoIterator<Item = &'p str>) -> Option<
     let wanted: SmallVec<[Wanted<'_>; 12]> =
         pointers.into_iter().enumerate().map(|(place, pointer)| Wanted { place, rest: pointer }).collect();
     let mut found = Found::from_elem(None, wanted.len());
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    At { wanted: &wanted, found: &mut found }.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok()?;
+    At { wanted: &wanted, found: &mut found }.read(text).ok()?;
     Some(found)
 }
 
@@ -133,15 +127,24 @@ struct At<'a, 'p> {
     found: &'a mut Found,
 }
 
-impl<'de> DeserializeSeed<'de> for At<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
 impl<'p> At<'_, 'p> {
+    /// Finds what is wanted of the value that this text is.
+    ///
+    /// A number stays as written. A string is read as bytes, since half of a surrogate pair cannot be read as text.
+    fn read(self, text: &str) -> Result<(), serde_json::Error> {
+        let mut value = serde_json::Deserializer::from_str(text);
+        match text.trim_start().as_bytes().first() {
+            Some(b'{') => value.deserialize_map(self),
+            Some(b'[') => value.deserialize_seq(self),
+            Some(b'"') => value.deserialize_bytes(self),
+            _ => {
+                let written = <&RawValue>::deserialize(&mut value)?.get();
+                self.here(|| if written == "null" { Member::Empty } else { Member::Literal(written.to_owned()) })
+            }
+        }?;
+        value.end()
+    }
+
     /// Puts the value at hand where it is wanted.
     fn here<E>(self, member: impl Fn() -> Member) -> Result<(), E> {
         for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
@@ -168,28 +171,8 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         f.write_str("any JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.here(|| Member::Empty)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.here(|| Member::Literal(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.here(|| Member::Text(value.to_owned()))
+    fn visit_bytes<E>(self, value: &[u8]) -> Result<(), E> {
+        self.here(|| Member::Text(without_surrogates(value)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
@@ -198,13 +181,13 @@ impl<'de> Visitor<'de> for At<'_, '_> {
         let mut index = 0_usize;
         loop {
             let below = if any_numbered { self.below(|name| number(name) == Some(index)) } else { AllWanted::new() };
-            let more = if below.is_empty() {
-                items.next_element::<IgnoredAny>()?.is_some()
+            if below.is_empty() {
+                if items.next_element::<IgnoredAny>()?.is_none() {
+                    break;
+                }
             } else {
-                items.next_element_seed(At { wanted: &below, found: self.found })?.is_some()
-            };
-            if !more {
-                break;
+                let Some(item) = items.next_element::<&RawValue>()? else { break };
+                At { wanted: &below, found: self.found }.read(item.get()).map_err(A::Error::custom)?;
             }
             index += 1;
         }
@@ -218,7 +201,8 @@ impl<'de> Visitor<'de> for At<'_, '_> {
             if below.is_empty() {
                 members.next_value::<IgnoredAny>()?;
             } else {
-                members.next_value_seed(At { wanted: &below, found: self.found })?;
+                let member: &RawValue = members.next_value()?;
+                At { wanted: &below, found: self.found }.read(member.get()).map_err(A::Error::custom)?;
             }
         }
         self.here(|| filled(any))
@@ -230,8 +214,25 @@ fn number(name: &str) -> Option<usize> {
 }
 
 /// RFC 6901, section 3: a slash within a name is written `~1` and a tilde `~0`.
-fn is_written(name: &str, written: &str) -> bool {
-    if written.contains('~') { written.replace("~1", "/").replace("~0", "~") == name } else { written == name }
+fn is_written(name: &[u8], written: &str) -> bool {
+    if written.contains('~') {
+        written.replace("~1", "/").replace("~0", "~").as_bytes() == name
+    } else {
+        written.as_bytes() == name
+    }
+}
+
+/// Replaces each half of a surrogate pair, which are three bytes that begin with this one.
+fn without_surrogates(string: &[u8]) -> String {
+    const SURROGATE: &[u8] = b"\xed";
+    let mut text = String::with_capacity(string.len());
+    for chunk in string.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if chunk.invalid().starts_with(SURROGATE) {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
 }
 
 fn filled(any: bool) -> Member {
@@ -245,7 +246,7 @@ impl<'de, 'p> DeserializeSeed<'de> for Name<'_, '_, 'p> {
     type Value = AllWanted<'p>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+        deserializer.deserialize_bytes(self)
     }
 }
 
@@ -256,7 +257,7 @@ impl<'p> Visitor<'_> for Name<'_, '_, 'p> {
         f.write_str("the name of a member")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
         Ok(self.0.below(|written| is_written(name, written)))
     }
 }
@@ -324,15 +325,40 @@ mod tests {
         assert_eq!(text(7).as_deref(), Some("6"), "asked for twice");
         let mut found = members(body, ["/x", "/b", "/l/0", "/a"]);
         assert_eq!(found.take_text(0..4).as_deref(), Some("4"), "the first that is there");
-        for bad in [r#""Zo\ud83d""#, "1e999", r#"{"\ud83d":1}"#] {
-            let body = format!(r#"{{"message":{bad},"error":{{"code":"c"}},"code":"704"}}"#);
-            let mut found = members(body.as_bytes(), ["/message", "/error/code", "/code"]);
-            let mut text = |place: usize| found.take_text(place..place + 1);
-            let others = (text(1), text(2));
-            assert_eq!(others, (Some("c".into()), Some("704".into())), "{bad} hides nothing but itself");
-        }
         for broken in [&b""[..], b"{\"a\":\"1\"", b"{\"a\":\"1\"} x"] {
             assert_eq!(members(broken, ["/a"]).take_text(0..1), None);
+        }
+    }
+
+    #[test]
+    fn numbers_are_kept_as_written() {
+        for number in ["12345678901234567890123", "1e400", "1.10", "-0", "1E+2", "0.1234567890123456789"] {
+            let body = format!(r#"{{"a":{number} ,"b":[ {number}]}}"#);
+            for pointer in ["/a", "/b/0"] {
+                assert_eq!(member(body.as_bytes(), pointer), Some(Member::Literal(number.into())), "{pointer}");
+            }
+            assert_eq!(members(body.as_bytes(), ["/a"]).take_text(0..1).as_deref(), Some(number));
+            assert_eq!(member(number.as_bytes(), ""), Some(Member::Literal(number.into())));
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_hides_nothing() {
+        for other in [r#""x":"\ud800""#, r#""\ud800":1"#, r#""x":{"\udc00":1e999}"#, r#""error":"\ud83d""#] {
+            for body in [format!(r#"{{{other},"message":"m"}}"#), format!(r#"{{"message":"m",{other}}}"#)] {
+                assert_eq!(member(body.as_bytes(), "/message"), text("m"), "{body}");
+                let mut found = members(body.as_bytes(), ["/error/code", "/message"]);
+                assert_eq!(found.take_text(0..2).as_deref(), Some("m"), "{body}");
+            }
+        }
+        for (written, read) in [
+            (r"a\ud800b", "a\u{fffd}b"),
+            (r"\udc00", "\u{fffd}"),
+            (r"\ud800\ud800\n", "\u{fffd}\u{fffd}\n"),
+            (r"\ud83d\ude00\ude00", "\u{1f600}\u{fffd}"),
+        ] {
+            let body = format!(r#"{{"error":["{written}"]}}"#);
+            assert_eq!(member(body.as_bytes(), "/error/0"), text(read), "{written}");
         }
     }
 

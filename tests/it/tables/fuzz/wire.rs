@@ -40,7 +40,8 @@ fn json() -> impl Strategy<Value = String> + Clone {
         "\"\\\\u[0-9a-f]{4}[^\u{0}]{0,9}\"",
         "[0-9]{1,400}",
     ];
-    let members = prop::sample::select(vec!["message", "code", "error", "type", "detail", "", "a", "0", "~1"]);
+    let members =
+        prop::sample::select(vec!["message", "code", "error", "type", "detail", "", "a", "0", "~1", "\\ud800"]);
     leaf.prop_recursive(5, 20, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
