@@ -192,6 +192,9 @@ fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = En
             Box::pin(call.prepare()).await?;
         }
         call.choose_key()?;
+        if call.key_may_be_in_use() {
+            Box::pin(call.wait_for_earlier_request()).await?;
+        }
         loop {
             if !call.try_admit() {
                 if let Break(ending) = Box::pin(call.wait_for_permit()).await {

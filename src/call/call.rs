@@ -32,6 +32,8 @@ pub(crate) struct Call<'a> {
     pub(super) request: ReplayableRequest,
     pub(super) extensions: Carried<'a>,
     pub(super) key: CallKey,
+    /// The key that the caller gave, if an earlier pass has replaced it.
+    pub(super) given_key: Option<Box<IdempotencyKey>>,
     pub(super) key_generation: u32,
     /// When the key was sent for the first time, by this call or before it.
     pub(super) key_first_sent: Option<SystemTime>,
@@ -52,7 +54,7 @@ pub(crate) struct Call<'a> {
     pub(super) last: Option<Box<FailedAttempt>>,
     /// The next attempt, once one was decided; in a box, since few calls have one.
     pub(super) repeat: Option<Box<Repeat<'a>>>,
-    /// After how many attempts the verifier was asked, 0 before: never twice about the same ones.
+    /// After how many attempts the verifier was asked, the largest number before: never twice about the same ones.
     pub(super) verified_after: u32,
     pub(super) tokens_spent: u32,
 }
@@ -88,6 +90,7 @@ impl<'a> Call<'a> {
             recorder: Recorder::new(labels, span),
             extensions,
             key: CallKey::None,
+            given_key: None,
             key_generation: 0,
             key_first_sent: None,
             clock,
@@ -100,7 +103,7 @@ impl<'a> Call<'a> {
             attempts: Attempts::default(),
             last: None,
             repeat: None,
-            verified_after: 0,
+            verified_after: u32::MAX,
             tokens_spent: 0,
             plan,
             body_replayable: replay::in_memory(&request).is_some(),
@@ -133,18 +136,26 @@ impl<'a> Call<'a> {
     }
 
     /// The time since the key was sent for the first time, by the clock by which it is longer: a machine that sleeps stops
-    /// one of them. A clock that was set back tells nothing, and the key counts as too old.
+    /// one of them. A clock that was set back tells nothing, and the key counts as too old; a second or two is no more than
+    /// the clocks of two machines differ.
     pub(super) fn key_age(&self) -> Duration {
+        const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
         let Some(first_sent) = self.key_first_sent else { return Duration::ZERO };
-        self.clock.wall().duration_since(first_sent).map_or(Duration::MAX, |age| age.max(self.started.elapsed()))
+        match self.clock.wall().duration_since(first_sent) {
+            Ok(age) => age.max(self.started.elapsed()),
+            Err(behind) if behind.duration() <= CLOCKS_DIFFER => self.started.elapsed(),
+            Err(_) => Duration::MAX,
+        }
     }
 
     /// For a later pass of the same request, which must not get another key.
     pub(super) fn leave_key(&mut self) {
-        let Some(key) = self.current_key() else { return };
-        let (method, url, tokens_spent) =
-            (self.request.method().clone(), self.request.url().clone(), self.tokens_spent);
-        self.extensions.leave(EarlierPass { method, url, key, tokens_spent });
+        let (Some(current), Some(request)) = (self.current_key(), self.request.fingerprint()) else { return };
+        let first_sent = current.first_sent_at();
+        let given = self.given_key.take().map(|given| *given).or_else(|| self.request.replaced_key().cloned());
+        let given = given.unwrap_or(current);
+        let (key, tokens_spent) = (self.key.clone(), self.tokens_spent);
+        self.extensions.leave(EarlierPass { request, given, key, first_sent, tokens_spent });
     }
 
     pub(super) fn limit_key(&self) -> Option<String> {

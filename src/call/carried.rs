@@ -1,10 +1,11 @@
 //! The mark on a request that a layer already carries.
 
-use std::{fmt, mem, sync::Mutex};
+use std::{fmt, mem, sync::Mutex, time::SystemTime};
 
 use http::{Extensions, Method};
 use reqwest::Url;
 
+use super::key::CallKey;
 use crate::key::IdempotencyKey;
 
 /// Its presence makes an inner layer pass the request through.
@@ -53,11 +54,22 @@ impl fmt::Debug for SpareMarks {
 /// layer outside this one may send it again.
 #[derive(Clone)]
 pub(crate) struct EarlierPass {
-    pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) key: IdempotencyKey,
+    pub(super) request: Fingerprint,
+    /// The key of the first attempt of all: the caller's, or one that the layer has made.
+    pub(super) given: IdempotencyKey,
+    /// The key of the last attempt.
+    pub(super) key: CallKey,
+    pub(super) first_sent: Option<SystemTime>,
     /// What its repeats took out of the retry budget.
-    pub(crate) tokens_spent: u32,
+    pub(super) tokens_spent: u32,
+}
+
+/// Tells a request from another one that comes with the same extensions.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: u64,
 }
 
 /// The extensions of a request while a call carries it. The mark is removed when the call ends or is dropped, so that a
@@ -92,10 +104,15 @@ impl<'a> Carried<'a> {
         self.extensions
     }
 
+    /// Whether an earlier call has left something.
+    pub(super) fn has_earlier_pass(&self) -> bool {
+        self.original.is_some() && self.extensions.get::<EarlierPass>().is_some()
+    }
+
     /// What an earlier pass of this request has left, if this is one.
-    pub(super) fn earlier_pass(&mut self, method: &Method, url: &Url) -> Option<EarlierPass> {
+    pub(super) fn take_earlier_pass(&mut self, request: &Fingerprint) -> Option<EarlierPass> {
         self.original.as_mut()?.remove::<EarlierPass>();
-        self.extensions.remove::<EarlierPass>().filter(|earlier| earlier.method == *method && earlier.url == *url)
+        self.extensions.remove::<EarlierPass>().filter(|earlier| earlier.request == *request)
     }
 
     /// For a later pass of the request.

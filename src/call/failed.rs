@@ -41,6 +41,11 @@ impl FailedAttempt {
         self
     }
 
+    /// An attempt that was not made.
+    pub(super) fn refused(kind: ErrorKind, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { kind, ..Self::new(Failure::NotSent.into(), ErrorDetails::of_cause(cause)) }
+    }
+
     pub(super) fn past_deadline() -> Self {
         Self::new(Failure::Ambiguous.into(), ErrorDetails::past_deadline())
     }

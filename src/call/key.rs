@@ -23,23 +23,18 @@ pub(crate) enum CallKey {
 }
 
 impl CallKey {
-    /// The caller's key, in the header, in the body or beside the request; that of an earlier pass of the request; or a fresh
-    /// one if the layer makes keys for this service.
+    /// The caller's key, in the header, in the body or beside the request; or a fresh one if the layer makes keys for this
+    /// service.
     pub(super) fn resolve(
         idempotency: &Idempotency,
         request: &Request,
         given: Option<&IdempotencyKey>,
-        of_earlier_pass: Option<&IdempotencyKey>,
     ) -> Result<Self, InvalidKey> {
         if let Some(pointer) = &idempotency.body_member {
             return Self::in_body(idempotency, request, pointer, given);
         }
         match WireKey::of_caller(idempotency, request.headers(), given)? {
             Some(key) => Ok(Self::Header(key)),
-            None if of_earlier_pass.is_some() => {
-                Ok(WireKey::of_caller(idempotency, &HeaderMap::new(), of_earlier_pass)?
-                    .map_or(Self::None, Self::Header))
-            }
             None if idempotency.callers_keys_only || idempotency.header.is_none() => Ok(Self::None),
             None => Ok(Self::Header(WireKey::fresh(idempotency))),
         }
@@ -61,6 +56,11 @@ impl CallKey {
         }
     }
 
+    /// Whether the layer has made it.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Header(WireKey::Fresh(..)))
+    }
+
     pub(super) fn place(&self) -> KeyPlace {
         match self {
             Self::None => KeyPlace::Absent,
@@ -78,12 +78,16 @@ impl CallKey {
     }
 }
 
+/// The namespace of keys that replace others: a UUIDv5 (RFC 9562, section 5.5) of it and the exact bytes on the wire of the
+/// key before.
+const NEXT_KEY: Uuid = uuid::uuid!("7a9c6e0b-3d52-4c1f-9b8e-2f5d1c7ab640");
+
 /// A key in a header, as it is on the wire.
 #[derive(Clone, Debug)]
 pub(crate) enum WireKey {
     /// The caller's.
     Given(HeaderValue, KeyFormat),
-    /// Made for the call; written anew for each attempt, since a shared header value costs more.
+    /// Made by the layer; written anew for each attempt, since a shared header value costs more.
     Fresh(Uuid, KeyFormat),
 }
 
@@ -105,6 +109,12 @@ pub(crate) enum InvalidKey {
     Expired,
     #[error("the idempotency header is set more than once: set it once")]
     SetTwice,
+    #[error("the service takes no idempotency key for this operation: leave it out, since it would protect nothing")]
+    NotTaken,
+    #[error(
+        "an earlier request with this idempotency key may still be executing, and the service may execute this one too"
+    )]
+    InUse,
     #[error("the service takes its key in the request's body, which has another key or none: put the key there")]
     NotInBody,
     #[error("the idempotency header and the IdempotencyKey extension differ: give the key in one place")]
@@ -136,6 +146,15 @@ impl WireKey {
     /// A key that no one has used: a UUIDv4.
     pub(crate) fn fresh(idempotency: &Idempotency) -> Self {
         Self::Fresh(time::fresh_uuid(), idempotency.format)
+    }
+
+    /// The key that replaces this one, always the same: whoever holds a key, in this process or a later one, reaches the same
+    /// next one.
+    pub(crate) fn next(&self) -> Self {
+        let format = match self {
+            Self::Given(_, format) | Self::Fresh(_, format) => *format,
+        };
+        Self::Fresh(Uuid::new_v5(&NEXT_KEY, self.header_value().as_bytes()), format)
     }
 
     fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, InvalidKey> {

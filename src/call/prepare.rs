@@ -1,12 +1,20 @@
 //! Before the first attempt: the policy is checked, the body buffered, the key chosen.
 
+use std::time::SystemTime;
+
 use super::{
     call::Call,
+    failed::FailedAttempt,
     finish::Ending,
     key::{CallKey, InvalidKey},
 };
 use crate::{
-    decide::{history::History, key::KeyAction, stop::StopReason},
+    decide::{
+        effect::Effect,
+        history::History,
+        key::{ConcurrentRequests, KeyAction},
+        stop::StopReason,
+    },
     error::{details::ErrorDetails, kind::ErrorKind},
     key::IdempotencyKey,
     limit::limiters::Permits,
@@ -57,28 +65,79 @@ impl Call<'_> {
     ///
     /// If the caller's key cannot be sent.
     pub(crate) fn choose_key(&mut self) -> Result<(), reqwest_middleware::Error> {
+        let given = self.extensions.get().get::<IdempotencyKey>().cloned();
         if !self.plan.keyed {
-            return Ok(());
+            return match given {
+                Some(_) if self.plan.effect == Effect::Write => Err(self.invalid_key(InvalidKey::NotTaken)),
+                _ => Ok(()),
+            };
         }
-        let earlier = self.extensions.earlier_pass(self.request.method(), self.request.url());
         let Some(request) = self.request.whole() else { return Ok(()) };
-        let extension = self.extensions.get().get::<IdempotencyKey>();
-        let of_earlier = earlier.as_ref().map(|earlier| &earlier.key);
-        match CallKey::resolve(self.plan.idempotency(), request, extension, of_earlier) {
+        match CallKey::resolve(self.plan.idempotency(), request, given.as_ref()) {
             Ok(key) => self.key = key,
-            Err(invalid) => {
-                let details = ErrorDetails::of_cause(invalid);
-                return Err(self.refuse(ErrorKind::InvalidKey, StopReason::Permanent, details));
-            }
+            Err(invalid) => return Err(self.invalid_key(invalid)),
+        }
+        if let Some(first_sent) = given.and_then(|key| key.first_sent_at()) {
+            self.key_was_sent(first_sent);
+        }
+        if self.extensions.has_earlier_pass() {
+            self.resume();
         }
         self.key_generation = u32::from(matches!(self.key, CallKey::Header(_)));
-        let first_sent = [extension, of_earlier].into_iter().flatten().find_map(IdempotencyKey::first_sent_at);
-        if let Some(first_sent) = first_sent {
-            self.key_first_sent = Some(first_sent);
-            self.history = History::of_used_key();
-        }
-        self.tokens_spent = earlier.map_or(0, |earlier| earlier.tokens_spent);
         Ok(())
+    }
+
+    fn invalid_key(&mut self, invalid: InvalidKey) -> reqwest_middleware::Error {
+        self.refuse(ErrorKind::InvalidKey, StopReason::Permanent, ErrorDetails::of_cause(invalid))
+    }
+
+    /// The key was sent before the call.
+    fn key_was_sent(&mut self, first_sent: SystemTime) {
+        self.key_first_sent = Some(first_sent);
+        self.history = History::of_used_key();
+    }
+
+    /// Goes on with the key of an earlier pass of the same request, unless the caller gives another one.
+    fn resume(&mut self) {
+        let Some(request) = self.request.fingerprint() else { return };
+        let Some(earlier) = self.extensions.take_earlier_pass(&request) else { return };
+        let given = self.key.to_key().filter(|_| !self.key.is_fresh());
+        let known = [Some(&earlier.given), earlier.key.to_key().as_ref()].map(Option::<&IdempotencyKey>::cloned);
+        if given.is_some() && !known.contains(&given) {
+            return;
+        }
+        self.given_key = given.map(Box::new);
+        self.key = earlier.key;
+        self.tokens_spent = earlier.tokens_spent;
+        if let Some(first_sent) = earlier.first_sent {
+            self.key_was_sent(first_sent);
+        }
+    }
+
+    /// Whether the first attempt has a key whose earlier request the service may still be executing, and would execute this
+    /// one beside it.
+    pub(crate) fn key_may_be_in_use(&self) -> bool {
+        let executes_both = self.plan.idempotency().concurrent_requests == ConcurrentRequests::Executed;
+        executes_both && self.history.attempts() == 0 && self.history.is_in_doubt() && self.rules().is_keyed_write()
+    }
+
+    /// Waits until nothing is executing any more that was sent before the call began.
+    ///
+    /// # Errors
+    ///
+    /// If it is not known how long that takes, or there is not the time.
+    pub(crate) async fn wait_for_earlier_request(&mut self) -> Result<(), reqwest_middleware::Error> {
+        let longest = self.plan.idempotency().longest_execution;
+        let stop = match longest.map(|longest| longest.saturating_sub(self.started.elapsed())) {
+            Some(left) if left < self.time_left() => {
+                time::sleep(left).await;
+                self.now = time::now();
+                return Ok(());
+            }
+            Some(_) => StopReason::DeadlineExceeded,
+            None => StopReason::NotIdempotent,
+        };
+        Err(self.refuse(ErrorKind::InvalidKey, stop, ErrorDetails::of_cause(InvalidKey::InUse)))
     }
 
     /// Whether the next attempt would carry a key that the service may have forgotten, and with it that it executed the
@@ -95,13 +154,9 @@ impl Call<'_> {
     /// Ends a call whose [key has expired](Self::key_has_expired).
     pub(crate) async fn expire(&mut self) -> Ending {
         self.permits = Permits::default();
-        match self.last.take() {
-            Some(failed) => self.fail(StopReason::KeyExpired, failed).await,
-            None => {
-                let details = ErrorDetails::of_cause(InvalidKey::Expired);
-                Err(self.refuse(ErrorKind::InvalidKey, StopReason::KeyExpired, details))
-            }
-        }
+        let unsent = || Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
+        let failed = self.last.take().unwrap_or_else(unsent);
+        self.fail(StopReason::KeyExpired, failed).await
     }
 
     /// Nothing was sent.

@@ -1,6 +1,7 @@
 //! The request of a call: whole until it is sent, then what is kept of it to send it again and to show in an error.
 
 use std::{
+    hash::{DefaultHasher, Hasher},
     mem,
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -12,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use reqwest::{Body, Request, Url};
 
+use super::carried::Fingerprint;
 use crate::{error::secrets::Secrets, hooks::RequestFacts, key::IdempotencyKey};
 
 /// The request of a call.
@@ -30,6 +32,8 @@ struct Parts {
     url: Url,
     headers: Vec<(HeaderName, HeaderValue)>,
     rest: Option<Rest>,
+    /// A hash of the body, if it was in memory and is not kept.
+    body_hash: Option<u64>,
     /// The key that another one has replaced.
     replaced_key: Option<IdempotencyKey>,
 }
@@ -106,6 +110,14 @@ impl ReplayableRequest {
         }
     }
 
+    /// The key that another one has replaced.
+    pub(super) fn replaced_key(&self) -> Option<&IdempotencyKey> {
+        match &self.0 {
+            Form::Whole(_) => None,
+            Form::Sent(parts) => parts.replaced_key.as_ref(),
+        }
+    }
+
     /// What an error must not show of it.
     pub(crate) fn secrets(&self, key_header: Option<&HeaderName>) -> Secrets {
         let mut secrets = Secrets::default();
@@ -120,6 +132,16 @@ impl ReplayableRequest {
             }
         }
         secrets
+    }
+
+    /// What tells the request from another one; `None` if its body is a stream.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        let forgotten = match &self.0 {
+            Form::Whole(_) => None,
+            Form::Sent(parts) => parts.body_hash,
+        };
+        let body = self.body().map(hash).or(forgotten)?;
+        Some(Fingerprint { method: self.method().clone(), url: self.url().clone(), body })
     }
 
     pub(crate) fn facts(&self) -> RequestFacts<'_> {
@@ -143,14 +165,26 @@ impl Parts {
             version: request.version(),
         });
         let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self { method: request.method().clone(), url: request.url().clone(), headers, rest, replaced_key: None }
+        let body_hash = if rest.is_none() { in_memory(request).map(hash) } else { None };
+        Self {
+            method: request.method().clone(),
+            url: request.url().clone(),
+            headers,
+            rest,
+            body_hash,
+            replaced_key: None,
+        }
     }
 
     fn keep(&self, keep: Keep) -> Self {
-        let Self { method, url, headers, rest, replaced_key } = self;
-        let rest = if keep == Keep::All { rest.clone() } else { None };
+        let Self { method, url, headers, rest, replaced_key, .. } = self;
+        let kept = if keep == Keep::All { rest.clone() } else { None };
+        let body_hash = match (&kept, rest) {
+            (None, Some(rest)) => Some(hash(rest.body.as_deref().unwrap_or_default())),
+            _ => None,
+        };
         let (method, url, headers) = (method.clone(), url.clone(), headers.clone());
-        Self { method, url, headers, rest, replaced_key: replaced_key.clone() }
+        Self { method, url, headers, rest: kept, body_hash, replaced_key: replaced_key.clone() }
     }
 
     /// The request once more; if only its head was kept, without its body.
@@ -174,6 +208,13 @@ impl Parts {
 /// The body, if it is in memory; a request without a body has an empty one.
 pub(super) fn in_memory(request: &Request) -> Option<&[u8]> {
     request.body().map_or(Some(&[][..]), Body::as_bytes)
+}
+
+/// The same for the same bytes, in this process.
+fn hash(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(body);
+    hasher.finish()
 }
 
 /// The bytes of a body in memory, shared with the request and not copied.

@@ -14,7 +14,7 @@ use super::{
     call::{Call, Repeat},
     failed::FailedResponse,
     finish::Ending,
-    key::{CallKey, WireKey},
+    key::CallKey,
     replay::Keep,
 };
 use crate::{
@@ -40,12 +40,18 @@ impl Call<'_> {
         self.history.begin_repeat(key);
         let rotated = key != KeyAction::Preserve;
         if rotated {
-            self.key.to_key().into_iter().for_each(|key| self.request.key_replaced(key));
-            self.key = CallKey::Header(WireKey::fresh(self.plan.idempotency()));
+            self.replace_key();
             self.key_generation += 1;
             self.key_first_sent = None;
         }
         self.recorder.retried(rotated);
+    }
+
+    fn replace_key(&mut self) {
+        let CallKey::Header(key) = &self.key else { return };
+        let (replaced, next) = (key.to_key(), key.next());
+        self.request.key_replaced(replaced);
+        self.key = CallKey::Header(next);
     }
 
     /// Sends the attempt, which ends at the call's deadline at the latest.

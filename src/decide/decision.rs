@@ -8,7 +8,7 @@ use super::{
     backoff::unit,
     class::OutcomeClass,
     effect::Effect,
-    history::History,
+    history::{Elapsed, History},
     key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace, Probe},
     outcome::{Outcome, Redirect},
     policy::RetryAfterJitter,
@@ -251,24 +251,26 @@ impl Question<'_> {
                 counts_from.max(history.settled_from(self.rules).unwrap_or_default())
             }
             KeyAction::Preserve => match self.executed_beside() {
-                Some(began) => began.saturating_add(longest_execution.unwrap_or_default()),
+                Some(began) => began.after(longest_execution.unwrap_or_default()),
                 None => self.stuck_from().unwrap_or_default(),
             },
         }
     }
 
     /// When the attempt began beside which the service might execute another one with the same key.
-    fn executed_beside(&self) -> Option<Duration> {
+    fn executed_beside(&self) -> Option<Elapsed> {
         let executes_both = self.rules.concurrent_requests == ConcurrentRequests::Executed;
         let needs_its_key = self.rules.is_keyed_write() && !self.history.key.closed;
-        self.history.key.unanswered.filter(|_| executes_both && needs_its_key)
+        self.history.key.may_be_executing().filter(|_| executes_both && needs_its_key)
     }
 
-    /// When a key that is "in progress" after an internal error counts as stuck: a conflict before that shows nothing new.
+    /// When a key that is "in progress" after an internal error counts as stuck. The last attempt but one waits for that, so
+    /// that there is one left for a new key; those before it may find that the conflict is over.
     fn stuck_from(&self) -> Option<Duration> {
         let key = &self.history.key;
-        let from = key.in_progress?.saturating_add(self.rules.in_progress_for?);
-        (key.internal_errors > 0 && from < self.rules.policy.deadline).then_some(from)
+        let from = key.in_progress?.after(self.rules.in_progress_for?);
+        let is_last_but_one = self.history.attempts() + 2 == self.rules.policy.max_attempts;
+        (key.internal_errors > 0 && is_last_but_one && from < self.rules.policy.deadline).then_some(from)
     }
 
     fn own_wait(&self) -> Duration {

@@ -35,9 +35,11 @@ pub struct History {
 pub(super) struct KeyHistory {
     pub(super) internal_errors: u32,
     /// When the last attempt began that may still be executing.
-    pub(super) unanswered: Option<Duration>,
-    /// When the unbroken run of conflicts "in progress" began that goes on.
-    pub(super) in_progress: Option<Duration>,
+    pub(super) unanswered: Option<Elapsed>,
+    /// When the last attempt began that met a conflict "in progress": one of those before it may be executing.
+    pub(super) conflicted: Option<Elapsed>,
+    /// When the unbroken run of such conflicts began that goes on.
+    pub(super) in_progress: Option<Elapsed>,
     /// A stored response was repeated, the key was called unusable, or it is stuck.
     pub(super) closed: bool,
     /// An attempt may have been executed, and nothing has settled it since.
@@ -52,16 +54,16 @@ impl History {
 
     /// The history of a write whose key was sent before the call began: what became of that is unknown.
     pub fn of_used_key() -> Self {
-        let key = KeyHistory { unanswered: Some(Duration::ZERO), doubt: true, ..KeyHistory::default() };
+        let key = KeyHistory { unanswered: Some(Elapsed::default()), doubt: true, ..KeyHistory::default() };
         Self { key, ..Self::default() }
     }
 
     /// From when on the key now in use is settled, as the time since the call's beginning; `None` if nothing that is known
     /// now settles it.
     pub fn settled_from(&self, rules: &Rules<'_>) -> Option<Duration> {
-        match self.key.unanswered {
+        match self.key.may_be_executing() {
             _ if self.key.is_settled() => Some(Duration::ZERO),
-            Some(began) if self.key.internal_errors >= 2 => Some(began.saturating_add(rules.longest_execution?)),
+            Some(began) if self.key.internal_errors >= 2 => Some(began.after(rules.longest_execution?)),
             _ => None,
         }
     }
@@ -132,7 +134,27 @@ impl History {
 
 impl KeyHistory {
     /// Whatever time it is.
-    const fn is_settled(&self) -> bool {
-        self.closed || (self.internal_errors >= 2 && self.unanswered.is_none())
+    fn is_settled(&self) -> bool {
+        self.closed || (self.internal_errors >= 2 && self.may_be_executing().is_none())
+    }
+
+    /// When the last attempt began that may be executing, or that found another one executing.
+    pub(super) fn may_be_executing(&self) -> Option<Elapsed> {
+        self.unanswered.max(self.conflicted)
+    }
+}
+
+/// The time since a call began, in milliseconds and rounded up: a history is kept small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Elapsed(u32);
+
+impl Elapsed {
+    pub(super) fn of(elapsed: Duration) -> Self {
+        Self(u32::try_from(elapsed.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX))
+    }
+
+    /// So long after it.
+    pub(super) fn after(self, more: Duration) -> Duration {
+        Duration::from_millis(self.0.into()).saturating_add(more)
     }
 }

@@ -1,12 +1,10 @@
 //! What the outcome of an attempt adds to the history.
 
-use std::time::Duration;
-
 use http::StatusCode;
 
 use super::{
     class::{OutcomeClass, leaves_doubt},
-    history::History,
+    history::{Elapsed, History},
     key::{KeyKind, Probe},
     outcome::{Outcome, Redirect, ResponseFacts},
     rules::{Moment, Rules},
@@ -16,39 +14,47 @@ impl History {
     /// Adds the outcome of an attempt.
     pub(super) fn record(&mut self, rules: &Rules<'_>, class: OutcomeClass, outcome: &Outcome, moment: &Moment) {
         self.attempts += 1;
-        self.record_class(rules, class, moment.attempt_began);
-        self.record_progress(rules, class, moment.elapsed);
+        let began = Elapsed::of(moment.attempt_began);
+        self.record_class(rules, class, began);
+        self.record_progress(rules, class, moment);
         if let Some(response) = outcome.response() {
-            self.record_response(response, moment.attempt_began);
+            self.record_response(response, began);
         }
     }
 
-    fn record_class(&mut self, rules: &Rules<'_>, class: OutcomeClass, began: Duration) {
+    fn record_class(&mut self, rules: &Rules<'_>, class: OutcomeClass, began: Elapsed) {
         match class {
-            OutcomeClass::NoResponse | OutcomeClass::InProgress | OutcomeClass::Gateway => self.may_be_executing(began),
+            OutcomeClass::NoResponse | OutcomeClass::Gateway => self.may_be_executing(began),
             OutcomeClass::Throttled if !rules.limiter_precedes_execution => self.may_be_executing(began),
-            OutcomeClass::EarlierAttemptRunning => self.key.unanswered = Some(began),
+            OutcomeClass::InProgress => (self.key.conflicted, self.key.doubt) = (Some(began), true),
+            OutcomeClass::EarlierAttemptRunning => self.key.conflicted = Some(began),
             OutcomeClass::Internal => {
                 self.key.internal_errors += 1;
                 self.key.doubt = true;
                 let ends_the_key = rules.kind == KeyKind::InvalidatedByError || rules.probe == Probe::Never;
-                self.key.closed |= ends_the_key && self.key.unanswered.is_none();
+                self.key.closed |= ends_the_key && self.key.may_be_executing().is_none();
             }
             OutcomeClass::KeyInvalidated => self.key.closed = true,
-            OutcomeClass::Final { may_have_executed } => self.key.doubt |= may_have_executed,
-            OutcomeClass::NotSent | OutcomeClass::Throttled | OutcomeClass::NotApplied | OutcomeClass::PolicyStatus => {
-            }
+            OutcomeClass::Final { may_have_executed: true } => self.may_be_executing(began),
+            OutcomeClass::Final { may_have_executed: false }
+            | OutcomeClass::NotSent
+            | OutcomeClass::Throttled
+            | OutcomeClass::NotApplied
+            | OutcomeClass::PolicyStatus => {}
         }
     }
 
-    /// A key that is "in progress" for too long after an internal error is stuck: nothing is executed under it any more.
-    fn record_progress(&mut self, rules: &Rules<'_>, class: OutcomeClass, elapsed: Duration) {
+    /// A key that is "in progress" for too long after an internal error is stuck, unless a request that was not answered
+    /// may be what is in progress.
+    fn record_progress(&mut self, rules: &Rules<'_>, class: OutcomeClass, moment: &Moment) {
         match class {
             OutcomeClass::InProgress | OutcomeClass::EarlierAttemptRunning => {
-                let since = *self.key.in_progress.get_or_insert(elapsed);
-                let lasted = elapsed.saturating_sub(since);
-                let is_stuck = rules.in_progress_for.is_some_and(|longest| lasted >= longest);
-                self.key.closed |= is_stuck && self.key.internal_errors > 0;
+                let since = *self.key.in_progress.get_or_insert(Elapsed::of(moment.elapsed));
+                let over = |began: Elapsed| rules.longest_execution.map(|longest| began.after(longest));
+                let nothing_runs =
+                    self.key.unanswered.is_none_or(|began| over(began).is_some_and(|over| over <= moment.elapsed));
+                let has_lasted = rules.in_progress_for.is_some_and(|longest| since.after(longest) <= moment.elapsed);
+                self.key.closed |= has_lasted && nothing_runs && self.key.internal_errors > 0;
             }
             // They say nothing about the key.
             OutcomeClass::NotSent | OutcomeClass::Throttled => {}
@@ -56,12 +62,12 @@ impl History {
         }
     }
 
-    fn may_be_executing(&mut self, began: Duration) {
+    fn may_be_executing(&mut self, began: Elapsed) {
         self.key.unanswered = Some(began);
         self.key.doubt = true;
     }
 
-    fn record_response(&mut self, response: &ResponseFacts, began: Duration) {
+    fn record_response(&mut self, response: &ResponseFacts, began: Elapsed) {
         self.throttled += u32::from(response.status == StatusCode::TOO_MANY_REQUESTS);
         if response.redirect != Redirect::NotFollowed {
             // It is not the response to the request itself, which was sent and may have been executed.
@@ -69,8 +75,9 @@ impl History {
         }
         if response.replayed {
             self.key.closed = true;
-            // The stored result is a refusal, so what was executed under the key had no effect.
-            let refused = response.status.is_client_error() && !leaves_doubt(response.status);
+            // The stored result is a refusal, so what was executed under the key had no effect. A rate limiter stores none.
+            let is_limited = matches!(response.status.as_u16(), 425 | 429);
+            let refused = response.status.is_client_error() && !leaves_doubt(response.status) && !is_limited;
             if refused && response.meaning.is_none() {
                 self.key.doubt = false;
             }

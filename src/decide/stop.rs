@@ -54,7 +54,7 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Permanent => "another attempt would not help",
-            Self::NotIdempotent => "not repeated: without a key it could be applied twice",
+            Self::NotIdempotent => "not repeated: it could be applied twice",
             Self::BodyNotReplayable => "not repeated: its body is a stream",
             Self::AttemptsExhausted => "all attempts are used up",
             Self::Unverified => "not repeated with a new key: nothing proves that it was not applied",

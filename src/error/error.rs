@@ -183,7 +183,8 @@ impl Error {
         self.details().scope.as_deref()
     }
 
-    /// The key of the last attempt. Sending the same write again with it is safe for as long as the service keeps keys;
+    /// The key of the last attempt. Sending the same write again with it is safe for as long as the service keeps keys (and,
+    /// if it executes concurrent requests, once the last one is over, which the layer waits for);
     /// a write with another key may double it while [`applied`](Self::applied) is not [`Applied::No`].
     pub fn key(&self) -> Option<&IdempotencyKey> {
         self.inner().key.as_ref()
@@ -221,11 +222,14 @@ impl Error {
 
     /// The last response as it came, for callers who look at statuses themselves.
     pub(crate) fn into_response(self, head: http::Response<()>) -> Response {
-        let Inner { details, attempts, stop, applied, .. } = *self.0.0;
+        let Inner { details, attempts, stop, applied, key, .. } = *self.0.0;
         let mut response = Response::from(head.map(|()| details.body.bytes));
         response.extensions_mut().insert(attempts);
         response.extensions_mut().insert(applied);
         response.extensions_mut().insert(stop);
+        if let Some(key) = key {
+            response.extensions_mut().insert(key);
+        }
         response
     }
 }

@@ -23,7 +23,7 @@ pub enum ErrorStatusHandling {
     /// As the response, for code that looks at statuses itself: its head as it came, and of its body what was read (see
     /// [`max_error_body`](RetryPolicy::max_error_body)). Whether the write took effect, and why there was no further
     /// attempt, is in its extensions, as [`Applied`](crate::Applied) and [`StopReason`](crate::StopReason), beside the
-    /// [`Attempts`](crate::Attempts). A call without a response ends in an error all the same.
+    /// [`Attempts`](crate::Attempts) and the [`IdempotencyKey`](crate::IdempotencyKey). A call without a response ends in an error all the same.
     #[cfg_attr(feature = "schema", schemars(description = "As the response, for code that looks at statuses itself."))]
     Response,
 }

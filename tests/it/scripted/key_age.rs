@@ -11,13 +11,14 @@ use std::{
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_safe_retry::{
-    Applied, Clock, Error, ErrorKind, IdempotencyKey, RequestBuilderExt, RetryPolicy, SafeRetry, Service, StopReason,
-    async_trait, services,
+    Applied, Clock, ConcurrentRequests, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RequestBuilderExt,
+    RetryPolicy, SafeRetry, Service, StopReason, Verdict, async_trait, services,
 };
 
 use super::{CONTRACTS, LEDGER, LIST, facts, failure, metronome};
 use crate::support::transport::{Reply, Transport, reply, status, unused};
 
+const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A wall clock that a test moves.
@@ -69,8 +70,8 @@ async fn ended_after(transport: &Transport, service: Service, url: &str, seconds
 
 #[tokio::test(start_paused = true)]
 async fn forgotten_key_is_not_sent_after_a_sleep() {
-    // Kept for 24 hours, of which 5 % are left as a margin. A clock that was set back tells nothing.
-    for (seconds, sent) in [(0, 2), (22 * 3600, 2), (23 * 3600, 1), (30 * 3600, 1), (-1, 1)] {
+    // Kept for 24 hours, of which 5 % are left as a margin. A clock that was set back by more than a minute tells nothing.
+    for (seconds, sent) in [(0, 2), (22 * 3600, 2), (23 * 3600, 1), (30 * 3600, 1), (-1, 2), (-60, 2), (-61, 1)] {
         let transport = Transport::new([status(504), status(200)]);
         let ended = ended_after(&transport, Service::metronome(), LEDGER, seconds).await;
         assert_eq!(transport.sent().len(), sent, "{seconds}");
@@ -238,4 +239,118 @@ async fn mismatch_does_not_hide_the_error_before_it() {
             assert_eq!(error.message(), "another request");
         });
     }
+}
+
+/// Rotated keys are derived, so that whoever holds the old key reaches the same new one.
+#[tokio::test(start_paused = true)]
+async fn rotated_key_follows_from_the_key_before() {
+    let service = || services::stripe::v1().verifier_fn(|_| async { Verdict::NotApplied });
+    let stored = || reply(500, &[("idempotent-replayed", "true")], "");
+    let url = "https://api.stripe.com/v1/charges";
+    let mut seen = Vec::new();
+    for _process in 0..2 {
+        let transport = Transport::new([stored(), status(200)]);
+        transport.client(service()).post(url).idempotency_key("charge-7").send().await.unwrap();
+        seen.push(transport.keys());
+    }
+    // Computed with another implementation of UUIDv5.
+    let next = Some("80bad858-a129-53a5-a0e3-b39fb602dbd7".to_owned());
+    assert_eq!(seen[0], [Some("charge-7".to_owned()), next]);
+    assert_eq!(seen[0], seen[1]);
+}
+
+/// Also if the caller gives the first key again.
+#[tokio::test(start_paused = true)]
+async fn later_pass_goes_on_with_the_rotated_key() {
+    let service = || {
+        let policy = RetryPolicy::new().max_attempts(3);
+        let service = services::stripe::v1().into_builder().retry_policy(policy).build().unwrap();
+        service.verifier_fn(|_| async { Verdict::NotApplied })
+    };
+    let stored = || reply(500, &[("idempotent-replayed", "true")], "");
+    let url = "https://api.stripe.com/v1/charges";
+    for given in [Some("mine"), None] {
+        let transport = Transport::new([stored(), status(504), status(504), status(200)]);
+        let client = below(SendsAgain(2), service(), &transport);
+        let request = client.post(url);
+        let request = if let Some(given) = given { request.idempotency_key(given) } else { request };
+        request.send().await.unwrap();
+        let keys = transport.keys();
+        assert!(keys[0] != keys[1] && keys[1] == keys[2] && keys[2] == keys[3], "{given:?} {keys:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_body_with_the_same_extensions_is_another_write() {
+    let transport = Transport::new([504, 200, 504, 200].map(status));
+    let client = transport.client(metronome(RetryPolicy::never()));
+    let request = |body: &'static str| {
+        let mut request = Request::new(http::Method::POST, LEDGER.parse().unwrap());
+        *request.body_mut() = Some(body.into());
+        request
+    };
+    for (first, second, same) in [("seat A", "seat B", false), ("seat A", "seat A", true)] {
+        let mut extensions = http::Extensions::new();
+        assert!(client.execute_with_extensions(request(first), &mut extensions).await.is_err());
+        client.execute_with_extensions(request(second), &mut extensions).await.unwrap();
+        let keys = transport.keys().split_off(transport.keys().len() - 2);
+        assert!(keys[0].is_some() && (keys[0] == keys[1]) == same, "{second} {keys:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_key_of_the_caller_begins_anew() {
+    let transport = Transport::new([504, 404].map(status));
+    let client = transport.client(metronome(RetryPolicy::never()));
+    let request = |key: &str| {
+        let mut request = Request::new(http::Method::POST, LEDGER.parse().unwrap());
+        request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+        request
+    };
+    let mut extensions = http::Extensions::new();
+    assert!(client.execute_with_extensions(request("a"), &mut extensions).await.is_err());
+    let outer = client.execute_with_extensions(request("b"), &mut extensions).await.unwrap_err();
+    let error = Error::find(&outer).unwrap();
+    assert_eq!((error.applied(), error.key().unwrap().first_sent_at()), (Applied::No, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn used_key_waits_where_both_requests_are_executed() {
+    let service = |longest: Option<Duration>| {
+        let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
+            .concurrent_requests(ConcurrentRequests::Executed);
+        let keys = match longest {
+            Some(longest) => keys.longest_execution(longest),
+            None => keys,
+        };
+        Service::builder("pay", "https://pay.example.com").idempotency(keys).build().unwrap()
+    };
+    let url = "https://pay.example.com/charges";
+    let key = || IdempotencyKey::new("charge-7").first_sent(SystemTime::now());
+    let started = tokio::time::Instant::now();
+    let transport = Transport::new([status(200)]);
+    let known = transport.client(service(Some(60 * SECOND)));
+    known.post(url).idempotency_key(key()).send().await.unwrap();
+    assert_eq!(started.elapsed(), 60 * SECOND);
+    // A key that was not sent before need not wait.
+    let transport = Transport::new([status(200)]);
+    transport.client(service(None)).post(url).idempotency_key("charge-8").send().await.unwrap();
+    for (longest, stop) in [(None, StopReason::NotIdempotent), (Some(121 * SECOND), StopReason::DeadlineExceeded)] {
+        let transport = Transport::new([]);
+        failure!(transport.client(service(longest)).post(url).idempotency_key(key()), |error| {
+            assert_eq!(facts(error), (ErrorKind::InvalidKey, stop, Applied::Unknown));
+            assert!(error.to_string().contains("nothing was sent"), "{error}");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn verifier_is_asked_about_a_key_that_is_too_old() {
+    let clock = WallClock::new();
+    let service = Service::metronome();
+    let service = service.verifier_fn(|_| async { Verdict::Applied(Some(http::Response::new("found").into())) });
+    let transport = Transport::new([]);
+    let key = IdempotencyKey::new("invoice-7").first_sent(clock.wall() - 30 * HOUR);
+    let response = client(&transport, service, &clock).post(LEDGER).idempotency_key(key).send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "found");
 }

@@ -58,6 +58,12 @@ fn request(service: &Service, transport: &Transport, operation: &Keyed, length: 
     request.json(&json!({ member: key }))
 }
 
+/// A request for an operation, with a key in the body that nothing looks at.
+fn without_key(service: &Service, transport: &Transport, operation: &Keyed) -> RequestBuilder {
+    let url = format!("{}{}", service.base_url().trim_end_matches('/'), operation.path.replace(['{', '}'], ""));
+    transport.client(service.clone()).post(url).json(&json!({ "idempotency_key": "k" }))
+}
+
 async fn keyed_operations_repeat(service: Service, list: &str, unstated: usize) {
     let operations = Published::read().keyed(list);
     let of_routes = service.routes().iter().filter(|route| is_keyed(route)).count();
@@ -83,12 +89,18 @@ async fn other_operations_have_no_key(service: Service, paths: &[String]) {
     for path in paths {
         let operation = Keyed { method: "POST".into(), path: path.clone(), max_length: None };
         let transport = Transport::new([status(504)]);
-        failure!(request(&service, &transport, &operation, 10), |error| {
+        failure!(without_key(&service, &transport, &operation), |error| {
             assert_eq!(facts(error), (ErrorKind::Server, StopReason::NotIdempotent, Applied::Unknown), "{path}");
             assert_eq!(error.key(), None, "{path}");
         });
         let header = service.idempotency().header.as_ref().map_or("idempotency-key", |header| header.as_str());
         assert_eq!(transport.header(header), [None], "{path}");
+        // It would protect nothing.
+        let transport = Transport::new([]);
+        let given = without_key(&service, &transport, &operation).with_extension(IdempotencyKey::new("mine"));
+        failure!(given, |error| {
+            assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::No), "{path}");
+        });
     }
 }
 

@@ -40,7 +40,7 @@ fn error_kinds_are_shown() {
 fn stop_reasons_are_shown_in_their_order() {
     let reasons = [
         (StopReason::Permanent, "another attempt would not help"),
-        (StopReason::NotIdempotent, "not repeated: without a key it could be applied twice"),
+        (StopReason::NotIdempotent, "not repeated: it could be applied twice"),
         (StopReason::BodyNotReplayable, "not repeated: its body is a stream"),
         (StopReason::AttemptsExhausted, "all attempts are used up"),
         (StopReason::Unverified, "not repeated with a new key: nothing proves that it was not applied"),

@@ -60,17 +60,14 @@ fn retry(decision: &Decision) -> (KeyAction, Duration) {
 
 #[test]
 fn conflict_that_lasts_after_an_internal_error_is_stuck() {
-    let policy = policy();
-    for kind in [KeyKind::ReplaySuccess, KeyKind::ReplayAll, KeyKind::InvalidatedByError] {
+    let mut policy = policy();
+    // The last attempt but one waits for the conflict that tells.
+    policy.max_attempts = 4;
+    for kind in [KeyKind::ReplaySuccess, KeyKind::ReplayAll] {
         let mut rules = rules(kind, &policy);
-        let script = match kind {
-            // Settled at once, by the internal error itself.
-            KeyKind::InvalidatedByError => vec![lost(), outcome(500), in_progress(), in_progress()],
-            _ => vec![outcome(500), in_progress(), in_progress()],
-        };
         rules.in_progress_for = Some(10 * SECOND);
-        // The first conflict is followed by the one that tells.
-        let (decision, elapsed, _) = run(&rules, &script[..script.len() - 1]);
+        let script = [outcome(500), in_progress(), in_progress()];
+        let (decision, elapsed, _) = run(&rules, &script[..2]);
         assert_eq!(retry(&decision), (KeyAction::Preserve, 10 * SECOND), "{kind}");
         let (decision, later, mut history) = run(&rules, &script);
         assert_eq!(later - elapsed, 10 * SECOND, "{kind}");
@@ -81,6 +78,52 @@ fn conflict_that_lasts_after_an_internal_error_is_stuck() {
         // Without a verifier nothing proves that it was not applied.
         rules.has_verifier = false;
         assert_eq!(run(&rules, &script).0, Decision::Fail(StopReason::Unverified), "{kind}");
+    }
+}
+
+/// The conflict may just as well be about a request that was not answered.
+#[test]
+fn key_is_not_stuck_while_a_request_may_be_executing() {
+    let policy = policy();
+    let mut rules = rules(KeyKind::ReplaySuccess, &policy);
+    rules.in_progress_for = Some(Duration::ZERO);
+    for script in [
+        [outcome(500), outcome(504), in_progress(), in_progress()],
+        [lost(), outcome(500), in_progress(), in_progress()],
+    ] {
+        let (decision, at, mut history) = run(&rules, &script);
+        assert_eq!(retry(&decision).0, KeyAction::Preserve, "{script:?}");
+        history.verified_not_applied(&rules, at);
+        assert_eq!(history.applied(Effect::Write), Applied::Unknown, "{script:?}");
+    }
+    // Once that is over it is.
+    rules.longest_execution = Some(SECOND);
+    let script = [outcome(504), outcome(500), in_progress()];
+    assert_eq!(retry(&run(&rules, &script).0).0, KeyAction::VerifyThenRotate);
+    // A conflict about the used key of another process is no proof either.
+    let mut history = History::of_used_key();
+    rules.longest_execution = None;
+    for outcome in [outcome(500), in_progress(), in_progress()] {
+        let decision = step(&rules, &mut history, &outcome, Moment::new(SECOND, 1.0)).decision;
+        assert_eq!(retry(&decision).0, KeyAction::Preserve);
+    }
+}
+
+/// The service asks for a repeat after a status that leaves open whether the request is executing.
+#[test]
+fn repeated_final_status_does_not_settle_the_key() {
+    let policy = policy();
+    for (kind, errors) in [(KeyKind::ReplayAll, 2), (KeyKind::InvalidatedByError, 1)] {
+        for number in [501, 520, 505, 599, 499] {
+            let rules = rules(kind, &policy);
+            let mut first = super::status(number);
+            first.retry_signal = Some(true);
+            let script: Vec<_> = std::iter::once(first.into()).chain((0..errors).map(|_| outcome(500))).collect();
+            let (decision, at, mut history) = run(&rules, &script);
+            assert!(!matches!(decision, Decision::Retry { key: KeyAction::VerifyThenRotate, .. }), "{kind} {number}");
+            history.verified_not_applied(&rules, at);
+            assert_eq!(history.applied(Effect::Write), Applied::Unknown, "{kind} {number}");
+        }
     }
 }
 
@@ -186,7 +229,12 @@ fn used_key_starts_in_doubt() {
     assert_eq!(end(&rules, &[outcome(500), outcome(500)]), Applied::Unknown, "the earlier one may be executing");
     rules.longest_execution = Some(SECOND);
     assert_eq!(end(&rules, &[outcome(500), outcome(500)]), Applied::No);
-    let mut stored = super::status(404);
-    stored.replayed = true;
-    assert_eq!(end(&rules, &[stored.into()]), Applied::No);
+    for (number, expected) in [(404, Applied::No), (429, Applied::Unknown)] {
+        let mut stored = super::status(number);
+        stored.replayed = true;
+        rules.has_verifier = false;
+        let mut history = History::of_used_key();
+        let _ = step(&rules, &mut history, &stored.into(), Moment::default());
+        assert_eq!(history.applied(Effect::Write), expected, "a rate limiter stores nothing: {number}");
+    }
 }
