@@ -78,6 +78,10 @@ impl Call<'_> {
     fn secrets(&self) -> Secrets {
         let mut secrets = self.request.secrets(self.plan.idempotency().header_name());
         self.key.to_key().iter().for_each(|key| secrets.add_key(key));
+        let (method, url) = (self.request.method(), self.request.url());
+        if let Some(template) = self.plan.service.template(method, url) {
+            secrets.add_path(url.path(), &template.to_string());
+        }
         secrets
     }
 

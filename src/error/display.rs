@@ -18,14 +18,11 @@ struct Quoted<'a> {
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 300;
-        // Long enough that no secret is cut in the part that is shown.
-        const LOOKED_AT: usize = 16 * 1024;
-        let end = self.text.char_indices().nth(LOOKED_AT).map_or(self.text.len(), |(end, _)| end);
-        let text = self.secrets.hidden_in(&self.text[..end]);
-        for char in text.chars().take(MOST) {
+        let (text, has_more) = self.secrets.hidden_in(self.text, MOST);
+        for char in text.chars() {
             write!(f, "{}", if breaks_the_line(char) { ' ' } else { char })?;
         }
-        if text.chars().nth(MOST).is_some() { f.write_str("...") } else { Ok(()) }
+        if has_more { f.write_str("...") } else { Ok(()) }
     }
 }
 

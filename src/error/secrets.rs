@@ -1,7 +1,8 @@
 //! What an error does not show, even if the service repeats it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
     HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
@@ -16,41 +17,80 @@ pub(crate) struct Secrets(Vec<Secret>);
 
 struct Secret {
     text: String,
-    shown_as: &'static str,
+    shown_as: Cow<'static, str>,
 }
 
 /// A shorter part of a credential is found in too many words.
 const SHORTEST: usize = 4;
+/// What is not named as a secret is taken for one if it is as long and has a digit.
+const SHORTEST_UNNAMED: usize = 6;
+/// However many a request has, no more are looked for.
+const MOST: usize = 64;
 
 impl Secrets {
     pub(crate) fn add_key(&mut self, key: &IdempotencyKey) {
         self.add(key.as_str(), "<key>");
     }
 
-    /// The values of the query, and the user information.
+    /// The path as it was sent, which a template stands for.
+    pub(crate) fn add_path(&mut self, path: &str, template: &str) {
+        self.add(path, template.to_owned());
+    }
+
+    /// The query, those of its values that look like a secret, and parameters within the path.
     pub(crate) fn add_url(&mut self, url: &Url) {
-        let raw = url.query().unwrap_or_default().split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
-        let decoded = url.query_pairs().map(|(_, value)| value);
-        for value in raw.map(Cow::Borrowed).chain(decoded).chain(url.password().map(Cow::Borrowed)) {
-            self.add_part(&value);
+        let query = url.query().unwrap_or_default();
+        self.add_part(query);
+        let in_path = url.path().split('/').filter_map(|segment| Some(segment.split_once(';')?.1));
+        for pair in query.split(['&', ';']).chain(in_path) {
+            self.add_pair(pair.split_once('=').unwrap_or((pair, pair)));
+        }
+        for (name, value) in url.query_pairs() {
+            self.add_pair((&name, &value));
+        }
+    }
+
+    fn add_pair(&mut self, (name, value): (&str, &str)) {
+        let looks_secret = value.len() >= SHORTEST_UNNAMED && value.contains(|char: char| char.is_ascii_digit());
+        if sounds_secret(&name.to_ascii_lowercase()) || looks_secret {
+            self.add_part(value);
         }
     }
 
     pub(crate) fn add_header(&mut self, name: &HeaderName, value: &HeaderValue, key_header: Option<&HeaderName>) {
-        let Ok(text) = value.to_str() else { return };
+        let text = String::from_utf8_lossy(value.as_bytes());
         if key_header == Some(name) {
-            return self.add(text, "<key>");
+            return self.add(&text, "<key>");
         }
-        if !value.is_sensitive() && !sounds_secret(name) {
+        if !value.is_sensitive() && !sounds_secret(name.as_str()) {
             return;
         }
-        self.add_part(text);
+        self.add_part(&text);
         match *name {
-            AUTHORIZATION | PROXY_AUTHORIZATION => self.add_part(text.split_once(' ').unwrap_or_default().1),
-            COOKIE => {
-                text.split(';').filter_map(|cookie| cookie.split_once('=')).for_each(|(_, value)| self.add_part(value))
-            }
+            AUTHORIZATION | PROXY_AUTHORIZATION => self.add_authorization(&text),
+            COOKIE => self.add_values(&text, ';'),
             _ => {}
+        }
+    }
+
+    /// The credentials behind the scheme: a token, parameters, or user and password (RFC 7617).
+    fn add_authorization(&mut self, text: &str) {
+        let (scheme, credentials) = text.split_once(' ').unwrap_or(("", text));
+        self.add_part(credentials);
+        self.add_values(credentials, ',');
+        if scheme.eq_ignore_ascii_case("basic") {
+            let decoded = STANDARD.decode(credentials.trim()).unwrap_or_default();
+            let decoded = String::from_utf8_lossy(&decoded);
+            decoded.split_once(':').into_iter().flat_map(|(user, password)| [user, password]).for_each(|part| {
+                self.add_part(part);
+            });
+        }
+    }
+
+    /// The values of a list of pairs, without their quotes.
+    fn add_values(&mut self, text: &str, separator: char) {
+        for (_, value) in text.split(separator).filter_map(|pair| pair.split_once('=')) {
+            self.add_part(value.trim().trim_matches('"'));
         }
     }
 
@@ -60,31 +100,50 @@ impl Secrets {
         }
     }
 
-    fn add(&mut self, text: &str, shown_as: &'static str) {
-        if !text.is_empty() {
-            self.0.push(Secret { text: text.to_owned(), shown_as });
+    fn add(&mut self, text: &str, shown_as: impl Into<Cow<'static, str>>) {
+        if !text.is_empty() && self.0.len() < MOST && !self.0.iter().any(|known| known.text == text) {
+            self.0.push(Secret { text: text.to_owned(), shown_as: shown_as.into() });
         }
     }
 
-    /// The text without the secrets, in whatever capitals, and without what follows the name of a scheme of
-    /// authentication: the client may have added that below the layer.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
-        let mut shown = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(next) = rest.chars().next() {
-            if let Some(secret) = self.at_start_of(rest) {
-                shown.push_str(secret.shown_as);
-                rest = &rest[secret.text.len()..];
-            } else if let Some((scheme, token)) = scheme_at_start_of(rest) {
-                shown.push_str(&rest[..scheme]);
-                shown.push_str("<hidden>");
-                rest = &rest[scheme + token..];
-            } else {
-                shown.push(next);
-                rest = &rest[next.len_utf8()..];
-            }
+    /// At most so many characters of the text, without the secrets, in whatever capitals, and without what follows the name
+    /// of a scheme of authentication: the client may have added that below the layer. Whether there is more.
+    pub(super) fn hidden_in(&self, text: &str, most: usize) -> (String, bool) {
+        /// What is hidden is shorter than what it stands for: so much of a text fills what is shown, or nearly.
+        const LOOKED_AT: usize = 8;
+        let end = text.char_indices().nth(most * LOOKED_AT).map_or(text.len(), |(end, _)| end);
+        let mut shown = String::new();
+        let mut at = 0;
+        while at < end && shown.chars().count() <= most {
+            at = self.show_next(text, at, &mut shown);
         }
-        shown
+        let cut = shown.char_indices().nth(most).map(|(cut, _)| cut);
+        shown.truncate(cut.unwrap_or(shown.len()));
+        (shown, cut.is_some() || at < text.len())
+    }
+
+    /// Shows what begins at this place, and returns the place after it.
+    fn show_next(&self, text: &str, at: usize, shown: &mut String) -> usize {
+        let rest = &text[at..];
+        if let Some((scheme, token)) = scheme_at_start_of(rest) {
+            let _ = write!(shown, "{}<hidden>", &rest[..scheme]);
+            return self.end_of_overlap(text, at + scheme + token);
+        }
+        if let Some(secret) = self.at_start_of(rest) {
+            shown.push_str(&secret.shown_as);
+            return self.end_of_overlap(text, at + secret.text.len());
+        }
+        let next = rest.chars().next().unwrap_or_default();
+        shown.push(next);
+        at + next.len_utf8().max(1)
+    }
+
+    /// A secret may begin within another one and go on after it.
+    fn end_of_overlap(&self, text: &str, end: usize) -> usize {
+        let longest = self.0.iter().map(|secret| secret.text.len()).max().unwrap_or_default();
+        let starts = (end.saturating_sub(longest)..end).filter(|start| text.is_char_boundary(*start));
+        let ends = starts.filter_map(|start| Some(start + self.at_start_of(&text[start..])?.text.len()));
+        ends.max().unwrap_or(end).max(end)
     }
 
     /// The longest secret that the text begins with.
@@ -96,38 +155,54 @@ impl Secrets {
     }
 }
 
-/// The lengths of the name of a scheme with its space, and of the token that follows (RFC 9110, section 11.4).
+/// The lengths of the name of a scheme with its space, and of the token that follows (RFC 9110, section 11.4). A word is no
+/// token.
 fn scheme_at_start_of(text: &str) -> Option<(usize, usize)> {
     const LEAST: usize = 8;
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
     let is_start = |scheme: &&str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let scheme = ["bearer ", "basic "].iter().find(|scheme| is_start(scheme))?.len();
     let token = text.as_bytes()[scheme..].iter().take_while(|byte| is_token(byte)).count();
-    (token >= LEAST).then_some((scheme, token))
+    let token_text = &text[scheme..scheme + token];
+    let mixed =
+        token_text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase());
+    let is_word = !mixed && !token_text.contains(|char: char| char.is_ascii_digit());
+    (token >= LEAST && !is_word).then_some((scheme, token))
 }
 
-/// Whether a header of this name holds a secret.
-fn sounds_secret(name: &HeaderName) -> bool {
-    const WORDS: [&str; 8] = ["auth", "cookie", "credential", "key", "password", "secret", "session", "token"];
-    WORDS.iter().any(|word| name.as_str().contains(word))
+/// Whether a header or parameter of this name holds a secret.
+fn sounds_secret(name: &str) -> bool {
+    const WORDS: [&str; 11] =
+        ["assertion", "auth", "cookie", "credential", "jwt", "key", "password", "secret", "session", "sig", "token"];
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const URL: &str =
+        "https://api.example.com/a;jsessionid=sess10n?api_key=k%2F123456&page=2&kind=customer&t0k3n-alone";
+
     fn secrets() -> Secrets {
         let mut secrets = Secrets::default();
         secrets.add_key(&IdempotencyKey::new("Key-of-invoice-7"));
-        secrets.add_url(&"https://api.example.com/?api_key=k%2F123456&page=2".parse().unwrap());
+        secrets.add_path("/v1/hooks/s3cret", "/v1/hooks/{token}");
+        secrets.add_url(&URL.parse().unwrap());
         for (name, value) in [
             ("authorization", "Token t0k3n"),
-            ("cookie", "session=c00kie; a=1"),
+            ("proxy-authorization", "Basic c2tfbGl2ZV8xOnBhc3N3MHJk"),
+            ("cookie", "session=c00kie; a=1; q=\"quoted-c00kie\""),
             ("x-api-key", "ap1key"),
+            ("x-prefix-key", "key_"),
+            ("x-tail-token", "y_t41l"),
+            ("x-signature", "AWS4 Signature=\"f00bar\""),
+            ("x-jwt-assertion", "p\u{e4}ss-jwt"),
             ("request-id", "the-other-key"),
             ("accept", "application/json"),
         ] {
-            secrets.add_header(&name.parse().unwrap(), &value.parse().unwrap(), Some(&"request-id".parse().unwrap()));
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            secrets.add_header(&name.parse().unwrap(), &value, Some(&"request-id".parse().unwrap()));
         }
         secrets
     }
@@ -135,22 +210,49 @@ mod tests {
     #[test]
     fn secrets_are_hidden_in_all_capitals() {
         for (text, shown) in [
-            ("nothing, application/json, page 2", "nothing, application/json, page 2"),
+            ("nothing, application/json, page 2, no customer", "nothing, application/json, page 2, no customer"),
             ("key-OF-invoice-7 and Key-of-invoice-7 are taken", "<key> and <key> are taken"),
             ("T0K3N, session=C00KIE, AP1KEY", "<hidden>, session=<hidden>, <hidden>"),
-            ("cookie c00kie", "cookie <hidden>"),
-            ("k/123456 is k%2F123456", "<hidden> is <hidden>"),
+            ("cookie c00kie, quoted-c00kie", "cookie <hidden>, <hidden>"),
+            ("k/123456 is k%2F123456, T0k3n-Alone", "<hidden> is <hidden>, <hidden>"),
+            ("SESS10N p\u{e4}ss-jwt", "<hidden> <hidden>"),
+            ("Cannot POST /v1/hooks/s3cret", "Cannot POST /v1/hooks/{token}"),
+            ("user sk_live_1, password passw0rd", "user <hidden>, password <hidden>"),
+            // One begins within another one.
+            ("key_t41l, key_", "<hidden>, <hidden>"),
             ("the-other-key", "<key>"),
-            ("Bearer abcdefgh.ijk== is expired", "Bearer <hidden> is expired"),
+            ("Bearer abcdefgh.ijk1== is expired", "Bearer <hidden> is expired"),
             ("a bearer token is missing; basic dXNlcjpwYXNz", "a bearer token is missing; basic <hidden>"),
+            (
+                "Basic authentication is disabled, your basic subscription",
+                "Basic authentication is disabled, your basic subscription",
+            ),
             ("", ""),
         ] {
-            assert_eq!(secrets().hidden_in(text), shown, "{text}");
+            assert_eq!(secrets().hidden_in(text, 300), (shown.to_owned(), false), "{text}");
         }
         let mut short = Secrets::default();
         for key in ["", "e", "ey", "\u{e9}"] {
             short.add_key(&IdempotencyKey::new(key));
         }
-        assert_eq!(short.hidden_in("key \u{e9} \u{1f600}"), "k<key> <key> \u{1f600}");
+        assert_eq!(short.hidden_in("key \u{e9} \u{1f600}", 300).0, "k<key> <key> \u{1f600}");
+    }
+
+    #[test]
+    fn no_secret_is_cut() {
+        let (token, cookie) = ("a1".repeat(1_000), "c0".repeat(9_000));
+        let mut secrets = Secrets::default();
+        secrets.add_part(&token);
+        secrets.add_part(&cookie);
+        for text in [token.repeat(20), cookie.clone(), format!("{}{token}", "x".repeat(299)), cookie.repeat(3)] {
+            let (shown, _) = secrets.hidden_in(&text, 300);
+            assert!(!shown.contains("a1") && !shown.contains("c0"), "{shown}");
+            assert!(shown.chars().count() <= 300);
+        }
+        let mut url: Url = "https://a.example".parse().unwrap();
+        url.set_query(Some(&"token=s3cr3t&".repeat(10_000)));
+        secrets.add_url(&url);
+        assert!(secrets.0.len() <= MOST);
+        assert_eq!(Secrets::default().hidden_in("abc", 2), ("ab".to_owned(), true));
     }
 }

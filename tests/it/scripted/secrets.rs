@@ -60,7 +60,7 @@ fn services() -> Vec<Service> {
 async fn repeated_credentials_and_keys_are_hidden() {
     let echo = |code| {
         let seen = "BEARER T0K3N, session c00kie, X-Api-Key ap1key, key MY-KEY-7, of another layer Bearer 0ther-t0ken";
-        reply(code, &[], format!(r#"{{"message":"rejected: {seen}, user us3r-id","code":"c_T0K3N"}}"#))
+        reply(code, &[], format!(r#"{{"message":"rejected: {seen}, user us3r-id, passw0rd","code":"c_T0K3N"}}"#))
     };
     for (attempts, url, script) in [
         (1, LEDGER, vec![echo(401)]),
@@ -73,9 +73,10 @@ async fn repeated_credentials_and_keys_are_hidden() {
         let request =
             client.post(format!("{url}?user=us3r-id")).bearer_auth("t0k3n").header("cookie", "session=c00kie");
         let request = request.header("x-api-key", "ap1key").header("idempotency-key", "my-key-7");
+        let request = request.header("proxy-authorization", "Basic dXMzci1pZDpwYXNzdzByZA==");
         failure!(request, |error| {
             let shown = format!("{error} {error:?} {error:#?}").to_lowercase();
-            for secret in ["t0k3n", "c00kie", "ap1key", "my-key-7", "0ther-t0ken", "us3r-id"] {
+            for secret in ["t0k3n", "c00kie", "ap1key", "my-key-7", "0ther-t0ken", "us3r-id", "passw0rd"] {
                 assert!(!shown.contains(secret), "{secret}: {shown}");
             }
             assert!(error.to_string().contains("key <key>, of another layer Bearer <hidden>"), "{error}");
@@ -118,7 +119,7 @@ async fn token_in_the_path_is_hidden_by_the_template() {
         })
         .build()
         .unwrap();
-    let transport = Transport::new([status(504)]);
+    let transport = Transport::new([reply(504, &[], r#"{"message":"Cannot POST /v1/hooks/s3cret"}"#)]);
     failure!(transport.client(service).post("https://hooks.example.com/v1/hooks/s3cret"), |error| {
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("hooks: POST /v1/hooks/{token}: 504") && !shown.contains("s3cret"), "{shown}");
