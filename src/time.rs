@@ -1,7 +1,7 @@
 //! Clock, sleep and dice: the one file that touches them.
 //!
 //! Elapsed time is measured on tokio's monotonic clock, so that a paused clock pauses the layer too. The wall
-//! clock is read only to turn an HTTP date into a wait.
+//! clock is read to turn an HTTP date into a wait, and to tell the age of a key.
 #![allow(clippy::disallowed_methods)]
 
 use std::{
@@ -37,7 +37,7 @@ pub(crate) use tokio::time::Instant;
 /// let layer = SafeRetry::new([Service::metronome()]).clock(Pinned);
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The date and time of day, for hints that are dates.
+    /// The date and time of day, for hints that are dates and for the age of keys.
     fn wall(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -64,7 +64,7 @@ fn service(name: &str, value: Value, hooks: Hooks) -> Result<Service, ConfigErro
     let built = read.map_err(|error| refused(&format!("{path}.{}", error.path()), error.inner())).and_then(
         |description: Description| {
             let description = Description { name: Cow::Owned(name.to_owned()), ..description };
-            ServiceBuilder { description, hooks: hooks.or(base.hooks) }.build()
+            ServiceBuilder::new(description, hooks.or(base.hooks)).build()
         },
     );
     built.map_err(|error| renumbered(&error, &format!("{path}.routes["), merged.kept_routes))

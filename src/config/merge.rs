@@ -26,23 +26,53 @@ pub(super) struct Merged {
 
 pub(super) fn merge(base: &Description, mut file: Table) -> Merged {
     let mut table = table_of(base);
-    if let (Some(Value::Object(keys)), Some(Value::Object(change))) =
-        (table.get_mut("idempotency"), file.get("idempotency"))
-    {
-        make_room(keys, change);
+    if let Some(Value::Object(change)) = file.get("idempotency") {
+        change_keys(&mut table, change);
     }
-    let mut kept_routes = 0;
+    let (mut kept_routes, mut partial) = (0, Vec::new());
     if let (Some(Value::Array(routes)), Some(Value::Array(change))) = (table.get_mut("routes"), file.get_mut("routes"))
     {
-        routes.retain(|route| !change.iter().any(|new| is_same_operation(route, new)));
+        partial = change.iter_mut().map(|new| complete_route(routes, new)).collect();
         kept_routes = routes.len();
         routes.append(change);
         file.remove("routes");
     }
     put_over(&mut table, file);
     complete_policies(&mut table, kept_routes);
-    complete_keys(&mut table, kept_routes);
+    complete_keys(&mut table, kept_routes, &partial);
     Merged { table, kept_routes }
+}
+
+/// What the file says of the service's keys holds for the routes of the description that have rules of their own too.
+fn change_keys(table: &mut Table, change: &Table) {
+    if let Some(Value::Object(keys)) = table.get_mut("idempotency") {
+        make_room(keys, change);
+    }
+    let Some(Value::Array(routes)) = table.get_mut("routes") else { return };
+    for route in routes.iter_mut().filter_map(Value::as_object_mut) {
+        if change.get("kind").is_some_and(|kind| kind == "unsupported") {
+            route.remove("idempotency");
+            route.remove("keyed");
+        }
+        if let Some(Value::Object(own)) = route.get_mut("idempotency") {
+            make_room(own, change);
+            put_over(own, change.clone());
+        }
+    }
+}
+
+/// A route of the file takes over what the description says of the same operation, which it replaces. Whether its key rules
+/// are still to be completed.
+fn complete_route(routes: &mut Vec<Value>, new: &mut Value) -> bool {
+    let Some(known) = routes.iter().position(|route| is_same_operation(route, new)) else { return true };
+    let (Value::Object(mut whole), Value::Object(change)) = (routes.remove(known), &mut *new) else { return true };
+    let has_rules = whole.contains_key("idempotency");
+    if change.get("keyed").is_some_and(|keyed| *keyed == false) {
+        whole.remove("idempotency");
+    }
+    put_over(&mut whole, mem::take(change));
+    *change = whole;
+    !has_rules
 }
 
 /// Tables field by field; everything else is replaced.
@@ -74,9 +104,23 @@ fn make_room(base: &mut Table, change: &Table) {
         base.remove("header");
         base.insert("callers_keys_only".to_owned(), true.into());
     }
-    // Only this kind stores errors.
-    if change.contains_key("kind") && !is(change, "replay_all") {
+    if change.contains_key("kind") {
+        drop_what_another_kind_has(base, |kind| is(change, kind));
+    }
+}
+
+/// Removes what only other kinds than that of the file have.
+fn drop_what_another_kind_has(base: &mut Table, is: impl Fn(&str) -> bool) {
+    if !is("replay_all") {
         base.remove("probe");
+    }
+    if !is("signalled") {
+        base.remove("in_progress_needs_signal");
+    }
+    if let (true, Some(Value::Array(rules))) = (is("replay_success") || is("resource_key"), base.get_mut("responses")) {
+        let asks_for_a_new_key =
+            |rule: &Value| rule["meaning"] == "key_invalidated" || rule["meaning"] == "not_applied";
+        rules.retain(|rule| !asks_for_a_new_key(rule));
     }
 }
 
@@ -99,10 +143,10 @@ fn complete_policies(table: &mut Table, kept_routes: usize) {
 }
 
 /// Puts the key rules that a route gives in part over those of the service.
-fn complete_keys(table: &mut Table, kept_routes: usize) {
+fn complete_keys(table: &mut Table, kept_routes: usize, partial: &[bool]) {
     let Some(Value::Object(service)) = table.get("idempotency").cloned() else { return };
     let Some(Value::Array(routes)) = table.get_mut("routes") else { return };
-    for route in routes.iter_mut().skip(kept_routes) {
+    for (route, _) in routes.iter_mut().skip(kept_routes).zip(partial).filter(|(_, partial)| **partial) {
         let Some(Value::Object(own)) = route.get_mut("idempotency") else { continue };
         let mut whole = service.clone();
         make_room(&mut whole, own);

@@ -56,7 +56,8 @@ use crate::{
 ///
 /// A service starts from the shipped description that `from` names, or from nothing. What the file says replaces what the
 /// description says, field by field: `retry_policy.max_attempts = 5` keeps the rest. A list replaces a list, except that
-/// routes are added, and replace those with the same method and path. The `idempotency` of a route needs to give only what
+/// routes are added, and change those with the same method and path, field by field too. What `idempotency` says also changes
+/// the routes of the description that have rules of their own. The `idempotency` of a route needs to give only what
 /// differs from the service's. The fields have the names of the setters of
 /// [`ServiceBuilder`](crate::ServiceBuilder), [`RetryPolicy`](crate::RetryPolicy), [`Idempotency`](crate::Idempotency),
 /// [`RateLimiting`](crate::RateLimiting), [`ErrorFormat`](crate::ErrorFormat) and [`Route`](crate::Route); the values have

@@ -29,6 +29,8 @@ pub struct Explanation {
     effect: Effect,
     deduplicated_by: Option<String>,
     key: Option<KeyKind>,
+    /// The layer makes none: it is assumed that the caller gives one.
+    callers_key: bool,
     status: StatusCode,
     attempt: u32,
     asked: u32,
@@ -40,8 +42,9 @@ pub struct Explanation {
 
 impl Service {
     /// What would happen after this status at this attempt (the first is 1), and why, if the attempts before it got the
-    /// same status and every verdict was "not applied". Nothing is sent. What a body or a header would add is not known
-    /// here, and waits are given at their upper bound.
+    /// same status and every verdict was "not applied". Nothing is sent. `path` comes after the base URL. What a body or a
+    /// header would add is not known here, except that the caller's key is taken to be given where only that is sent; waits are
+    /// given at their upper bound.
     ///
     /// ```
     /// use http::{Method, StatusCode};
@@ -57,10 +60,15 @@ impl Service {
     ///
     /// A call that would have ended at an earlier attempt is explained there.
     pub fn explain(&self, method: &Method, path: &str, status: StatusCode, attempt: u32) -> Explanation {
+        // A query changes nothing.
+        let path = path.split(['?', '#']).next().unwrap_or_default();
         let plan = Plan::of_service(self, method, &format!("/{}", path.trim_start_matches('/')));
         let idempotency = plan.idempotency();
-        let keyed = plan.keyed && idempotency.header.is_some() && !idempotency.callers_keys_only;
-        let place = if keyed { KeyPlace::Header } else { KeyPlace::Absent };
+        let place = match (plan.keyed, &idempotency.header, &idempotency.body_member) {
+            (true, Some(_), _) => KeyPlace::Header,
+            (true, None, Some(_)) => KeyPlace::Body,
+            _ => KeyPlace::Absent,
+        };
         let rules = plan.rules(plan.effect, place, true);
         let facts = ResponseFacts { meaning: plan.meaning(status, &[], place), ..ResponseFacts::new(status) };
         let (reached, step) = match is_error(status) {
@@ -73,7 +81,8 @@ impl Service {
             request: format!("{method} {path}"),
             effect: plan.effect,
             deduplicated_by: plan.deduplicated_by().map(str::to_owned),
-            key: keyed.then_some(idempotency.kind),
+            key: (place != KeyPlace::Absent).then_some(idempotency.kind),
+            callers_key: idempotency.callers_keys_only,
             status,
             attempt: reached,
             asked: attempt,
@@ -177,6 +186,7 @@ impl Explanation {
         };
         write!(f, "{} is {effect}", self.request)?;
         match self.key {
+            Some(kind) if self.callers_key => write!(f, ", sent with the key that the caller gives ({kind})")?,
             Some(kind) => write!(f, ", sent with a key ({kind})")?,
             None => f.write_str(", sent without a key")?,
         }

@@ -19,7 +19,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    decide::{effect::Effect, policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
+    decide::{effect::Effect, key::KeyKind, policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
     hooks::RequestFacts,
     limit::concurrency_limit::ConcurrencyLimit,
     verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
@@ -31,6 +31,8 @@ use crate::{
 pub struct ServiceBuilder {
     pub(crate) description: Description,
     pub(crate) hooks: Hooks,
+    /// How many routes come from the service that this one starts from; another one for the same operation replaces them.
+    inherited: usize,
 }
 
 impl Service {
@@ -38,7 +40,7 @@ impl Service {
     /// no keys, the usual error bodies and hints.
     pub fn builder(name: impl Into<Cow<'static, str>>, base_url: impl Into<Cow<'static, str>>) -> ServiceBuilder {
         let description = Description { name: name.into(), base_url: base_url.into(), ..Description::default() };
-        ServiceBuilder { description, hooks: Hooks::default() }
+        ServiceBuilder::new(description, Hooks::default())
     }
 
     /// The description again, to change something about it. What is built from it has its own retry budget and concurrency
@@ -54,7 +56,8 @@ impl Service {
     /// ```
     pub fn into_builder(self) -> ServiceBuilder {
         let (description, hooks) = self.into_parts();
-        ServiceBuilder { description, hooks }
+        let inherited = description.routes.len();
+        ServiceBuilder { inherited, ..ServiceBuilder::new(description, hooks) }
     }
 
     /// The same service at another address, for example a sandbox. It has its own retry budget and concurrency limit.
@@ -77,20 +80,43 @@ impl Service {
 }
 
 impl ServiceBuilder {
+    pub(crate) const fn new(description: Description, hooks: Hooks) -> Self {
+        Self { description, hooks, inherited: 0 }
+    }
+
     /// Another base URL: scheme, host, port and path that all requests have in common.
     pub fn base_url(mut self, url: impl Into<Cow<'static, str>>) -> Self {
         self.description.base_url = url.into();
         self
     }
 
-    /// How the service handles idempotency keys.
+    /// How the service handles idempotency keys. Routes that have rules of their own lose them, and without keys
+    /// ([`Idempotency::none`]) no route is keyed; give routes theirs afterwards.
     pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        for route in &mut self.description.routes {
+            route.idempotency = None;
+            route.keyed = route.keyed.filter(|_| idempotency.kind != KeyKind::Unsupported);
+        }
         self.description.idempotency = idempotency;
         self
     }
 
-    /// Changes how the service handles idempotency keys.
-    pub fn map_idempotency(mut self, change: impl FnOnce(Idempotency) -> Idempotency) -> Self {
+    /// Changes how the service handles idempotency keys, on routes with rules of their own too.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{ConcurrentRequests, services};
+    ///
+    /// let careful = services::paypal().into_builder();
+    /// let careful = careful.map_idempotency(|keys| keys.concurrent_requests(ConcurrentRequests::Executed)).build()?;
+    /// let rules = careful.routes().iter().filter_map(|route| route.idempotency.as_ref());
+    /// assert!(rules.clone().count() == 20);
+    /// assert!(rules.clone().all(|keys| keys.concurrent_requests == ConcurrentRequests::Executed));
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    pub fn map_idempotency(mut self, change: impl Fn(Idempotency) -> Idempotency) -> Self {
+        for own in self.description.routes.iter_mut().filter_map(|route| route.idempotency.as_mut()) {
+            **own = change((**own).clone());
+        }
         self.description.idempotency = change(self.description.idempotency);
         self
     }
@@ -125,9 +151,16 @@ impl ServiceBuilder {
         self.routes([Route::new(method, path, effect)])
     }
 
-    /// Adds several routes.
+    /// Adds several routes. One for an operation that the service has already replaces what it says of it.
     pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
-        self.description.routes.extend(routes);
+        for route in routes {
+            let (inherited, _) = self.description.routes.split_at_mut(self.inherited);
+            let is_same = |known: &&mut Route| (&known.method, &known.path) == (&route.method, &route.path);
+            match inherited.iter_mut().find(is_same) {
+                Some(known) => *known = route,
+                None => self.description.routes.push(route),
+            }
+        }
         self
     }
 
@@ -201,7 +234,7 @@ impl ServiceBuilder {
     /// twice, an unknown method, a status below 400 as retryable, a retry budget below the cheapest repeat, a retention
     /// below the deadline, a kind of keys that lacks what it needs.
     pub fn build(self) -> Result<Service, ConfigError> {
-        let Self { description, hooks } = self;
+        let Self { description, hooks, .. } = self;
         let mut errors = FieldErrors::default();
         if description.name.trim().is_empty() {
             errors.add("name", "is empty");

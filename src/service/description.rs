@@ -50,7 +50,7 @@ pub(crate) struct Description {
     /// The statuses that the service documents as retryable.
     pub(crate) retryable: StatusSet,
     /// What repeating an operation does, if its method does not tell. A route of the description with the same method and
-    /// path is replaced, the others stay.
+    /// path is changed, the others stay.
     pub(crate) routes: Vec<Route>,
     /// The pages that the description comes from.
     pub(crate) sources: Vec<Source>,

@@ -121,6 +121,14 @@ fn every_path_and_attempt_is_explained() {
     }
 }
 
+#[test]
+fn key_of_the_caller_is_taken_to_be_given() {
+    let payment = services::square().explain(&Method::POST, "/v2/payments", StatusCode::BAD_GATEWAY, 1).to_string();
+    assert!(payment.contains("sent with the key that the caller gives (replay_success)"), "{payment}");
+    let search = services::square().explain(&Method::POST, "/v2/orders/search?x=1", StatusCode::BAD_GATEWAY, 1);
+    assert!(search.to_string().contains("is a read"), "{search}");
+}
+
 /// A budget and a limit that no call notices, so that the decision alone counts.
 fn compared(service: Service, has_verifier: bool) -> Service {
     let policy = RetryPolicy::new().max_attempts(ATTEMPTS);
@@ -145,11 +153,14 @@ fn operations(service: &Service) -> Vec<(Method, String)> {
     operations
 }
 
+/// With a key in each place where a service takes it.
+const BODY: &str = r#"{"idempotency_key":"k","authorization_id":"k","event":{"transaction_id":"k"}}"#;
+
 /// The attempts of a real call, all of which get this status, and why it stops.
 async fn called(service: &Service, method: &Method, path: &str, number: u16) -> (Attempts, StopReason) {
     let transport = Transport::new((0..ATTEMPTS).map(|_| status(number)));
     let url = format!("{}{path}", service.base_url().trim_end_matches('/'));
-    let sent = transport.client(service.clone()).request(method.clone(), url).body("{}").send().await;
+    let sent = transport.client(service.clone()).request(method.clone(), url).body(BODY).send().await;
     let outer = sent.expect_err("every attempt gets an error");
     let error = Error::find(&outer).expect("the layer's error");
     (error.attempts().clone(), error.stop())

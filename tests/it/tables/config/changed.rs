@@ -100,3 +100,63 @@ fn defaults_fit_into_a_short_deadline() {
     assert_eq!(policy.throttled, Backoff::new(SECOND / 10, SECOND).jitter(Jitter::Equal));
     assert_eq!(policy.verify_timeout, SECOND / 10);
 }
+
+/// The rules of PayPal's operations.
+fn paypal_rules(more: &str) -> Vec<Idempotency> {
+    let paypal = one(&format!("[services.paypal]\nfrom = 'paypal'\n{more}"));
+    paypal.routes().iter().filter_map(|route| route.idempotency.as_deref().cloned()).collect()
+}
+
+#[test]
+fn key_rules_of_the_service_change_those_of_its_routes() {
+    use reqwest_safe_retry::ConcurrentRequests::Executed;
+    let rules = paypal_rules("idempotency = { concurrent_requests = 'executed', callers_keys_only = true }");
+    assert_eq!(rules.len(), 20);
+    assert!(rules.iter().all(|keys| keys.concurrent_requests == Executed && keys.callers_keys_only));
+    let lengths: Vec<_> = rules.iter().map(|keys| keys.max_length).collect();
+    assert!(lengths.contains(&78) && lengths.contains(&108) && lengths.contains(&1000), "the rest stays: {lengths:?}");
+    assert_eq!(paypal_rules("idempotency = { kind = 'unsupported' }"), []);
+
+    // The same in code.
+    let none = services::paypal().into_builder().idempotency(Idempotency::none()).build().unwrap();
+    assert!(none.routes().iter().all(|route| route.idempotency.is_none()));
+    let none = services::checkout_com().into_builder().idempotency(Idempotency::none()).build().unwrap();
+    assert!(none.routes().iter().all(|route| route.keyed.is_none()));
+}
+
+#[test]
+fn route_of_the_description_is_changed_in_part() {
+    let orders = "method = 'POST', path = '/v2/checkout/orders', effect = 'write'";
+    let route = |more: &str| {
+        let paypal = one(&format!("[services.paypal]\nfrom = 'paypal'\nroutes = [{{ {orders}, {more} }}]"));
+        assert_eq!(paypal.routes().len(), services::paypal().routes().len());
+        paypal.routes().iter().find(|route| route.path == "/v2/checkout/orders").unwrap().clone()
+    };
+    let shipped = services::paypal().routes().iter().find(|route| route.path == "/v2/checkout/orders").unwrap().clone();
+    let policy = route("retry_policy = { max_attempts = 5 }");
+    assert_eq!(policy, shipped.clone().retry_policy(RetryPolicy::new().max_attempts(5)));
+    let keys = shipped.idempotency.as_deref().unwrap().clone();
+    assert_eq!(route("idempotency = { max_length = 40 }").idempotency.as_deref(), Some(&keys.max_length(40)));
+    let unkeyed = route("keyed = false");
+    assert_eq!((unkeyed.keyed, unkeyed.idempotency), (Some(false), None));
+
+    // The same in code, where a route is replaced as a whole; two new ones for one operation are still a mistake.
+    let new = || Route::new(http::Method::POST, "/v2/checkout/orders", Effect::Write).unkeyed();
+    let changed = services::paypal().into_builder().routes([new()]).build().unwrap();
+    assert_eq!(changed.routes().len(), services::paypal().routes().len());
+    assert!(changed.routes().contains(&new()));
+    let twice = Service::builder("a", "https://a.example").routes([new(), new()]).build().unwrap_err();
+    assert!(twice.to_string().contains("is given twice"), "{twice}");
+}
+
+/// The file has no word about what the other kind lacks.
+#[test]
+fn another_kind_leaves_what_it_does_not_have() {
+    for (from, kind) in [("adyen", "replay_success"), ("fireblocks", "resource_key"), ("solid", "replay_success")] {
+        let service = one(&format!("[services.a]\nfrom = '{from}'\nidempotency.kind = '{kind}'"));
+        assert_eq!(service.idempotency().kind.to_string(), kind);
+        let more =
+            format!("routes = [{{ method = 'POST', path = '/x', effect = 'write', idempotency.kind = '{kind}' }}]");
+        one(&format!("[services.a]\nfrom = '{from}'\n{more}"));
+    }
+}
