@@ -45,7 +45,8 @@ use crate::{
 /// Each is an extension of the request, which a request without a builder can be given as such: [`IdempotencyKey`],
 /// [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
 pub trait RequestBuilderExt: sealed::Sealed + Sized {
-    /// Sends this key, in the service's header and format: a text, or the key of an earlier [`Error`](crate::Error).
+    /// Sends this key, in the service's header and format: a text, or the key of an earlier [`Error`](crate::Error). For a
+    /// write of which the service documents no key it is refused.
     #[must_use]
     fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self;
     /// Changes the settings that this policy makes.
