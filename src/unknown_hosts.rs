@@ -17,7 +17,7 @@ use crate::{
         details::ErrorDetails,
         error::{Error, Inner},
         kind::ErrorKind,
-        secrets::Secrets,
+        secrets::RequestHead,
     },
     telemetry::spans,
 };
@@ -64,13 +64,12 @@ fn report(request: &Request, reported: &Mutex<HashSet<String>>) {
 
 fn refusal(request: &Request) -> Error {
     let url = request.url();
-    let mut secrets = Secrets::default();
-    secrets.add_url(url);
-    request.headers().iter().for_each(|(name, value)| secrets.add_header(name, value, None));
+    let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let head = RequestHead { url: url.clone(), headers, key_header: None, replaced_key: None };
     Error::new(Inner {
         service: url.host_str().unwrap_or("no host").to_owned().into(),
         method: request.method().clone(),
-        path: url.path().to_owned(),
+        request: head,
         template: None,
         effect: Effect::of_method(request.method()),
         kind: ErrorKind::UnknownHost,
@@ -79,6 +78,5 @@ fn refusal(request: &Request) -> Error {
         key: None,
         attempts: Attempts::default(),
         details: ErrorDetails::default(),
-        secrets,
     })
 }

@@ -14,7 +14,6 @@ use crate::{
         details::ErrorDetails,
         error::{Error, Inner},
         kind::ErrorKind,
-        secrets::Secrets,
     },
     verify::Verdict,
 };
@@ -74,17 +73,6 @@ impl Call<'_> {
         }
     }
 
-    /// What an error must not show: the credentials of the request, and the keys of the call.
-    fn secrets(&self) -> Secrets {
-        let mut secrets = self.request.secrets(self.plan.idempotency().header_name());
-        self.key.to_key().iter().for_each(|key| secrets.add_key(key));
-        let (method, url) = (self.request.method(), self.request.url());
-        if let Some(template) = self.plan.service.template(method, url) {
-            secrets.add_path(url.path(), &template.to_string());
-        }
-        secrets
-    }
-
     pub(super) fn error(
         &mut self,
         kind: ErrorKind,
@@ -93,27 +81,24 @@ impl Call<'_> {
         details: ErrorDetails,
     ) -> Error {
         self.attempts.finish(self.started.elapsed());
+        self.leave_key();
         let service = self.plan.service;
+        let (method, key) = (self.request.method().clone(), self.current_key());
+        let template = service.template(&method, self.request.url()).map(|path| path.to_string());
         let error = Error::new(Inner {
             service: service.shared_name(),
-            method: self.request.method().clone(),
-            path: self.request.url().path().to_owned(),
+            method,
+            request: self.request.take_head(self.plan.idempotency().header_name().cloned()),
+            template,
             effect: self.plan.effect,
             kind,
             stop,
             applied,
-            key: self.current_key(),
-            template: self
-                .plan
-                .service
-                .template(self.request.method(), self.request.url())
-                .map(|path| path.to_string()),
-            secrets: self.secrets(),
+            key,
             attempts: mem::take(&mut self.attempts),
             details,
         });
         self.recorder.failed(&error, || service.levels());
-        self.leave_key();
         error
     }
 }

@@ -14,7 +14,7 @@ use http_body::Body as _;
 use reqwest::{Body, Request, Url};
 
 use super::carried::Fingerprint;
-use crate::{error::secrets::Secrets, hooks::RequestFacts, key::IdempotencyKey};
+use crate::{error::secrets::RequestHead, hooks::RequestFacts, key::IdempotencyKey};
 
 /// The request of a call.
 pub(crate) struct ReplayableRequest(Form);
@@ -118,20 +118,18 @@ impl ReplayableRequest {
         }
     }
 
-    /// What an error must not show of it.
-    pub(crate) fn secrets(&self, key_header: Option<&HeaderName>) -> Secrets {
-        let mut secrets = Secrets::default();
-        secrets.add_url(self.url());
-        match &self.0 {
+    /// What its error shows and hides of it. Nothing else of it is needed afterwards.
+    pub(crate) fn take_head(&mut self, key_header: Option<HeaderName>) -> RequestHead {
+        match &mut self.0 {
             Form::Whole(request) => {
-                request.headers().iter().for_each(|(name, value)| secrets.add_header(name, value, key_header));
+                let (url, headers) = (request.url().clone(), listed(request.headers()));
+                RequestHead { url, headers, key_header, replaced_key: None }
             }
             Form::Sent(parts) => {
-                parts.headers.iter().for_each(|(name, value)| secrets.add_header(name, value, key_header));
-                parts.replaced_key.iter().for_each(|key| secrets.add_key(key));
+                let (url, headers) = (parts.url.clone(), mem::take(&mut parts.headers));
+                RequestHead { url, headers, key_header, replaced_key: parts.replaced_key.take() }
             }
         }
-        secrets
     }
 
     /// What tells the request from another one; `None` if its body is a stream.
@@ -208,6 +206,11 @@ impl Parts {
 /// The body, if it is in memory; a request without a body has an empty one.
 pub(super) fn in_memory(request: &Request) -> Option<&[u8]> {
     request.body().map_or(Some(&[][..]), Body::as_bytes)
+}
+
+/// Taken apart.
+fn listed(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The same for the same bytes, in this process.

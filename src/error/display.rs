@@ -34,11 +34,12 @@ fn breaks_the_line(char: char) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { service, method, path, template, attempts, stop, applied, effect, secrets, .. } = self.inner();
-        let quoted = |text| Quoted { text, secrets };
+        let Inner { service, method, request, template, attempts, stop, applied, effect, .. } = self.inner();
+        let secrets = request.secrets(self.key(), template.as_deref());
+        let quoted = |text| Quoted { text, secrets: &secrets };
         match template {
             Some(template) => write!(f, "{service}: {method} {template}: ")?,
-            None => write!(f, "{service}: {method} {}: ", quoted(path))?,
+            None => write!(f, "{service}: {method} {}: ", quoted(self.path()))?,
         }
         self.write_outcome(f)?;
         if let Some(code) = self.code() {

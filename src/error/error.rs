@@ -7,7 +7,7 @@ use ref_cast::{RefCastCustom, ref_cast_custom};
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 
-use super::{details::ErrorDetails, kind::ErrorKind, secrets::Secrets};
+use super::{details::ErrorDetails, kind::ErrorKind, secrets::RequestHead};
 use crate::{
     attempts::Attempts,
     decide::{
@@ -49,7 +49,7 @@ pub(super) struct Node(pub(super) Box<Inner>);
 pub(crate) struct Inner {
     pub(crate) service: Cow<'static, str>,
     pub(crate) method: Method,
-    pub(crate) path: String,
+    pub(crate) request: RequestHead,
     /// The template of the path, if a route matches.
     pub(crate) template: Option<String>,
     pub(crate) effect: Effect,
@@ -59,7 +59,6 @@ pub(crate) struct Inner {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) attempts: Attempts,
     pub(crate) details: ErrorDetails,
-    pub(crate) secrets: Secrets,
 }
 
 impl Error {
@@ -207,7 +206,7 @@ impl Error {
 
     /// The path of the request, without its query.
     pub fn path(&self) -> &str {
-        &self.inner().path
+        self.inner().request.url.path()
     }
 
     /// Whether the last attempt ended because a time had passed: its own, the connection's, or the call's deadline.

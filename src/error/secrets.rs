@@ -11,9 +11,33 @@ use reqwest::Url;
 
 use crate::key::IdempotencyKey;
 
+/// What is kept of a request for its error: what the error shows of it, and what it must hide.
+pub(crate) struct RequestHead {
+    pub(crate) url: Url,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The header that carries the service's keys.
+    pub(crate) key_header: Option<HeaderName>,
+    /// The key that another one has replaced.
+    pub(crate) replaced_key: Option<IdempotencyKey>,
+}
+
+impl RequestHead {
+    /// What must not be shown: looked for only once an error is, since few errors are.
+    pub(super) fn secrets(&self, key: Option<&IdempotencyKey>, template: Option<&str>) -> Secrets {
+        let mut secrets = Secrets::default();
+        self.replaced_key.iter().chain(key).for_each(|key| secrets.add_key(key));
+        secrets.add_url(&self.url);
+        self.headers.iter().for_each(|(name, value)| secrets.add_header(name, value, self.key_header.as_ref()));
+        if let Some(template) = template {
+            secrets.add_path(self.url.path(), template);
+        }
+        secrets
+    }
+}
+
 /// The keys of a call, and the credentials that its request carried as far as the layer has seen them.
 #[derive(Default)]
-pub(crate) struct Secrets(Vec<Secret>);
+pub(super) struct Secrets(Vec<Secret>);
 
 struct Secret {
     text: String,
@@ -28,17 +52,17 @@ const SHORTEST_UNNAMED: usize = 6;
 const MOST: usize = 64;
 
 impl Secrets {
-    pub(crate) fn add_key(&mut self, key: &IdempotencyKey) {
+    fn add_key(&mut self, key: &IdempotencyKey) {
         self.add(key.as_str(), "<key>");
     }
 
     /// The path as it was sent, which a template stands for.
-    pub(crate) fn add_path(&mut self, path: &str, template: &str) {
+    fn add_path(&mut self, path: &str, template: &str) {
         self.add(path, template.to_owned());
     }
 
     /// The query, those of its values that look like a secret, and parameters within the path.
-    pub(crate) fn add_url(&mut self, url: &Url) {
+    fn add_url(&mut self, url: &Url) {
         let query = url.query().unwrap_or_default();
         self.add_part(query);
         let in_path = url.path().split('/').filter_map(|segment| Some(segment.split_once(';')?.1));
@@ -57,7 +81,7 @@ impl Secrets {
         }
     }
 
-    pub(crate) fn add_header(&mut self, name: &HeaderName, value: &HeaderValue, key_header: Option<&HeaderName>) {
+    fn add_header(&mut self, name: &HeaderName, value: &HeaderValue, key_header: Option<&HeaderName>) {
         let text = String::from_utf8_lossy(value.as_bytes());
         if key_header == Some(name) {
             return self.add(&text, "<key>");
