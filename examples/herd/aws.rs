@@ -249,9 +249,22 @@ impl TokenBucket {
     fn take(&mut self, now: f64) -> Result<(), Duration> {
         self.refill(now);
         if self.tokens < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - self.tokens) / self.fill_rate));
+            let wait = Duration::from_secs_f64((1.0 - self.tokens) / self.fill_rate);
+            // What rounds to nothing would be waited for without end on a clock that stands still.
+            return Err(wait.max(Duration::from_nanos(1)));
         }
         self.tokens -= 1.0;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_for_the_last_bit_of_a_token_is_not_zero() {
+        let mut bucket = TokenBucket { tokens: 1.0 - f64::EPSILON, ..TokenBucket::default() };
+        assert!(bucket.take(0.0).unwrap_err() > Duration::ZERO);
     }
 }
