@@ -61,7 +61,9 @@ impl Adaptive {
             let taken = locked(&self.limiter).bucket.take(self.now());
             match taken {
                 Ok(()) => return,
-                Err(wait) => clock::within(wait, self.rate_changed.notified()).await,
+                Err(wait) => {
+                    let _ = clock::within(wait, self.rate_changed.notified()).await;
+                }
             }
         }
     }

@@ -40,18 +40,23 @@ pub(crate) async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
-/// Waits for `event`, but no longer than `limit`.
-pub(crate) async fn within(limit: Duration, event: impl Future<Output = ()>) {
-    let _ = tokio::time::timeout(limit, event).await;
+/// Waits for `event`, but no longer than `limit`; `None` if that was not long enough.
+pub(crate) async fn within<T>(limit: Duration, event: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, event).await.ok()
 }
 
-/// The random numbers of a run, shared by all its calls. The same seed gives the same run.
+/// The random numbers of a process, shared by all its calls. The same seed gives the same run.
 #[derive(Clone, Debug)]
 pub(crate) struct SeededRng(Arc<Mutex<fastrand::Rng>>);
 
 impl SeededRng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(fastrand::Rng::with_seed(seed))))
+    }
+
+    /// Other numbers for each process of a run.
+    pub(crate) fn of_process(seed: u64, process: u64) -> Self {
+        Self::new(seed ^ process.rotate_right(16))
     }
 
     /// A number from 0.0 to 1.0.

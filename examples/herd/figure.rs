@@ -10,10 +10,11 @@ use plotters::{
 
 use crate::{
     error::BoxError,
-    measure::{Run, Scenario},
+    model::LIMIT,
     policies::Policy,
     report::{share, thousands},
-    service::LIMIT,
+    run::Run,
+    scenario::Scenario,
 };
 
 const SIZE: (u32, u32) = (1000, 560);

@@ -1,61 +1,53 @@
-//! What happens when many callers of one process share one account and the service says 429, or falls over: this
-//! crate's layer and other ways to retry, over a simulated clock.
+//! What happens when many callers share one account and the service says 429, or falls over: this crate's layer and
+//! other ways to retry, over a simulated clock.
 //!
 //! ```sh
 //! cargo run --release --example herd                     # all tables
 //! cargo run --release --example herd -- --svg herd.svg   # the figure
+//! cargo run --release --example herd -- --model deadline --policy safe-retry --seeds 5
 //! cargo run --release --example herd -- --help
 //! ```
 //!
 //! Nothing is sent over a network and nobody waits: the clock of the runtime is paused, and jumps. The layers are the
 //! real ones, each around the same simulated service. The same seed gives the same numbers.
+//!
+//! Every policy runs in every model, except where its line would show nothing new:
+//! - in `slow` nothing fails, so neither budgets nor retries count, and aws-adaptive stays off until it is throttled
+//! - in `deadline` 2 s leave no time for more than the 3 retries of reqwest-retry
+//! - in `fleet` what knows of no other call is as it is in one process: reqwest-retry without a semaphore, safe-retry
+//!   without its limit
 
+mod admission;
 mod aws;
 mod clock;
 mod error;
 mod figure;
+mod json;
 mod limits;
 mod measure;
+mod model;
+mod options;
+mod oracle;
 mod peer;
 mod policies;
 mod report;
+mod run;
+mod scenario;
+mod seeds;
 mod service;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
-use crate::{error::BoxError, measure::Scenario, policies::Policy, service::Model};
-
-const ROUND_TRIPS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
-
-const HELP: &str = "\
-Simulates a crowd of callers who share one account, with this crate's layer and with other ways to retry.
-
-Usage: cargo run --release --example herd -- [OPTIONS]
-
-Options:
-      --calls <N>   How many calls come at once; 10000 unless given. An overload has 12 times as many.
-      --seed <N>    Seed of the random numbers; 1 unless given.
-      --json        Print a line of JSON for each run in place of the tables.
-      --svg <PATH>  Draw the requests of safe-retry and reqwest-retry, second by second, and print nothing.
-  -h, --help        Print this help.
-
-Exit status: 0, 1 if something failed, 2 if the options are wrong.";
-
-struct Options {
-    calls: u64,
-    seed: u64,
-    output: Output,
-}
-
-enum Output {
-    Help,
-    Tables,
-    Json,
-    Figure(PathBuf),
-}
+use crate::{
+    error::BoxError,
+    options::{HELP, Options, Output},
+    policies::Policy,
+    scenario::Scenario,
+    seeds::OverSeeds,
+};
 
 fn main() -> ExitCode {
-    let options = match options() {
+    let options = match Options::from_env() {
         Ok(options) => options,
         Err(error) => {
             eprintln!("error: {error}\n\nFor more, try --help.");
@@ -68,8 +60,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Output::Tables => tables(&options),
-        Output::Json => lines(&options),
-        Output::Figure(path) => figure::draw(path, scenario(&options, Model::Window, ROUND_TRIPS[0])),
+        Output::Json => each_run(&options, json::print_line),
+        Output::Figure(path) => figure::draw(path, Scenario::first(options.calls, *options.seeds.start())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,51 +72,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Options, BoxError> {
-    use lexopt::prelude::*;
-
-    let mut options = Options { calls: 10_000, seed: 1, output: Output::Tables };
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Short('h') | Long("help") => options.output = Output::Help,
-            Long("calls") => options.calls = arguments.value()?.parse()?,
-            Long("seed") => options.seed = arguments.value()?.parse()?,
-            Long("json") => options.output = Output::Json,
-            Long("svg") => options.output = Output::Figure(arguments.value()?.into()),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    if !(1..=100_000).contains(&options.calls) {
-        return Err("--calls takes a number from 1 to 100000".into());
-    }
-    Ok(options)
-}
-
-fn scenario(options: &Options, model: Model, round_trip: Duration) -> Scenario {
-    Scenario { model, round_trip, calls: options.calls, seed: options.seed }
-}
-
-fn scenarios(options: &Options) -> impl Iterator<Item = Scenario> {
-    Model::ALL.into_iter().flat_map(move |model| ROUND_TRIPS.map(|round_trip| scenario(options, model, round_trip)))
-}
-
 fn tables(options: &Options) -> Result<(), BoxError> {
     println!("{}", report::INTRODUCTION);
-    for scenario in scenarios(options) {
-        report::print_heading(&scenario);
-        for policy in Policy::ALL {
-            report::print_row(policy, &scenario.figures(&scenario.run(policy)?));
+    let seeds = options.seeds.clone().count();
+    let mut last = None;
+    each_run(options, |scenario, policy, figures| {
+        if last.replace(*scenario) != Some(*scenario) {
+            report::print_heading(scenario, seeds);
         }
-    }
-    Ok(())
+        report::print_row(scenario, policy, figures);
+        Ok(())
+    })
 }
 
-fn lines(options: &Options) -> Result<(), BoxError> {
-    for scenario in scenarios(options) {
-        for policy in Policy::ALL {
-            report::print_json(&scenario, policy, &scenario.figures(&scenario.run(policy)?))?;
-        }
+/// Runs all that was asked for, and hands the figures on.
+fn each_run(
+    options: &Options,
+    mut each: impl FnMut(&Scenario, Policy, &OverSeeds) -> Result<(), BoxError>,
+) -> Result<(), BoxError> {
+    for (scenario, policy) in options.runs() {
+        let seeds = options.seeds.clone().map(|seed| Scenario { seed, ..scenario });
+        let all: Result<Vec<_>, BoxError> =
+            seeds.map(|scenario| Ok(scenario.figures(&scenario.run(policy)?))).collect();
+        let figures = OverSeeds::new(&all?).ok_or("no seed")?;
+        each(&scenario, policy, &figures)?;
     }
     Ok(())
 }

@@ -1,45 +1,18 @@
-//! Runs a scenario and computes its figures.
+//! The figures of a run.
 
 use std::time::Duration;
 
-use reqwest_safe_retry::ConfigError;
-use tokio::sync::mpsc;
-
 use crate::{
-    clock::{self, Clock, SeededRng},
-    error::BoxError,
-    policies::Policy,
-    service::{Model, Service},
+    model::{heavy_seconds, light_seconds, possible},
+    run::Run,
+    scenario::Scenario,
 };
 
 /// The interval of the largest burst.
 const BURST: Duration = Duration::from_millis(100);
 
-/// The calls of a run and the service that they are sent to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scenario {
-    pub(crate) model: Model,
-    pub(crate) round_trip: Duration,
-    pub(crate) calls: u64,
-    pub(crate) seed: u64,
-}
-
-/// The times at which requests reached the service, in order, and how the calls ended.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) arrivals: Vec<Duration>,
-    endings: Vec<Ending>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ending {
-    came: Duration,
-    ended: Duration,
-    succeeded: bool,
-}
-
-/// The figures of a run. A figure is `None` if no call succeeded.
-#[derive(Clone, Copy, Debug)]
+/// The figures of a run. Most are `None` if no call succeeded.
+#[derive(Clone, Debug)]
 pub(crate) struct Figures {
     /// All requests that reached the service, over the calls that succeeded.
     pub(crate) requests_per_success: Option<f64>,
@@ -48,67 +21,65 @@ pub(crate) struct Figures {
     /// Calls that failed, of all calls.
     pub(crate) failed_pct: f64,
     /// The most requests in any interval of 100 ms.
-    pub(crate) peak_100ms: usize,
+    pub(crate) peak_100ms: u64,
     /// How long calls took that succeeded: the 99th percentile over the median.
     pub(crate) fairness: Option<f64>,
-}
-
-impl Run {
-    /// When the last call ended.
-    pub(crate) fn finished(&self) -> Duration {
-        self.endings.iter().map(|call| call.ended).max().unwrap_or_default()
-    }
+    /// Calls that failed and may have taken effect.
+    pub(crate) in_doubt: u64,
+    /// How long calls took that succeeded: the median.
+    pub(crate) p50_ms: Option<u64>,
+    /// When the last request reached the service.
+    pub(crate) last_start_ms: Option<u64>,
+    /// For each second of a model with deadlines: calls that ended in it with a success, over those that could have.
+    pub(crate) goodput: Vec<f64>,
+    /// The lowest second of too many calls, without the first.
+    pub(crate) goodput_min: Option<f64>,
+    /// The lowest of the seconds that begin 1 s after there were too many calls, or later.
+    pub(crate) goodput_after: Option<f64>,
 }
 
 impl Scenario {
-    /// The whole crowd with one policy, from the first call to the end of the last one.
-    pub(crate) fn run(self, policy: Policy) -> Result<Run, BoxError> {
-        Ok(clock::simulated(|clock| self.crowd(policy, clock))??)
-    }
-
-    async fn crowd(self, policy: Policy, clock: Clock) -> Result<Run, ConfigError> {
-        let service = Service::new(self.model, self.round_trip, clock);
-        let client = policy.client(service.clone(), clock, SeededRng::new(self.seed))?;
-        let (ended, mut endings) = mpsc::unbounded_channel();
-        for call in 0..self.model.calls(self.calls) {
-            let comes = self.model.comes(call);
-            if comes > clock.now() {
-                clock.sleep_until(comes).await;
-            }
-            // A read: every policy may send it again.
-            let request = client.get(Service::URL);
-            let ended = ended.clone();
-            tokio::spawn(async move {
-                let came = clock.now();
-                let succeeded = request.send().await.is_ok_and(|answer| answer.status().is_success());
-                // The receiver is there until the last sender is gone.
-                let _ = ended.send(Ending { came, ended: clock.now(), succeeded });
-            });
-        }
-        drop(ended);
-        let mut all = Vec::new();
-        while let Some(ending) = endings.recv().await {
-            all.push(ending);
-        }
-        Ok(Run { arrivals: service.arrivals(), endings: all })
-    }
-
     pub(crate) fn figures(self, run: &Run) -> Figures {
         let mut waits: Vec<Duration> =
-            run.endings.iter().filter(|call| call.succeeded).map(|call| call.ended - call.came).collect();
+            run.endings.iter().filter(|call| call.succeeded()).map(|call| call.ended - call.came).collect();
         waits.sort_unstable();
         let (calls, successes) = (run.endings.len(), waits.len());
-        let floor = self.model.floor(calls as u64, successes as u64, self.round_trip);
+        let floor = self.model.floor(self.calls, successes as u64, self.round_trip);
+        let goodput = self.goodput(run);
+        let heavy = heavy_seconds(self.calls) as usize;
         Figures {
             requests_per_success: (successes > 0).then(|| run.arrivals.len() as f64 / successes as f64),
             time_ratio: floor.map(|floor| run.finished().as_secs_f64() / floor.as_secs_f64()),
             failed_pct: 100.0 * (calls - successes) as f64 / calls as f64,
-            peak_100ms: largest_burst(&run.arrivals),
+            peak_100ms: largest_burst(&run.arrivals) as u64,
             fairness: quantile(&waits, 0.99)
                 .zip(quantile(&waits, 0.5))
                 .map(|(late, middle)| late.as_secs_f64() / middle.as_secs_f64()),
+            in_doubt: run.endings.iter().filter(|call| call.is_in_doubt()).count() as u64,
+            p50_ms: quantile(&waits, 0.5).map(milliseconds),
+            last_start_ms: run.arrivals.last().copied().map(milliseconds),
+            goodput_min: lowest(goodput.iter().take(heavy).skip(1)),
+            goodput_after: lowest(goodput.iter().skip(heavy + 1)),
+            goodput,
         }
     }
+
+    /// Second by second, to the end of the last whole one in which calls come.
+    fn goodput(self, run: &Run) -> Vec<f64> {
+        let Some(deadline) = self.model.deadline() else { return Vec::new() };
+        let seconds = heavy_seconds(self.calls) + light_seconds(self.calls);
+        let mut successes = vec![0_u64; seconds as usize];
+        for call in run.endings.iter().filter(|call| call.succeeded() && call.ended <= call.came + deadline) {
+            if let Some(second) = successes.get_mut(call.ended.as_secs() as usize) {
+                *second += 1;
+            }
+        }
+        (0..seconds).zip(successes).map(|(second, all)| all as f64 / possible(second, self.calls) as f64).collect()
+    }
+}
+
+fn lowest<'a>(seconds: impl Iterator<Item = &'a f64>) -> Option<f64> {
+    seconds.copied().reduce(f64::min)
 }
 
 /// The most arrivals in any interval of [`BURST`].
@@ -127,4 +98,45 @@ fn largest_burst(arrivals: &[Duration]) -> usize {
 fn quantile(sorted: &[Duration], share: f64) -> Option<Duration> {
     let place = (sorted.len().checked_sub(1)? as f64 * share).round();
     sorted.get(place as usize).copied()
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Model, policies::Policy};
+
+    fn oracle(scenario: Scenario) -> Figures {
+        scenario.figures(&scenario.run(Policy::Oracle).unwrap())
+    }
+
+    #[test]
+    fn oracle_wastes_no_second_with_deadlines() {
+        for round_trip in [20, 200].map(Duration::from_millis) {
+            let figures = oracle(Scenario { model: Model::Deadline, round_trip, ..Scenario::first(5_000, 1) });
+            assert_eq!(figures.goodput.len(), 6);
+            assert!(figures.goodput_min >= Some(0.99), "{figures:?}");
+            assert!(figures.goodput_after >= Some(0.99), "{figures:?}");
+            assert_eq!(figures.in_doubt, 0);
+        }
+    }
+
+    #[test]
+    fn oracle_starts_all_slow_calls_at_once() {
+        let figures = oracle(Scenario { model: Model::Slow, ..Scenario::first(1_000, 1) });
+        assert_eq!((figures.requests_per_success, figures.time_ratio), (Some(1.0), Some(1.0)));
+        assert_eq!(figures.last_start_ms, Some(10));
+        assert_eq!(figures.p50_ms, Some(20_020));
+    }
+
+    #[test]
+    fn oracle_is_the_same_for_a_fleet() {
+        let one = Scenario::first(1_500, 1);
+        let fleet = oracle(Scenario { processes: 50, ..one });
+        assert_eq!(format!("{fleet:?}"), format!("{:?}", oracle(one)));
+        assert_eq!(fleet.requests_per_success, Some(1.0));
+    }
 }

@@ -13,9 +13,10 @@ use std::{
 
 use http::Extensions;
 use reqwest::{Request, Response};
-use reqwest_middleware::{ClientBuilder, Middleware, Next};
+use reqwest_middleware::{ClientBuilder, Error, Middleware, Next};
 use reqwest_retry::{RetryDecision, RetryPolicy, RetryTransientMiddleware, policies::ExponentialBackoff};
 use reqwest_safe_retry::async_trait;
+use tokio::sync::Semaphore;
 
 use crate::clock::{self, SeededRng};
 
@@ -23,6 +24,9 @@ tokio::task_local! {
     /// The wait of this task's call before its next attempt.
     static WAIT: Cell<Duration>;
 }
+
+/// How many calls a semaphore lets through at once.
+const PLACES: usize = 32;
 
 /// Adds the layers of reqwest-retry to a client.
 pub(crate) fn reqwest_retry(client: ClientBuilder, retries: u32, rng: SeededRng) -> ClientBuilder {
@@ -84,6 +88,29 @@ impl Middleware for Waiting {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         clock::sleep(WAIT.with(Cell::take)).await;
+        next.run(request, extensions).await
+    }
+}
+
+/// Lets so many calls through at once as the semaphore has places. A call keeps its place while it waits for a retry, as
+/// it does where `send` is called with a permit in hand.
+pub(crate) struct Behind(Semaphore);
+
+impl Default for Behind {
+    fn default() -> Self {
+        Self(Semaphore::new(PLACES))
+    }
+}
+
+#[async_trait]
+impl Middleware for Behind {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let _place = self.0.acquire().await.map_err(Error::middleware)?;
         next.run(request, extensions).await
     }
 }

@@ -1,30 +1,31 @@
 //! What the callers do: the policies that are compared, each as a client's chain of middleware.
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
-use http::Extensions;
-use reqwest::{Request, Response};
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
-use reqwest_safe_retry::{ConcurrencyLimit, ConfigError, RetryPolicy, SafeRetry, async_trait};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+use reqwest_safe_retry::{ConcurrencyLimit, ConfigError, Idempotency, KeyKind, RetryPolicy, SafeRetry};
 
 use crate::{
     aws::Adaptive,
-    clock::{Clock, SeededRng, locked},
+    clock::{Clock, SeededRng},
     limits::{ATTEMPTS, Budget},
+    model::Model,
+    oracle::Oracle,
     peer,
-    service::{LIMIT, Service},
+    scenario::Scenario,
+    service::Service,
 };
 
 /// Long enough that time is not what fails a call.
-const DEADLINE: Duration = Duration::from_secs(600);
+const NO_DEADLINE: Duration = Duration::from_secs(600);
 
 /// A policy that is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// This crate's layer.
     SafeRetry(Limit, Budget),
-    /// `reqwest-retry`, with so many retries.
-    ReqwestRetry { retries: u32 },
+    /// `reqwest-retry`.
+    ReqwestRetry(Retries, AtOnce),
     /// The AWS SDKs' mode "adaptive".
     AwsAdaptive(Budget),
     /// Knows the limit and sends just so many a second; knows nothing of outages.
@@ -38,17 +39,36 @@ pub(crate) enum Limit {
     Off,
 }
 
+/// How often `reqwest-retry` tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retries {
+    /// As it is documented.
+    Three,
+    /// As often as the others may.
+    AsOthers,
+}
+
+/// How many calls the callers make at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtOnce {
+    All,
+    /// As many as a semaphore lets through.
+    Semaphore,
+}
+
 impl Policy {
     pub(crate) const SAFE_RETRY: Self = Self::SafeRetry(Limit::Default, Budget::Default);
-    pub(crate) const REQWEST_RETRY_UNLIMITED: Self = Self::ReqwestRetry { retries: ATTEMPTS - 1 };
+    pub(crate) const REQWEST_RETRY_UNLIMITED: Self = Self::ReqwestRetry(Retries::AsOthers, AtOnce::All);
 
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::SAFE_RETRY,
         Self::SafeRetry(Limit::Default, Budget::Off),
         Self::SafeRetry(Limit::Off, Budget::Default),
         Self::SafeRetry(Limit::Off, Budget::Off),
-        Self::ReqwestRetry { retries: 3 },
+        Self::ReqwestRetry(Retries::Three, AtOnce::All),
+        Self::ReqwestRetry(Retries::Three, AtOnce::Semaphore),
         Self::REQWEST_RETRY_UNLIMITED,
+        Self::ReqwestRetry(Retries::AsOthers, AtOnce::Semaphore),
         Self::AwsAdaptive(Budget::Default),
         Self::AwsAdaptive(Budget::Off),
         Self::Oracle,
@@ -60,40 +80,72 @@ impl Policy {
             Self::SafeRetry(Limit::Default, Budget::Off) => "safe-retry-no-budget",
             Self::SafeRetry(Limit::Off, Budget::Default) => "safe-retry-no-limit",
             Self::SafeRetry(Limit::Off, Budget::Off) => "safe-retry-no-limit-no-budget",
-            Self::ReqwestRetry { retries: 3 } => "reqwest-retry",
-            Self::ReqwestRetry { .. } => "reqwest-retry-unlimited",
+            Self::ReqwestRetry(Retries::Three, AtOnce::All) => "reqwest-retry",
+            Self::ReqwestRetry(Retries::Three, AtOnce::Semaphore) => "reqwest-retry-semaphore",
+            Self::ReqwestRetry(Retries::AsOthers, AtOnce::All) => "reqwest-retry-unlimited",
+            Self::ReqwestRetry(Retries::AsOthers, AtOnce::Semaphore) => "reqwest-retry-unlimited-semaphore",
             Self::AwsAdaptive(Budget::Default) => "aws-adaptive",
             Self::AwsAdaptive(Budget::Off) => "aws-adaptive-no-quota",
             Self::Oracle => "oracle",
         }
     }
 
-    /// A client with this policy in front of the service.
-    pub(crate) fn client(
+    /// Whether the policy shows something in a scenario that no other line shows; the documentation of this program lists
+    /// what is left out.
+    pub(crate) fn suits(self, scenario: Scenario) -> bool {
+        let fleet = scenario.is_fleet();
+        let refused = scenario.model != Model::Slow;
+        match self {
+            Self::SafeRetry(limit, budget) => !(fleet && limit == Limit::Off) && (refused || budget == Budget::Default),
+            Self::ReqwestRetry(retries, at_once) => {
+                let time_for_more = refused && scenario.model != Model::Deadline;
+                !(fleet && at_once == AtOnce::All) && (time_for_more || retries == Retries::Three)
+            }
+            Self::AwsAdaptive(_) => refused,
+            Self::Oracle => true,
+        }
+    }
+
+    /// Whether the policy ends a call at its deadline by itself.
+    pub(crate) fn has_deadlines(self) -> bool {
+        matches!(self, Self::SafeRetry(..))
+    }
+
+    /// A client for each process. What processes share is made here once; all else is made for each of them.
+    pub(crate) fn clients(
         self,
-        service: Service,
+        scenario: Scenario,
+        service: &Service,
         clock: Clock,
-        rng: SeededRng,
-    ) -> Result<ClientWithMiddleware, ConfigError> {
-        let client = ClientBuilder::new(reqwest::Client::new());
-        let client = match self {
-            Self::SafeRetry(limit, budget) => client.with(layer(limit, budget, rng)?),
-            Self::ReqwestRetry { retries } => peer::reqwest_retry(client, retries, rng),
-            Self::AwsAdaptive(quota) => client.with(Adaptive::new(quota, clock, rng)),
-            Self::Oracle => client.with(Oracle { clock, next: Mutex::default() }),
-        };
-        Ok(client.with(service).build())
+    ) -> Result<Vec<ClientWithMiddleware>, ConfigError> {
+        // Nothing reaches it: the service is a middleware, and answers.
+        let network = reqwest::Client::new();
+        let oracle = Oracle::new(scenario, clock);
+        let clients = (0..scenario.processes).map(|process| {
+            let rng = SeededRng::of_process(scenario.seed, process);
+            let client = ClientBuilder::new(network.clone());
+            let client = match self {
+                Self::SafeRetry(limit, budget) => client.with(layer(scenario, limit, budget, rng)?),
+                Self::ReqwestRetry(retries, at_once) => reqwest_retry(client, retries, at_once, rng),
+                Self::AwsAdaptive(quota) => client.with(Adaptive::new(quota, clock, rng)),
+                Self::Oracle => client.with(oracle.clone()),
+            };
+            Ok(client.with(service.clone()).build())
+        });
+        clients.collect()
     }
 }
 
 /// This crate's layer with its defaults, except for attempts and deadline.
-fn layer(limit: Limit, budget: Budget, rng: SeededRng) -> Result<SafeRetry, ConfigError> {
-    let policy = RetryPolicy::new().max_attempts(ATTEMPTS).deadline(DEADLINE);
+fn layer(scenario: Scenario, limit: Limit, budget: Budget, rng: SeededRng) -> Result<SafeRetry, ConfigError> {
+    let deadline = scenario.model.deadline().unwrap_or(NO_DEADLINE);
+    let policy = RetryPolicy::new().max_attempts(ATTEMPTS).deadline(deadline);
     let limit = match limit {
         Limit::Default => ConcurrencyLimit::Adaptive,
         Limit::Off => ConcurrencyLimit::Off,
     };
-    let builder = reqwest_safe_retry::Service::builder("service", Service::URL);
+    let builder = reqwest_safe_retry::Service::builder("service", Service::URL)
+        .idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess));
     let builder = match budget {
         Budget::Default => builder,
         Budget::Off => builder.retry_costs(0, 0),
@@ -102,39 +154,14 @@ fn layer(limit: Limit, budget: Budget, rng: SeededRng) -> Result<SafeRetry, Conf
     Ok(SafeRetry::try_new([service])?.clock(rng))
 }
 
-/// Sends in the order of asking, one request per millisecond; a refused call asks again at once.
-#[derive(Debug)]
-struct Oracle {
-    clock: Clock,
-    next: Mutex<Duration>,
-}
-
-impl Oracle {
-    fn turn(&self) -> Duration {
-        let mut next = locked(&self.next);
-        let turn = self.clock.now().max(*next);
-        *next = turn + Duration::from_secs(1) / LIMIT as u32;
-        turn
-    }
-}
-
-#[async_trait]
-impl Middleware for Oracle {
-    async fn handle(
-        &self,
-        request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> reqwest_middleware::Result<Response> {
-        for _ in 1..ATTEMPTS {
-            self.clock.sleep_until(self.turn()).await;
-            let Some(again) = request.try_clone() else { break };
-            let answer = next.clone().run(again, extensions).await?;
-            if answer.status().is_success() {
-                return Ok(answer);
-            }
-        }
-        self.clock.sleep_until(self.turn()).await;
-        next.run(request, extensions).await
-    }
+fn reqwest_retry(client: ClientBuilder, retries: Retries, at_once: AtOnce, rng: SeededRng) -> ClientBuilder {
+    let client = match at_once {
+        AtOnce::All => client,
+        AtOnce::Semaphore => client.with(peer::Behind::default()),
+    };
+    let retries = match retries {
+        Retries::Three => 3,
+        Retries::AsOthers => ATTEMPTS - 1,
+    };
+    peer::reqwest_retry(client, retries, rng)
 }

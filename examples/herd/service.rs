@@ -1,11 +1,14 @@
-//! The service: who is admitted when, and the crowd that calls it.
+//! The service, as the last middleware of a chain: it answers without a socket and notes when it was asked.
 //!
 //! A request arrives half a round trip after it was sent; it is admitted or refused there and then, and the answer
-//! takes the other half. The service's seconds begin with the run, so the first of them is a whole one.
+//! takes the other half. The service's seconds begin with the run, so the first of them is a whole one. A request whose
+//! caller gives up arrives all the same.
 
 use std::{
-    fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -14,111 +17,61 @@ use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Error, Middleware, Next};
 use reqwest_safe_retry::async_trait;
 
-use crate::clock::{self, Clock, locked};
+use crate::{
+    admission::Admission,
+    clock::{self, Clock, SeededRng, locked},
+    scenario::Scenario,
+};
 
-/// How many requests the service admits in a second.
-pub(crate) const LIMIT: u64 = 1000;
-/// How many a full token bucket admits at once.
-const DEPTH: u64 = 100;
-/// How long an overload lasts, in calls: with the default of 10,000 calls it arrives over 60 s.
-const OVERLOAD_CALLS: u64 = 12;
-const SECOND: Duration = Duration::from_secs(1);
+/// What fails at random, each as often as the others.
+const FAULTS: [StatusCode; 4] = [
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
 
-/// How the service limits, and how its callers come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Model {
-    /// All calls at once; [`LIMIT`] requests are admitted in each second of the service's own clock.
-    Window,
-    /// All calls at once; a bucket of [`DEPTH`] tokens, refilled [`LIMIT`] times a second.
-    Bucket,
-    /// All calls at once; 503 for so many seconds, then [`Model::Window`].
-    Outage(u64),
-    /// Calls arrive evenly, twice as many a second as [`Model::Window`] admits.
-    Overload,
-}
-
-impl Model {
-    pub(crate) const ALL: [Self; 5] = [Self::Window, Self::Bucket, Self::Outage(5), Self::Outage(60), Self::Overload];
-
-    fn outage(self) -> Duration {
-        match self {
-            Self::Outage(seconds) => Duration::from_secs(seconds),
-            Self::Window | Self::Bucket | Self::Overload => Duration::ZERO,
-        }
-    }
-
-    /// The crowd, where `calls` was asked for.
-    pub(crate) fn calls(self, calls: u64) -> u64 {
-        if self == Self::Overload { calls * OVERLOAD_CALLS } else { calls }
-    }
-
-    /// When a call comes.
-    pub(crate) fn comes(self, call: u64) -> Duration {
-        match self {
-            Self::Overload => SECOND / 2 * call as u32 / LIMIT as u32,
-            Self::Window | Self::Bucket | Self::Outage(_) => Duration::ZERO,
-        }
-    }
-
-    /// When the last of `successes` could have had its answer at the earliest, whoever had sent it.
-    pub(crate) fn floor(self, calls: u64, successes: u64, round_trip: Duration) -> Option<Duration> {
-        let last = successes.checked_sub(1)?;
-        let first_arrival = (round_trip / 2).max(self.outage());
-        let last_arrival = match self {
-            Self::Bucket => first_arrival + SECOND * (last + 1).saturating_sub(DEPTH) as u32 / LIMIT as u32,
-            Self::Window | Self::Outage(_) | Self::Overload => {
-                first_arrival.max(Duration::from_secs(first_arrival.as_secs() + last / LIMIT))
-            }
-        };
-        let last_comes = self.comes(calls.saturating_sub(1)) + round_trip / 2;
-        Some(last_arrival.max(last_comes) + round_trip / 2)
-    }
-}
-
-impl fmt::Display for Model {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Window => f.write_str("window"),
-            Self::Bucket => f.write_str("bucket"),
-            Self::Outage(seconds) => write!(f, "outage{seconds}"),
-            Self::Overload => f.write_str("overload"),
-        }
-    }
-}
-
-/// The service, as the last middleware of a chain: it answers without a socket and notes when it was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     clock: Clock,
-    round_trip: Duration,
-    back_at: Duration,
+    scenario: Scenario,
+    faults: SeededRng,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
 struct State {
-    limiter: Limiter,
+    admission: Admission,
     arrivals: Vec<Duration>,
 }
 
-#[derive(Debug)]
-enum Limiter {
-    /// The current second, and how many were admitted in it.
-    Window { second: u64, admitted: u64 },
-    /// What the bucket held, and when it was looked at last, in milliseconds: one token comes in each.
-    Bucket { tokens: u64, at: u128 },
+/// How many requests of a call may have been executed, as far as the caller knows: all but those that were refused. It
+/// is among the extensions of the call's requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unsettled(Arc<AtomicU32>);
+
+impl Unsettled {
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
+
+    fn sent(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn refused(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Service {
     pub(crate) const URL: &'static str = "http://service.invalid";
 
-    pub(crate) fn new(model: Model, round_trip: Duration, clock: Clock) -> Self {
-        let limiter = match model {
-            Model::Bucket => Limiter::Bucket { tokens: DEPTH, at: 0 },
-            Model::Window | Model::Outage(_) | Model::Overload => Limiter::Window { second: 0, admitted: 0 },
-        };
-        let state = Arc::new(Mutex::new(State { limiter, arrivals: Vec::new() }));
-        Self { clock, round_trip, back_at: model.outage(), state }
+    pub(crate) fn new(scenario: Scenario, clock: Clock) -> Self {
+        let state = State { admission: Admission::new(scenario.model), arrivals: Vec::new() };
+        // Apart from the callers' random numbers: how often they draw changes no fault.
+        let faults = SeededRng::new(!scenario.seed);
+        Self { clock, scenario, faults, state: Arc::new(Mutex::new(state)) }
     }
 
     /// When requests arrived, in their order.
@@ -127,52 +80,103 @@ impl Service {
     }
 
     fn receive(&self) -> StatusCode {
+        let Scenario { model, .. } = self.scenario;
         let now = self.clock.now();
         let mut state = locked(&self.state);
         state.arrivals.push(now);
-        if now < self.back_at {
+        if now < model.outage() {
             StatusCode::SERVICE_UNAVAILABLE
-        } else if state.limiter.admits(now) {
-            StatusCode::OK
-        } else {
+        } else if !state.admission.admits(now) {
             StatusCode::TOO_MANY_REQUESTS
+        } else {
+            self.fault().unwrap_or(StatusCode::OK)
         }
     }
-}
 
-impl Limiter {
-    fn admits(&mut self, now: Duration) -> bool {
-        match self {
-            Self::Window { second, admitted } => {
-                if *second != now.as_secs() {
-                    (*second, *admitted) = (now.as_secs(), 0);
-                }
-                let free = *admitted < LIMIT;
-                *admitted += u64::from(free);
-                free
-            }
-            Self::Bucket { tokens, at } => {
-                let passed = u64::try_from(now.as_millis() - *at).unwrap_or(u64::MAX);
-                (*tokens, *at) = (tokens.saturating_add(passed * LIMIT / 1000).min(DEPTH), now.as_millis());
-                let free = *tokens > 0;
-                *tokens -= u64::from(free);
-                free
-            }
+    fn fault(&self) -> Option<StatusCode> {
+        let share = self.scenario.model.faults();
+        if share == 0.0 {
+            return None;
         }
+        // From 0.0 to 1.0 for those that fail.
+        let place = self.faults.sample() / share;
+        FAULTS.get((place * FAULTS.len() as f64) as usize).copied()
     }
 }
 
 #[async_trait]
 impl Middleware for Service {
-    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
-        clock::sleep(self.round_trip / 2).await;
-        let status = self.receive();
-        clock::sleep(self.round_trip / 2).await;
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        _: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let Scenario { model, round_trip, .. } = self.scenario;
+        let unsettled = extensions.get::<Unsettled>();
+        unsettled.inspect(|unsettled| unsettled.sent());
+        let status = Delivery::new(self).arrive().await;
+        clock::sleep(model.execution()).await;
+        clock::sleep(round_trip / 2).await;
         let mut answer = http::Response::builder().status(status).url(request.url().clone());
         if status == StatusCode::TOO_MANY_REQUESTS {
+            unsettled.inspect(|unsettled| unsettled.refused());
             // The next second begins within one second; hints are whole ones, and a bucket has no better answer.
             answer = answer.header(RETRY_AFTER, "1");
         }
         answer.body(Body::default()).map(Response::from).map_err(Error::middleware)
+    }
+}
+
+/// A request on its way, which arrives even if its caller gives up.
+struct Delivery<'a> {
+    service: &'a Service,
+    arrives: Duration,
+    arrived: bool,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(service: &'a Service) -> Self {
+        let arrives = service.clock.now() + service.scenario.round_trip / 2;
+        Self { service, arrives, arrived: false }
+    }
+
+    async fn arrive(mut self) -> StatusCode {
+        self.service.clock.sleep_until(self.arrives).await;
+        self.arrived = true;
+        self.service.receive()
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if !self.arrived {
+            let (service, arrives) = (self.service.clone(), self.arrives);
+            tokio::spawn(async move {
+                service.clock.sleep_until(arrives).await;
+                service.receive();
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    #[test]
+    fn three_tenths_fail_with_each_status_alike() {
+        let scenario = Scenario { model: Model::Noise, ..Scenario::first(1, 1) };
+        let statuses = clock::simulated(|clock| async move {
+            let service = Service::new(scenario, clock);
+            (0..10_000).filter_map(|_| service.fault()).collect::<Vec<_>>()
+        })
+        .unwrap();
+        assert!((2_850..3_150).contains(&statuses.len()), "{}", statuses.len());
+        for fault in FAULTS {
+            let share = statuses.iter().filter(|status| **status == fault).count();
+            assert!((650..850).contains(&share), "{fault}: {share}");
+        }
     }
 }
