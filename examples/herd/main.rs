@@ -28,6 +28,7 @@ mod measure;
 mod model;
 mod options;
 mod oracle;
+mod parallel;
 mod peer;
 mod policies;
 mod report;
@@ -90,12 +91,11 @@ fn each_run(
     options: &Options,
     mut each: impl FnMut(&Scenario, Policy, &OverSeeds) -> Result<(), BoxError>,
 ) -> Result<(), BoxError> {
-    for (scenario, policy) in options.runs() {
+    let figures = |&(scenario, policy): &(Scenario, Policy)| {
         let seeds = options.seeds.clone().map(|seed| Scenario { seed, ..scenario });
         let all: Result<Vec<_>, BoxError> =
             seeds.map(|scenario| Ok(scenario.figures(&scenario.run(policy)?))).collect();
-        let figures = OverSeeds::new(&all?).ok_or("no seed")?;
-        each(&scenario, policy, &figures)?;
-    }
-    Ok(())
+        OverSeeds::new(&all?).ok_or_else(|| BoxError::from("no seed"))
+    };
+    parallel::in_order(&options.runs(), figures, |(scenario, policy), figures| each(scenario, *policy, &figures?))
 }
