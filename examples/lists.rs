@@ -86,7 +86,7 @@ impl List {
 /// list that was asked for.
 ///
 /// # Errors
-/// When there is no such balance, or it has no ledger.
+/// An error if there is no such balance, or the balance has no ledger.
 pub(crate) fn ledger(balances: &[Value], id: &Value) -> Result<Vec<Value>, BoxError> {
     let balance = balances.iter().find(|balance| balance["id"] == *id);
     Ok(balance.and_then(|balance| balance["ledger"].as_array()).ok_or("no such ledger")?.clone())

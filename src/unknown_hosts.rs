@@ -63,13 +63,10 @@ fn report(request: &Request, reported: &Mutex<HashSet<String>>) {
 }
 
 fn refusal(request: &Request) -> Error {
-    let url = request.url();
-    let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let head = RequestHead { url: url.clone(), headers, key_header: None, replaced_key: None };
     Error::new(Inner {
-        service: url.host_str().unwrap_or("no host").to_owned().into(),
+        service: request.url().host_str().unwrap_or("no host").to_owned().into(),
         method: request.method().clone(),
-        request: head,
+        request: RequestHead::of(request, None),
         template: None,
         effect: Effect::of_method(request.method()),
         kind: ErrorKind::UnknownHost,

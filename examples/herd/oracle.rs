@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Sends in the order of asking, one request per millisecond if so many are admitted; a refused call asks again at once.
-/// A call whose answer would come after its deadline is not sent. Clones share the order: so do the processes of a fleet.
+/// A call is not sent if its response would come after its deadline. All clones share one queue, even across the
+/// processes of a fleet.
 #[derive(Clone, Debug)]
 pub(crate) struct Oracle {
     clock: Clock,

@@ -1,8 +1,8 @@
 //! The service, as the last middleware of a chain: it answers without a socket and notes when it was asked.
 //!
 //! A request arrives half a round trip after it was sent; it is admitted or refused there and then, and the answer
-//! takes the other half. The service's seconds begin with the run, so the first of them is a whole one. A request whose
-//! caller gives up arrives all the same.
+//! takes the other half. The service counts requests per second from the start of the run. A request whose caller
+//! gives up arrives all the same.
 
 use std::{
     sync::{

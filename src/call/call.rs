@@ -135,9 +135,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The time since the key was sent for the first time, by the clock by which it is longer: a machine that sleeps stops
-    /// one of them. A clock that was set back tells nothing, and the key counts as too old; a second or two is no more than
-    /// the clocks of two machines differ.
+    /// The time since the key was first sent: the longer of what the wall clock and the monotonic clock say, since the
+    /// monotonic clock may stop while a machine sleeps. If the first use lies in the future, the wall clock was set back: the
+    /// key counts as too old. A minute is allowed, because the clocks of two machines differ.
     pub(super) fn key_age(&self) -> Duration {
         const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
         let Some(first_sent) = self.key_first_sent else { return Duration::ZERO };

@@ -114,8 +114,8 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the first attempt has a key whose earlier request the service may still be executing, and would execute this
-    /// one beside it.
+    /// Whether the key was used before this call, the service may still be executing that earlier request, and it would
+    /// execute the first attempt of this call as well.
     pub(crate) fn key_may_be_in_use(&self) -> bool {
         let executes_both = self.plan.idempotency().concurrent_requests == ConcurrentRequests::Executed;
         executes_both && self.history.attempts() == 0 && self.history.is_in_doubt() && self.rules().is_keyed_write()
@@ -151,7 +151,7 @@ impl Call<'_> {
         rules.is_keyed_write() && rules.key_lifetime.is_some_and(|lifetime| lifetime <= self.key_age())
     }
 
-    /// Ends a call whose [key has expired](Self::key_has_expired).
+    /// Ends the call because its [key has expired](Self::key_has_expired).
     pub(crate) async fn expire(&mut self) -> Ending {
         self.permits = Permits::default();
         let unsent = || Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));

@@ -121,10 +121,7 @@ impl ReplayableRequest {
     /// What its error shows and hides of it. Nothing else of it is needed afterwards.
     pub(crate) fn take_head(&mut self, key_header: Option<HeaderName>) -> RequestHead {
         match &mut self.0 {
-            Form::Whole(request) => {
-                let (url, headers) = (request.url().clone(), listed(request.headers()));
-                RequestHead { url, headers, key_header, replaced_key: None }
-            }
+            Form::Whole(request) => RequestHead::of(request, key_header),
             Form::Sent(parts) => {
                 let (url, headers) = (parts.url.clone(), mem::take(&mut parts.headers));
                 RequestHead { url, headers, key_header, replaced_key: parts.replaced_key.take() }
@@ -206,11 +203,6 @@ impl Parts {
 /// The body, if it is in memory; a request without a body has an empty one.
 pub(super) fn in_memory(request: &Request) -> Option<&[u8]> {
     request.body().map_or(Some(&[][..]), Body::as_bytes)
-}
-
-/// Taken apart.
-fn listed(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The same for the same bytes, in this process.

@@ -52,7 +52,7 @@ impl History {
         self.attempts
     }
 
-    /// The history of a write whose key was sent before the call began: what became of that is unknown.
+    /// The history of a write whose key was already sent before this call: whether that request took effect is unknown.
     pub fn of_used_key() -> Self {
         let key = KeyHistory { unanswered: Some(Elapsed::default()), doubt: true, ..KeyHistory::default() };
         Self { key, ..Self::default() }

@@ -55,7 +55,7 @@ pub enum Probe {
     Never,
 }
 
-/// What a service does with a request whose key another request is just using.
+/// What a service does with a request while it still executes another one with the same key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

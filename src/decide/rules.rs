@@ -29,7 +29,7 @@ pub struct Rules<'a> {
     pub in_progress_needs_signal: bool,
     /// How long a conflict "in progress" that follows an internal error may go on, until the key counts as settled.
     pub in_progress_for: Option<Duration>,
-    /// What the service does with a second request whose key is in use.
+    /// What the service does with a request while it still executes another one with the same key.
     pub concurrent_requests: ConcurrentRequests,
     /// How long the service executes a request at most, if that is known.
     pub longest_execution: Option<Duration>,

@@ -7,7 +7,7 @@ use http::{
     HeaderName, HeaderValue,
     header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION},
 };
-use reqwest::Url;
+use reqwest::{Request, Url};
 
 use crate::key::IdempotencyKey;
 
@@ -22,6 +22,12 @@ pub(crate) struct RequestHead {
 }
 
 impl RequestHead {
+    /// Of a request that was not sent.
+    pub(crate) fn of(request: &Request, key_header: Option<HeaderName>) -> Self {
+        let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { url: request.url().clone(), headers, key_header, replaced_key: None }
+    }
+
     /// What must not be shown: looked for only once an error is, since few errors are.
     pub(super) fn secrets(&self, key: Option<&IdempotencyKey>, template: Option<&str>) -> Secrets {
         let mut secrets = Secrets::default();

@@ -85,7 +85,7 @@ pub struct Idempotency {
     #[cfg_attr(feature = "config", serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::config::schema::DurationText>"))]
     pub longest_execution: Option<Duration>,
-    /// What the service does with a request whose key another request is just using; assumed to be refused unless set.
+    /// What the service does with a request while it still executes another one with the same key; assumed to be refused unless set.
     #[cfg_attr(feature = "config", serde(default))]
     pub concurrent_requests: ConcurrentRequests,
     /// Whether only a key that the caller gives is sent; false unless set.
@@ -210,7 +210,7 @@ impl Idempotency {
         self
     }
 
-    /// What the service does with a request whose key another request is just using; [`ConcurrentRequests::Assumed`] unless
+    /// What the service does with a request while it still executes another one with the same key; [`ConcurrentRequests::Assumed`] unless
     /// set.
     pub const fn concurrent_requests(mut self, handling: ConcurrentRequests) -> Self {
         self.concurrent_requests = handling;

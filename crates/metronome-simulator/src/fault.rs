@@ -77,7 +77,8 @@ impl Fault {
     /// The execution fails with a 500 and leaves its key in progress: every later request with the key gets a 409, also
     /// after a [restart](crate::Metronome::restart), until the key is forgotten like a stored result.
     ///
-    /// No response tells a stuck key from one whose request still executes. Only a read shows what became of the write.
+    /// The responses for a stuck key are those for a request that still executes. Only a read shows whether the write took
+    /// effect.
     #[must_use]
     pub const fn stuck_key(moment: Moment) -> Self {
         Self::failed(Extent::at(moment), FailedKey::Stuck)

@@ -20,7 +20,7 @@ pub(crate) struct Parameters {
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     slots: HashMap<String, Slot>,
-    /// The keys whose execution is over, oldest first.
+    /// The keys of requests that have been executed, oldest first.
     filled: VecDeque<(Instant, String)>,
     /// How long a reply is kept; `None` for ever.
     retention: Option<Duration>,

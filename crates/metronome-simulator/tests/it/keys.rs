@@ -97,7 +97,7 @@ async fn conflict_during_execution_is_stored() {
     assert_eq!(message(replay).await, (StatusCode::NOT_FOUND, "Customer not found".into()), "replayed, not executed");
 }
 
-/// A simulator whose key "k" is stuck.
+/// A simulator in which the key "k" is stuck.
 async fn stuck(moment: Moment) -> Setup {
     let setup = Setup::with(Fault::stuck_key(moment)).await;
     let first = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
