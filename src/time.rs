@@ -62,10 +62,6 @@ pub(crate) fn sleep(wait: Duration) -> impl Future<Output = ()> + Send {
     tokio::time::sleep(wait)
 }
 
-pub(crate) async fn sleep_until(moment: Instant) {
-    tokio::time::sleep_until(moment).await;
-}
-
 /// `None` where `limit` passes before `work` is done; `work` is dropped then.
 pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
     tokio::time::timeout(limit, work).await.ok()

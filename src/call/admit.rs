@@ -3,7 +3,15 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use super::{call::Call, failed::FailedAttempt, finish::Ending};
-use crate::{decide::stop::StopReason, error::kind::ErrorKind, time};
+use crate::{
+    decide::stop::StopReason,
+    error::{
+        details::{ErrorDetails, Queued},
+        kind::ErrorKind,
+    },
+    limit::state::{Arrival, Refusal},
+    time,
+};
 
 impl Call<'_> {
     /// Takes a permit, if there is one at once.
@@ -12,7 +20,7 @@ impl Call<'_> {
             return false;
         }
         let Some(limiters) = self.plan.service.limiters() else { return true };
-        let Some(permits) = limiters.try_acquire(self.now) else { return false };
+        let Some(permits) = limiters.try_acquire(self.now, self.deadline()) else { return false };
         self.permits = permits;
         self.recorder.admitted(Duration::ZERO);
         true
@@ -21,25 +29,46 @@ impl Call<'_> {
     /// Waits for a permit. If there is none within the deadline the call has ended.
     pub(crate) async fn wait_for_permit(&mut self) -> ControlFlow<Ending> {
         let Some(limiters) = self.plan.service.limiters().filter(|_| !self.is_past_deadline()) else {
-            return ControlFlow::Break(self.reject(ErrorKind::Transport).await);
+            return ControlFlow::Break(self.reject().await);
         };
         let queued = self.now;
-        let permits = limiters.acquire(self.plan.priority(), self.time_left(), || self.limit_key()).await;
+        let arrival = Arrival {
+            priority: self.plan.priority(),
+            began: self.started,
+            deadline: self.deadline(),
+            is_repeat: self.history.attempts() > 0,
+        };
+        let permits = limiters.acquire(&arrival, || self.limit_key()).await;
         self.now = time::now();
         self.recorder.admitted(self.now - queued);
         match permits {
-            Some(permits) => {
+            Ok(permits) => {
                 self.permits = permits;
                 ControlFlow::Continue(())
             }
-            None => ControlFlow::Break(self.reject(ErrorKind::RateLimited).await),
+            Err(refusal) => ControlFlow::Break(self.turn_away(refusal, self.now - queued).await),
         }
     }
 
-    /// Ends the call: its deadline leaves no time for an attempt. The error is that of the last one, if there was one.
-    async fn reject(&mut self, kind: ErrorKind) -> Ending {
-        let unsent = || Box::new(FailedAttempt { kind, ..FailedAttempt::past_deadline() });
+    /// Ends the call, which has no permit. The error is that of its last attempt, if there was one.
+    async fn turn_away(&mut self, refusal: Refusal, waited: Duration) -> Ending {
+        let (stop, retry_after) = match refusal {
+            Refusal::Deadline => (StopReason::DeadlineExceeded, None),
+            Refusal::RetryAfter(hint) => (StopReason::RetryAfterTooLong, Some(hint)),
+        };
+        let limit = self.plan.service.limiters().map_or(0, |limiters| limiters.read().limit);
+        let unsent = || {
+            let details =
+                ErrorDetails { queued: Some(Queued { waited, limit }), retry_after, ..ErrorDetails::default() };
+            Box::new(FailedAttempt { kind: ErrorKind::QueueRefused, details, ..FailedAttempt::past_deadline() })
+        };
         let failed = self.last.take().unwrap_or_else(unsent);
+        self.fail(stop, failed).await
+    }
+
+    /// Ends the call: its deadline has passed.
+    async fn reject(&mut self) -> Ending {
+        let failed = self.last.take().unwrap_or_else(|| Box::new(FailedAttempt::past_deadline()));
         self.fail(StopReason::DeadlineExceeded, failed).await
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Call<'a> {
     pub(super) recorder: Recorder<'a>,
     /// Of the current attempt.
     pub(super) permits: Permits,
+    /// Whether the current attempt finds out if the service is back.
+    pub(super) is_probe: bool,
     pub(super) started: Instant,
     /// When the current attempt was sent.
     pub(super) sent: Instant,
@@ -96,6 +98,7 @@ impl<'a> Call<'a> {
             clock,
             redirects,
             permits: Permits::default(),
+            is_probe: false,
             started: now,
             sent: now,
             now,

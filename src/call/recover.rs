@@ -72,6 +72,8 @@ impl<'a> Call<'a> {
         let mut moment = Moment::new(self.now - self.started, self.clock.jitter());
         moment.attempt_began = self.sent - self.started;
         moment.key_age = self.key_age();
+        moment.is_probe = self.is_probe;
+        moment.limit_closed = self.plan.service.limiters().is_some_and(|limiters| limiters.read().paused.is_some());
         let mut step = decision::step(&self.rules(), &mut history, &failed.outcome, moment);
         self.history = history;
         self.record(&failed.outcome);
@@ -86,7 +88,7 @@ impl<'a> Call<'a> {
             Ok((delay, repeat)) => self.attempts.waited(*delay, repeat.key),
             Err(stop) => step.decision = Decision::Fail(*stop),
         }
-        self.pause(failed);
+        self.hint(failed);
         self.record_step(&failed.outcome, &step);
         decided
     }
@@ -118,11 +120,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// After a refusal the concurrency limit may pause everyone, though never for longer than a hint may be.
-    fn pause(&self, failed: &FailedAttempt) {
-        if let (Some(limiters), Some(scope)) = (self.plan.service.limiters(), failed.scope) {
-            let hint = failed.details.retry_after.unwrap_or_default();
-            limiters.pause(scope, hint.min(self.plan.policy().max_retry_after), || self.limit_key());
+    /// The concurrency limit is told how long the service asks to wait.
+    fn hint(&self, failed: &FailedAttempt) {
+        let limiters = self.plan.service.limiters();
+        if let (Some(limiters), Some(scope), Some(hint)) = (limiters, failed.scope, failed.details.retry_after) {
+            limiters.hint(scope, hint, self.plan.policy().max_retry_after, || self.limit_key());
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow::{self, Break, Continue},
 };
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use reqwest::Response;
 use reqwest_middleware::Next;
 
@@ -22,7 +22,12 @@ use crate::{
         class::is_error,
         key::{KeyAction, KeyPlace},
     },
-    limit::{aimd::Feedback, limiters::Scope},
+    limit::{
+        control::Feedback,
+        held,
+        limiters::{Limiters, Scope},
+    },
+    service::service::Service,
     telemetry::spans::{self, Target},
     time,
 };
@@ -33,10 +38,14 @@ pub(crate) type Arrived = Option<reqwest_middleware::Result<Response>>;
 impl Call<'_> {
     /// If the attempt is a repeat, it is paid for now, and the key replaced if that was decided.
     pub(crate) fn begin_attempt(&mut self) {
+        self.is_probe = self.permits.is_probe();
         let Some(repeat) = self.repeat.take() else { return };
         let Repeat { key, tokens } = *repeat;
         self.extensions.reset();
-        self.tokens_spent = self.tokens_spent.saturating_add(tokens.spend());
+        // What waited behind a closed limit adds no load.
+        if !self.is_probe {
+            self.tokens_spent = self.tokens_spent.saturating_add(tokens.spend());
+        }
         self.history.begin_repeat(key);
         let rotated = key != KeyAction::Preserve;
         if rotated {
@@ -67,17 +76,19 @@ impl Call<'_> {
         let (before, generation, key) = (self.history.attempts(), self.key_generation, &self.key);
         let (service, method, url) = (self.plan.service, self.request.method(), self.request.url());
         let target = Target { method, url, template: || service.template(method, url) };
-        let deadline = self.deadline();
+        let (deadline, is_scarce) = (self.deadline(), self.permits.is_scarce());
+        let id = service_id(self.plan.service);
         self.sent = self.now;
         let span = self.recorder.begin_attempt(&target, before, generation, || key.to_key());
         let sent = spans::within(span, next.run(request, self.extensions.get()));
-        time::before(deadline, sent)
+        time::before(deadline, if is_scarce { held::within(id, sent) } else { sent })
     }
 
     /// What may be needed of a request after it is sent. Of a last attempt's that is all of it only if its body is looked
     /// at afterwards.
     fn keep(&self) -> Keep {
-        let may_be_repeated = self.body_replayable && self.history.attempts() + 1 < self.plan.policy().max_attempts;
+        let is_last = self.history.attempts() + 1 >= self.plan.policy().max_attempts && !self.is_probe;
+        let may_be_repeated = self.body_replayable && !is_last;
         if may_be_repeated || self.plan.needs_body() { Keep::All } else { Keep::Head }
     }
 
@@ -97,26 +108,47 @@ impl Call<'_> {
     fn release(&mut self, arrived: &Arrived) -> Option<Scope> {
         let permits = mem::take(&mut self.permits);
         let limiters = self.plan.service.limiters()?;
-        let Some(Ok(response)) = arrived else {
-            permits.release(Feedback::NoResponse, Scope::All, self.now);
-            return None;
+        let feedback = match arrived {
+            Some(Ok(response)) => feedback(response.status()),
+            _ => Feedback::NoResponse,
         };
-        let feedback = match response.status() {
-            StatusCode::TOO_MANY_REQUESTS => Feedback::Throttled,
-            StatusCode::SERVICE_UNAVAILABLE => Feedback::Unavailable,
-            _ => {
-                permits.release(Feedback::Response, Scope::All, self.now);
-                return None;
+        let scope = match arrived {
+            Some(Ok(response)) if matches!(feedback, Feedback::Throttled | Feedback::Unavailable) => {
+                Some(self.refusing(limiters, response.headers()))
             }
+            _ => None,
         };
-        let about_limit_key = self.plan.service.rate_limiting().is_about_limit_key(response.headers());
-        let scope = match about_limit_key.then(|| self.limit_key()) {
-            Some(Some(limit_key)) => limiters.refuse(limit_key),
+        if let Some(change) = permits.release(feedback, scope.unwrap_or(Scope::All), self.now) {
+            self.recorder.limit_changed(change);
+        }
+        scope
+    }
+
+    /// Whose limit a refusal refers to.
+    fn refusing(&self, limiters: &Limiters, headers: &HeaderMap) -> Scope {
+        if !self.plan.service.rate_limiting().is_about_limit_key(headers) {
+            return Scope::All;
+        }
+        match self.limit_key() {
+            Some(limit_key) => limiters.refuse(limit_key),
             // Whose limit it was is unknown, but it was not everyone's.
-            Some(None) if self.plan.service.hooks().limit_key.is_some() => Scope::LimitKey,
-            _ => Scope::All,
-        };
-        permits.release(feedback, scope, self.now);
-        Some(scope)
+            None if self.plan.service.hooks().limit_key.is_some() => Scope::LimitKey,
+            None => Scope::All,
+        }
+    }
+}
+
+/// Tells one service's places from another's.
+fn service_id(service: &Service) -> usize {
+    service.limiters().map_or(0, Limiters::id)
+}
+
+/// What a status says about the load of the service. Its own errors, and what it does not do, say nothing.
+fn feedback(status: StatusCode) -> Feedback {
+    match status.as_u16() {
+        429 => Feedback::Throttled,
+        500 | 501 | 505 | ..200 | 600.. => Feedback::NoResponse,
+        501..600 => Feedback::Unavailable,
+        _ => Feedback::Response,
     }
 }

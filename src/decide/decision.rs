@@ -285,6 +285,7 @@ impl Question<'_> {
 
     fn cost(&self) -> u32 {
         match (self.is_throttled(), self.rules.adaptive_limit) {
+            _ if self.moment.limit_closed => 0,
             (true, true) => 0,
             (true, false) => self.rules.costs.throttled,
             (false, _) => self.rules.costs.transient,

@@ -128,7 +128,7 @@ impl History {
     }
 
     pub(super) fn transient_repeats(&self) -> u32 {
-        (self.attempts - self.throttled).saturating_sub(1)
+        self.attempts.saturating_sub(self.throttled).saturating_sub(1)
     }
 }
 

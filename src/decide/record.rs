@@ -13,12 +13,15 @@ use super::{
 impl History {
     /// Adds the outcome of an attempt.
     pub(super) fn record(&mut self, rules: &Rules<'_>, class: OutcomeClass, outcome: &Outcome, moment: &Moment) {
-        self.attempts += 1;
+        // A probe that is refused is made for all that wait, and no call runs out of attempts by it.
+        let is_refused = matches!(class, OutcomeClass::Throttled | OutcomeClass::Gateway);
+        let is_free = moment.is_probe && is_refused && rules.policy.max_attempts > 1;
+        self.attempts += u32::from(!is_free);
         let began = Elapsed::of(moment.attempt_began);
         self.record_class(rules, class, began);
         self.record_progress(rules, class, moment);
         if let Some(response) = outcome.response() {
-            self.record_response(response, began);
+            self.record_response(response, began, is_free);
         }
     }
 
@@ -67,8 +70,8 @@ impl History {
         self.key.doubt = true;
     }
 
-    fn record_response(&mut self, response: &ResponseFacts, began: Elapsed) {
-        self.throttled += u32::from(response.status == StatusCode::TOO_MANY_REQUESTS);
+    fn record_response(&mut self, response: &ResponseFacts, began: Elapsed, is_free: bool) {
+        self.throttled += u32::from(response.status == StatusCode::TOO_MANY_REQUESTS && !is_free);
         if response.redirect != Redirect::NotFollowed {
             // It is not the response to the request itself, which was sent and may have been executed.
             return self.may_be_executing(began);

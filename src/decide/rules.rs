@@ -87,6 +87,10 @@ pub struct Moment {
     pub elapsed: Duration,
     /// How long after the call's beginning the attempt began; with [`elapsed`](Self::elapsed) unless set.
     pub attempt_began: Duration,
+    /// Whether the concurrency limit is closed, so that a repeat queues and adds no load; false unless set.
+    pub limit_closed: bool,
+    /// Whether the attempt found out if the service was back, for all that wait; false unless set.
+    pub is_probe: bool,
     /// The time since the key was first sent; none unless set.
     pub key_age: Duration,
     /// A number from 0 to 1 that places the wait between its bounds.
@@ -96,7 +100,8 @@ pub struct Moment {
 impl Moment {
     /// This long after the call began, with this jitter sample.
     pub const fn new(elapsed: Duration, jitter_sample: f64) -> Self {
-        Self { elapsed, attempt_began: elapsed, key_age: Duration::ZERO, jitter_sample }
+        let (limit_closed, is_probe) = (false, false);
+        Self { elapsed, attempt_began: elapsed, limit_closed, is_probe, key_age: Duration::ZERO, jitter_sample }
     }
 }
 

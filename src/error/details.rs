@@ -21,9 +21,19 @@ pub(crate) struct ErrorDetails {
     pub(crate) scope: Option<String>,
     pub(crate) parts: ErrorParts,
     pub(crate) body: ErrorBody,
+    /// Of a call that was turned away before its first attempt.
+    pub(crate) queued: Option<Queued>,
     pub(crate) timed_out: bool,
     pub(crate) connecting: bool,
     pub(crate) source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// How a call has waited that was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub(crate) waited: Duration,
+    /// How many attempts could be in flight.
+    pub(crate) limit: usize,
 }
 
 impl ErrorDetails {

@@ -68,6 +68,10 @@ impl Error {
                 write!(f, "{kind}, nothing was sent")?;
                 self.details().source.iter().try_for_each(|cause| write!(f, ": {cause}"))
             }
+            (ErrorKind::QueueRefused, ..) => {
+                let (waited, limit) = self.queue_refusal().unwrap_or_default();
+                write!(f, "gave up after {waited:.0?} in the queue (limit {limit}), nothing was sent")
+            }
             (_, Some(status), _) => write!(f, "{status}"),
             (_, None, Some(_)) if self.is_timeout() => f.write_str("timed out"),
             (_, None, Some(outcome)) => match self.connection_failure() {

@@ -102,7 +102,8 @@ impl Error {
         self.kind() == ErrorKind::NotFound
     }
 
-    /// 429: too many requests; or the call waited in the queue of the concurrency limit until its deadline.
+    /// 429: too many requests. A call that only waited in the queue of the concurrency limit is
+    /// [`QueueRefused`](ErrorKind::QueueRefused).
     pub fn is_rate_limited(&self) -> bool {
         self.kind() == ErrorKind::RateLimited
     }
@@ -187,6 +188,12 @@ impl Error {
     /// a write with another key may double it while [`applied`](Self::applied) is not [`Applied::No`].
     pub fn key(&self) -> Option<&IdempotencyKey> {
         self.inner().key.as_ref()
+    }
+
+    /// How long a call has waited in the queue of the concurrency limit that was turned away there before its first attempt,
+    /// and how many attempts could be in flight then.
+    pub fn queue_refusal(&self) -> Option<(Duration, usize)> {
+        self.details().queued.map(|queued| (queued.waited, queued.limit))
     }
 
     /// The attempts of the call.

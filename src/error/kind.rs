@@ -31,8 +31,10 @@ pub enum ErrorKind {
     Unprocessable,
     /// Another 4xx.
     Client,
-    /// 429: too many requests; or the call waited in the queue of the concurrency limit until its deadline.
+    /// 429: too many requests.
     RateLimited,
+    /// The concurrency limit left no time for an attempt, or the service asks for too long a wait; nothing was sent.
+    QueueRefused,
     /// 5xx: the service, or something in front of it, failed; or a status below 200 or above 599, which is handled alike.
     Server,
     /// There was no response.
@@ -97,6 +99,7 @@ impl fmt::Display for ErrorKind {
             Self::Unprocessable => "unprocessable",
             Self::Client => "client error",
             Self::RateLimited => "rate limited",
+            Self::QueueRefused => "no room in the queue",
             Self::Server => "server error",
             Self::Transport => "no response",
             Self::KeyInProgress => "an earlier request with this key is in progress",

@@ -1,15 +1,16 @@
-//! How many attempts may be in flight at once, with a queue for the rest.
+//! How many attempts may be in flight, or start in a second, with a queue for the rest.
 //!
-//! A service that refuses one call with 429 would refuse the others too. The limiter finds out how many attempts in flight
-//! the service can take, as TCP does for packets; `aimd.rs` has the rules.
+//! A service that refuses one call with 429 would refuse the others too. The limiter finds out how much the service can
+//! take; `control.rs` has the rules. Only the first call in the queue has a timer for its start.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
     permit::Permit,
-    state::{Priority, Reading, Shared, State},
-    waiter::Waiter,
+    state::{Arrival, Next, Reading, Refusal, Shared, Ticket},
 };
 use crate::time::{self, Instant};
 
@@ -17,44 +18,57 @@ use crate::time::{self, Instant};
 #[derive(Clone, Debug)]
 pub(crate) struct Limiter(Shared);
 
+/// A call in the queue, which it leaves when dropped.
+struct Waiter<'a> {
+    shared: &'a Shared,
+    ticket: Ticket,
+}
+
 impl Limiter {
     pub(crate) fn new(limit: &ConcurrencyLimit) -> Self {
         Self(Shared::new(limit))
     }
 
-    /// A permit within `timeout`; `None` if the wait is longer, at once if that is known beforehand.
-    pub(crate) async fn acquire(&self, priority: Priority, timeout: Duration) -> Option<Permit> {
-        let waiter = {
-            let mut state = self.0.lock();
-            if let Some(permit) = self.take(&mut state, time::now()) {
-                return Some(permit);
-            }
-            if state.paused_until.is_some_and(|until| until.saturating_duration_since(time::now()) > timeout) {
-                return None;
-            }
-            let ticket = (priority, state.next_ticket);
-            state.next_ticket += 1;
-            Waiter::join(&self.0, &mut state, ticket, time::now().checked_add(timeout))
-        };
-        time::within(timeout, waiter).await.flatten()
-    }
-
     /// A permit, if there is one at `now`.
-    pub(crate) fn try_acquire(&self, now: Instant) -> Option<Permit> {
-        self.take(&mut self.0.lock(), now)
+    pub(crate) fn try_acquire(&self, now: Instant, deadline: Option<Instant>) -> Option<Permit> {
+        let granted = self.0.lock().try_start(now, deadline)?;
+        Some(Permit::new(&self.0, now, granted))
     }
 
-    fn take(&self, state: &mut State, now: Instant) -> Option<Permit> {
-        if !state.waiting.is_empty() || !state.has_room() {
-            return None;
+    /// A permit, as soon as there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the call could not end within its deadline, at once if that is known beforehand; or if the service asks for a wait
+    /// that is longer than the policy allows.
+    pub(crate) async fn acquire(&self, arrival: &Arrival) -> Result<Permit, Refusal> {
+        let now = time::now();
+        if let Some(permit) = self.try_acquire(now, arrival.deadline) {
+            return Ok(permit);
         }
-        state.in_flight += 1;
-        Some(Permit::new(&self.0, state, now))
+        let wake = Arc::new(Notify::new());
+        let (ticket, joined) = self.0.lock().join(now, arrival, &wake)?;
+        let waiter = Waiter { shared: &self.0, ticket };
+        loop {
+            let now = time::now();
+            let next = self.0.lock().next(now, ticket, joined, arrival.deadline);
+            match next {
+                Next::Start(granted) => {
+                    drop(waiter);
+                    return Ok(Permit::new(&self.0, now, granted));
+                }
+                Next::Refuse(refusal) => return Err(refusal),
+                Next::Wait(until) => {
+                    // Whether it was notified or the time has come, it looks anew.
+                    let _ = time::before(until, Box::pin(wake.notified())).await;
+                }
+            }
+        }
     }
 
-    /// After a refusal; see [`State::pause`].
-    pub(crate) fn pause(&self, hint: Duration) {
-        self.0.lock().pause(hint);
+    /// The service asks for a wait, see [`State::hint`](super::state::State::hint).
+    pub(crate) fn hint(&self, hint: Duration, longest: Duration) {
+        self.0.lock().hint(hint, longest);
     }
 
     pub(crate) fn read(&self) -> Reading {
@@ -63,229 +77,210 @@ impl Limiter {
 
     /// Nothing is in flight or waiting, and nothing is known that a new limiter would not know.
     pub(crate) fn is_idle(&self) -> bool {
-        let state = self.0.lock();
-        state.in_flight == 0 && state.waiting.is_empty() && !state.is_paused()
+        self.0.lock().is_idle()
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.shared.lock().leave(self.ticket);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
-    use crate::limit::aimd::Feedback;
+    use crate::limit::{
+        control::Feedback,
+        state::Priority::{self, Read, Write},
+    };
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn arrival(priority: Priority, timeout: Duration) -> Arrival {
+        let began = time::now();
+        Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false }
+    }
+
+    async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit, Refusal> {
+        limiter.acquire(&arrival(Write, timeout)).await
+    }
 
     /// Fills the limiter and joins the queue; returns the order in which permits were granted.
     async fn order(joins: &[Priority]) -> Vec<usize> {
         let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
-        let first = limiter.acquire(Priority::Write, MS(1)).await.unwrap();
+        let first = acquire(&limiter, MS(1)).await.unwrap();
         let entered = Arc::new(Mutex::new(Vec::new()));
         let mut calls = tokio::task::JoinSet::new();
         for (number, priority) in joins.iter().copied().enumerate() {
             let (limiter, entered) = (limiter.clone(), entered.clone());
             calls.spawn(async move {
-                let permit = limiter.acquire(priority, MS(1000)).await.unwrap();
+                let permit = limiter.acquire(&arrival(priority, MS(1000))).await.unwrap();
                 entered.lock().unwrap().push(number);
                 tokio::task::yield_now().await;
                 permit.release(Feedback::Response, time::now());
             });
             tokio::task::yield_now().await;
         }
-        assert_eq!(limiter.read(), Reading { limit: 1, in_flight: 1, waiting: joins.len() });
+        assert_eq!(limiter.read().waiting, joins.len());
         drop(first);
         calls.join_all().await;
-        assert_eq!(limiter.read(), Reading { limit: 1, in_flight: 0, waiting: 0 });
+        assert_eq!((limiter.read().in_flight, limiter.read().waiting), (0, 0));
         Arc::into_inner(entered).unwrap().into_inner().unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn queue_is_fair_and_writes_go_first() {
-        use Priority::{Read, Write};
         assert_eq!(order(&[Write, Write, Write]).await, [0, 1, 2]);
         assert_eq!(order(&[Read, Read, Read]).await, [0, 1, 2]);
         assert_eq!(order(&[Read, Write, Read, Write]).await, [1, 3, 0, 2]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn cancelled_waiter_leaves_queue() {
+    async fn refused_call_keeps_its_place() {
         let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
-        let permit = limiter.acquire(Priority::Write, MS(1)).await.unwrap();
-        assert!(limiter.acquire(Priority::Write, MS(10)).await.is_none());
-        assert_eq!(limiter.read(), Reading { limit: 1, in_flight: 1, waiting: 0 });
-        // A granted permit that was never polled is passed on.
-        let mut waiting = Box::pin(limiter.acquire(Priority::Write, MS(1000)));
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        let early = arrival(Write, MS(10_000));
+        time::sleep(MS(5)).await;
+        let permit = acquire(&limiter, MS(1)).await.unwrap();
+        let late = arrival(Write, MS(10_000));
+        let mut second = Box::pin(limiter.acquire(&late));
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        let mut first = Box::pin(limiter.acquire(&early));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
         drop(permit);
-        assert_eq!(limiter.read().in_flight, 1);
-        drop(waiting);
-        assert_eq!(limiter.read(), Reading { limit: 1, in_flight: 0, waiting: 0 });
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        assert!(futures_util::poll!(first.as_mut()).is_ready());
     }
 
-    /// A limiter at a limit of one.
+    #[tokio::test(start_paused = true)]
+    async fn cancelled_waiter_leaves_queue() {
+        let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
+        let permit = acquire(&limiter, MS(1)).await.unwrap();
+        assert_eq!(acquire(&limiter, MS(10)).await.unwrap_err(), Refusal::Deadline);
+        assert_eq!(limiter.read().waiting, 0);
+        let (patient, impatient) = (arrival(Write, MS(1000)), arrival(Write, MS(1000)));
+        let mut first = Box::pin(limiter.acquire(&impatient));
+        let mut second = Box::pin(limiter.acquire(&patient));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        drop(permit);
+        // It was notified, and is dropped before it looks.
+        drop(first);
+        assert!(futures_util::poll!(second.as_mut()).is_ready());
+        drop(second);
+        assert_eq!((limiter.read().in_flight, limiter.read().waiting), (0, 0));
+    }
+
+    /// A limiter that has learned that an attempt takes 100 ms.
+    async fn measured(limit: &ConcurrencyLimit) -> Limiter {
+        let limiter = Limiter::new(limit);
+        for _ in 0..20 {
+            let permit = acquire(&limiter, MS(1000)).await.unwrap();
+            time::sleep(MS(100)).await;
+            permit.release(Feedback::Response, time::now());
+        }
+        limiter
+    }
+
+    /// Nobody is granted a place to be abandoned.
+    #[tokio::test(start_paused = true)]
+    async fn call_that_cannot_end_in_time_is_turned_away() {
+        let limiter = measured(&ConcurrencyLimit::Fixed(1)).await;
+        let permit = acquire(&limiter, MS(1000)).await.unwrap();
+        let started = time::now();
+        let mut waiting = Box::pin(async { acquire(&limiter, MS(500)).await.map(drop) });
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        // Behind one that takes 100 ms it would begin too late: known at once.
+        assert_eq!(acquire(&limiter, MS(120)).await.unwrap_err(), Refusal::Deadline);
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        // The other one leaves while it has the time that an attempt needs.
+        assert_eq!(waiting.await.unwrap_err(), Refusal::Deadline);
+        assert!(started.elapsed() >= MS(300) && started.elapsed() <= MS(400), "{:?}", started.elapsed());
+        drop(permit);
+    }
+
+    /// A limiter that is closed since now.
     async fn closed() -> Limiter {
         let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
-        for _ in 0..10 {
-            limiter.acquire(Priority::Write, MS(1)).await.unwrap().release(Feedback::Throttled, time::now());
+        let permits: Vec<_> = (0..16).map(|_| limiter.try_acquire(time::now(), None).unwrap()).collect();
+        for permit in permits {
+            permit.release(Feedback::Unavailable, time::now());
         }
-        assert_eq!(limiter.read().limit, 1);
+        assert!(limiter.read().paused.is_some());
         limiter
     }
 
     #[tokio::test(start_paused = true)]
-    async fn hint_pauses_everyone_at_a_limit_of_one() {
-        let open = Limiter::new(&ConcurrencyLimit::Adaptive);
-        open.pause(MS(1000));
-        assert!(open.acquire(Priority::Read, Duration::ZERO).await.is_some(), "not at a larger limit");
-
+    async fn one_probe_at_a_time_finds_out_when_the_service_is_back() {
         let limiter = closed().await;
-        limiter.pause(MS(2000));
-        let started = time::now();
-        assert!(limiter.acquire(Priority::Write, MS(1999)).await.is_none());
-        assert_eq!(started.elapsed(), Duration::ZERO, "known at once");
-        assert!(limiter.acquire(Priority::Write, MS(5000)).await.is_some());
-        assert_eq!(started.elapsed(), MS(2000));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn pause_ends_without_its_first_waiter() {
-        let limiter = closed().await;
-        let permit = limiter.acquire(Priority::Write, MS(1)).await.unwrap();
-        let mut first = Box::pin(limiter.acquire(Priority::Write, MS(60_000)));
-        let mut second = Box::pin(limiter.acquire(Priority::Read, MS(60_000)));
-        assert!(futures_util::poll!(first.as_mut()).is_pending());
-        assert!(futures_util::poll!(second.as_mut()).is_pending());
-        limiter.pause(MS(2000));
-        permit.release(Feedback::NoResponse, time::now());
-        assert!(futures_util::poll!(first.as_mut()).is_pending());
-        drop(first);
-        let started = time::now();
-        assert!(second.await.is_some());
-        assert_eq!(started.elapsed(), MS(2000));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn first_waiter_sees_a_later_pause() {
-        let limiter = closed().await;
-        let permit = limiter.acquire(Priority::Write, MS(1)).await.unwrap();
-        let waiting = tokio::spawn({
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..100 {
             let limiter = limiter.clone();
-            async move { limiter.acquire(Priority::Write, MS(60_000)).await.is_some() }
-        });
-        tokio::task::yield_now().await;
-        let started = time::now();
-        limiter.pause(MS(2000));
-        permit.release(Feedback::NoResponse, time::now());
-        assert!(waiting.await.unwrap());
-        assert_eq!(started.elapsed(), MS(2000));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn starts_are_spread_over_a_round_trip() {
-        let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
-        let known = limiter.try_acquire(time::now()).unwrap();
-        time::sleep(MS(2000)).await;
-        known.release(Feedback::Response, time::now());
-        let mut inside: Vec<_> = (0..32).map(|_| limiter.try_acquire(time::now()).unwrap()).collect();
-        let started = time::now();
-        let mut queue = tokio::task::JoinSet::new();
-        for _ in 0..3 {
-            let limiter = limiter.clone();
-            queue.spawn(async move {
-                let permit = limiter.acquire(Priority::Write, MS(60_000)).await;
-                (started.elapsed().as_millis(), permit)
-            });
+            waiting.spawn(async move { acquire(&limiter, MS(60_000)).await });
         }
-        tokio::task::yield_now().await;
-        for permit in inside.drain(..3) {
-            permit.release(Feedback::NoResponse, time::now());
+        let probe = waiting.join_next().await.unwrap().unwrap().unwrap();
+        assert!(probe.is_probe());
+        time::sleep(MS(1000)).await;
+        assert_eq!((limiter.read().in_flight, limiter.read().waiting), (1, 99));
+        probe.release(Feedback::Response, time::now());
+        let mut granted = Vec::new();
+        while let Some(permit) = waiting.join_next().await {
+            granted.push(permit.unwrap().unwrap());
         }
-        let mut started_at: Vec<_> = queue.join_all().await.into_iter().map(|(at, _)| at).collect();
-        started_at.sort_unstable();
-        // 1,600 ms for 32 permits.
-        assert_eq!(started_at, [0, 50, 100]);
+        assert!(!granted.iter().any(Permit::is_probe) && limiter.read().paused.is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn limit_is_busy_above_half_or_with_a_queue() {
-        let grown_by_one_of = |in_flight: usize, waiting: bool| async move {
-            let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
-            let mut inside: Vec<_> = (0..in_flight).map(|_| limiter.try_acquire(time::now()).unwrap()).collect();
-            if waiting {
-                limiter.0.lock().waiting.insert((Priority::Write, 0), None);
-            }
-            inside.remove(0).release(Feedback::Response, time::now());
-            limiter.read().limit
-        };
-        assert_eq!(grown_by_one_of(16, false).await, 32);
-        assert_eq!(grown_by_one_of(17, false).await, 33);
-        assert_eq!(grown_by_one_of(1, true).await, 33);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn idle_means_empty_and_not_paused() {
+    async fn hint_holds_the_probe() {
         let limiter = closed().await;
-        assert!(limiter.is_idle());
-        let permit = limiter.acquire(Priority::Write, MS(1)).await.unwrap();
-        assert!(!limiter.is_idle(), "one is in flight");
-        drop(permit);
-        assert!(limiter.is_idle());
-        limiter.pause(MS(2000));
-        assert!(!limiter.is_idle(), "it is paused");
-        let mut waiting = Box::pin(limiter.acquire(Priority::Write, MS(60_000)));
-        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-        assert!(!limiter.is_idle(), "one waits");
-        drop(waiting);
-        time::sleep(MS(2000)).await;
-        assert!(limiter.is_idle());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waiter_that_cannot_outlast_a_pause_leaves_at_once() {
-        let limiter = closed().await;
-        let permit = limiter.acquire(Priority::Write, MS(1)).await.unwrap();
-        let mut patient = Box::pin(limiter.acquire(Priority::Write, MS(60_000)));
-        assert!(futures_util::poll!(patient.as_mut()).is_pending());
-        // In its own task, which checks again only when it is woken.
-        let hurried = tokio::spawn({
-            let limiter = limiter.clone();
-            async move { limiter.acquire(Priority::Write, MS(20_000)).await.is_none() }
-        });
-        tokio::task::yield_now().await;
-        assert_eq!(limiter.read().waiting, 2);
-        let started = time::now();
-        limiter.pause(MS(30_000));
-        permit.release(Feedback::NoResponse, time::now());
-        assert!(hurried.await.unwrap());
-        assert_eq!(started.elapsed(), Duration::ZERO);
-        assert!(patient.await.is_some());
-        assert_eq!(started.elapsed(), MS(30_000));
-        assert_eq!(limiter.read().waiting, 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn first_waiter_leaving_strands_nobody() {
-        let limiter = closed().await;
-        limiter.pause(MS(2000));
-        let mut first = Box::pin(limiter.acquire(Priority::Write, MS(60_000)));
-        let mut second = Box::pin(limiter.acquire(Priority::Read, MS(60_000)));
-        assert!(futures_util::poll!(first.as_mut()).is_pending());
-        assert!(futures_util::poll!(second.as_mut()).is_pending());
-        tokio::time::advance(MS(2000)).await;
-        let started = time::now();
-        drop(first);
-        assert!(second.await.is_some());
-        assert_eq!(started.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn extreme_pauses_do_not_overflow() {
-        let limiter = closed().await;
-        limiter.pause(Duration::MAX);
+        limiter.hint(MS(1000), MS(60_000));
         assert!(
-            limiter.acquire(Priority::Write, MS(10)).await.is_some(),
-            "a time that cannot be expressed pauses nobody"
+            limiter.read().paused.unwrap() < MS(1000),
+            "one second is what a service says that has a shorter limit"
         );
+        limiter.hint(MS(2000), MS(60_000));
+        let started = time::now();
+        assert_eq!(acquire(&limiter, MS(1999)).await.unwrap_err(), Refusal::Deadline);
+        assert_eq!(started.elapsed(), Duration::ZERO, "known at once");
+        assert!(acquire(&limiter, MS(5000)).await.unwrap().is_probe());
+        assert_eq!(started.elapsed(), MS(2000));
+    }
+
+    /// Nobody is paused only to be refused afterwards.
+    #[tokio::test(start_paused = true)]
+    async fn hint_above_the_longest_is_told_to_all_that_wait() {
+        let limiter = closed().await;
+        let mut waiting = tokio::task::JoinSet::new();
+        let probe = acquire(&limiter, MS(60_000)).await.unwrap();
+        for _ in 0..20 {
+            let limiter = limiter.clone();
+            waiting.spawn(async move { acquire(&limiter, MS(60_000)).await.map(drop) });
+        }
+        tokio::task::yield_now().await;
+        let (started, day) = (time::now(), Duration::from_secs(86_400));
+        probe.release(Feedback::Throttled, time::now());
+        limiter.hint(day, MS(60_000));
+        for refused in waiting.join_all().await {
+            assert_eq!(refused, Err(Refusal::RetryAfter(day)));
+        }
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        assert!(acquire(&limiter, MS(60_000)).await.is_ok(), "a later call finds out anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn crowd_is_let_in_soon_however_long_its_calls_take() {
+        let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+        let started = time::now();
+        let mut crowd = tokio::task::JoinSet::new();
+        for _ in 0..10_000 {
+            let limiter = limiter.clone();
+            crowd.spawn(async move { acquire(&limiter, MS(600_000)).await.unwrap() });
+        }
+        let permits = crowd.join_all().await;
+        assert!(started.elapsed() <= MS(1500), "{:?}", started.elapsed());
+        drop(permits);
+        assert!(limiter.is_idle());
     }
 }

@@ -10,11 +10,12 @@ use std::{
 };
 
 use super::{
-    aimd::Feedback,
     concurrency_limit::ConcurrencyLimit,
+    control::{Change, Feedback},
+    held::{self, Lent},
     limiter::Limiter,
     permit::Permit,
-    state::{Priority, Reading},
+    state::{Arrival, Reading, Refusal},
 };
 use crate::time::{self, Instant};
 
@@ -61,6 +62,8 @@ pub(crate) struct Permits {
     all: Option<Permit>,
     /// In a box, since few calls have one.
     limit_key: Option<Box<Permit>>,
+    /// That of the call around this one, in place of an own one.
+    _lent: Option<Lent>,
 }
 
 impl Limiters {
@@ -75,27 +78,36 @@ impl Limiters {
     }
 
     /// Permits for an attempt, if they are available at once and no limit key has to be extracted.
-    pub(crate) fn try_acquire(&self, now: Instant) -> Option<Permits> {
+    pub(crate) fn try_acquire(&self, now: Instant, deadline: Option<Instant>) -> Option<Permits> {
         if self.count.load(Relaxed) > 0 {
             return None;
         }
-        Some(Permits { all: Some(self.all.try_acquire(now)?), limit_key: None })
+        Some(Permits { all: Some(self.all.try_acquire(now, deadline)?), ..Permits::default() })
     }
 
-    /// Permits for an attempt, within `timeout`. The limit key's comes first: a call that waits for it delays no others.
+    /// Permits for an attempt. The limit key's comes first: a call that waits for it delays no others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limiter::acquire`].
     pub(crate) async fn acquire(
         &self,
-        priority: Priority,
-        timeout: Duration,
+        arrival: &Arrival,
         limit_key: impl FnOnce() -> Option<String>,
-    ) -> Option<Permits> {
-        let started = time::now();
+    ) -> Result<Permits, Refusal> {
+        if let Some(lent) = held::borrow(self.id()) {
+            return Ok(Permits { _lent: Some(lent), ..Permits::default() });
+        }
         let limit_key = match self.partition(limit_key) {
-            Some(limiter) => Some(Box::new(limiter.acquire(priority, timeout).await?)),
+            Some(limiter) => Some(Box::new(limiter.acquire(arrival).await?)),
             None => None,
         };
-        let all = self.all.acquire(priority, timeout.saturating_sub(started.elapsed())).await?;
-        Some(Permits { all: Some(all), limit_key })
+        Ok(Permits { all: Some(self.all.acquire(arrival).await?), limit_key, _lent: None })
+    }
+
+    /// Tells the limiters of one service from those of another.
+    pub(crate) fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     fn partition(&self, limit_key: impl FnOnce() -> Option<String>) -> Option<Limiter> {
@@ -131,13 +143,19 @@ impl Limiters {
         Scope::LimitKey
     }
 
-    /// After a refusal at a limit of one: no permit is granted for a while.
-    pub(crate) fn pause(&self, scope: Scope, hint: Duration, limit_key: impl FnOnce() -> Option<String>) {
+    /// The service asks for a wait, of all callers or of a limit key; the policy allows the longest.
+    pub(crate) fn hint(
+        &self,
+        scope: Scope,
+        hint: Duration,
+        longest: Duration,
+        limit_key: impl FnOnce() -> Option<String>,
+    ) {
         match scope {
-            Scope::All => self.all.pause(hint),
+            Scope::All => self.all.hint(hint, longest),
             Scope::LimitKey => {
                 if let Some(limiter) = self.partition(limit_key) {
-                    limiter.pause(hint);
+                    limiter.hint(hint, longest);
                 }
             }
         }
@@ -165,18 +183,25 @@ impl Partitions {
 }
 
 impl Permits {
+    /// Whether a call within this one could wait for its place.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.limit_key.is_some() || self.all.as_ref().is_some_and(Permit::is_scarce)
+    }
+
+    /// Whether the attempt finds out if the service is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        let permits = [self.all.as_ref(), self.limit_key.as_deref()];
+        permits.into_iter().flatten().any(Permit::is_probe)
+    }
+
     /// Releases the permits. A refusal counts for the limiter whose limit was reached; for the other it is a response.
-    pub(crate) fn release(self, feedback: Feedback, scope: Scope, now: Instant) {
+    pub(crate) fn release(self, feedback: Feedback, scope: Scope, now: Instant) -> Option<Change> {
         let (all, limit_key) = match (feedback, scope) {
             (Feedback::Throttled, Scope::LimitKey) => (Feedback::Response, Feedback::Throttled),
             (Feedback::Throttled, Scope::All) => (Feedback::Throttled, Feedback::Response),
             (other, _) => (other, other),
         };
-        if let Some(permit) = self.all {
-            permit.release(all, now);
-        }
-        if let Some(permit) = self.limit_key {
-            permit.release(limit_key, now);
-        }
+        let of_limit_key = self.limit_key.and_then(|permit| permit.release(limit_key, now));
+        self.all.and_then(|permit| permit.release(all, now)).or(of_limit_key)
     }
 }

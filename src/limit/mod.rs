@@ -1,10 +1,18 @@
 //! The retry budget of a service, and its concurrency limit: the queue, and a separate limit per limit key.
 
-pub(crate) mod aimd;
 pub(crate) mod budget;
 pub(crate) mod concurrency_limit;
+pub(crate) mod control;
+#[cfg(test)]
+mod control_tests;
+mod cycle;
+pub(crate) mod held;
+#[cfg(test)]
+mod histories;
 pub(crate) mod limiter;
 pub(crate) mod limiters;
+mod opening;
+mod pace;
 pub(crate) mod permit;
+mod round_trip;
 pub(crate) mod state;
-pub(crate) mod waiter;

@@ -1,8 +1,8 @@
 //! The right to have one attempt in flight.
 
 use super::{
-    aimd::{Feedback, Sample},
-    state::{Shared, State},
+    control::{Change, Feedback},
+    state::{Granted, Shared},
 };
 use crate::time::{self, Instant};
 
@@ -12,35 +12,38 @@ use crate::time::{self, Instant};
 pub(crate) struct Permit {
     shared: Shared,
     sent: Instant,
-    epoch: u64,
+    probe: bool,
+    scarce: bool,
     released: bool,
 }
 
 impl Permit {
-    pub(super) fn new(shared: &Shared, state: &State, now: Instant) -> Self {
-        Self { shared: shared.clone(), sent: now, epoch: state.aimd.epoch(), released: false }
+    pub(super) fn new(shared: &Shared, sent: Instant, granted: Granted) -> Self {
+        let Granted { probe, scarce } = granted;
+        Self { shared: shared.clone(), sent, probe, scarce, released: false }
+    }
+
+    /// Whether another call may have to wait until it is released.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.scarce
+    }
+
+    /// Whether the attempt finds out if the service is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe
     }
 
     /// Releases the permit and tells the limiter how the attempt ended.
-    pub(crate) fn release(mut self, feedback: Feedback, now: Instant) {
+    pub(crate) fn release(mut self, feedback: Feedback, now: Instant) -> Option<Change> {
         self.released = true;
-        self.give_feedback(feedback, now);
-    }
-
-    fn give_feedback(&self, feedback: Feedback, now: Instant) {
-        let mut state = self.shared.lock();
-        let busy = !state.waiting.is_empty() || 2 * state.in_flight > state.aimd.limit();
-        let sample = Sample { epoch: self.epoch, round_trip: now - self.sent, now: now - state.began, busy };
-        state.aimd.record(feedback, sample);
-        state.in_flight -= 1;
-        state.grant();
+        self.shared.lock().end(now, self.sent, self.probe, feedback)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.released {
-            self.give_feedback(Feedback::NoResponse, time::now());
+            self.shared.lock().end(time::now(), self.sent, self.probe, Feedback::NoResponse);
         }
     }
 }

@@ -3,11 +3,15 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
     time::Duration,
 };
 
-use super::{aimd::Aimd, concurrency_limit::ConcurrencyLimit};
+use tokio::sync::Notify;
+
+use super::{
+    concurrency_limit::ConcurrencyLimit,
+    control::{Change, Control, Feedback, Start},
+};
 use crate::time::{self, Instant};
 
 /// Clones are the same state.
@@ -16,18 +20,14 @@ pub(super) struct Shared(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) aimd: Aimd,
-    pub(super) in_flight: usize,
-    pub(super) waiting: BTreeMap<Ticket, Option<Waker>>,
-    /// Granted permits whose paced start is pending, and when they may start.
-    pub(super) granted: BTreeMap<Ticket, Instant>,
-    pub(super) next_ticket: u64,
-    /// When the next call out of the queue may start: starts are spread over a round trip, since a burst is refused where
-    /// the same number in a row is not.
-    pub(super) next_start: Instant,
-    /// No permit is granted before then.
-    pub(super) paused_until: Option<Instant>,
-    pub(super) began: Instant,
+    control: Control,
+    queue: BTreeMap<Ticket, Arc<Notify>>,
+    next_number: u64,
+    began: Instant,
+    /// When a call was last turned away for its deadline.
+    turned_away: Option<Duration>,
+    /// How often the queue was sent away because of a hint, and the last hint.
+    sent_away: (u64, Duration),
 }
 
 /// Writes go before reads.
@@ -37,8 +37,19 @@ pub(crate) enum Priority {
     Read,
 }
 
-/// A position in the queue: writes before reads, then first come, first served.
-pub(super) type Ticket = (Priority, u64);
+/// A position in the queue: writes before reads, then by when the call began.
+pub(super) type Ticket = (Priority, Duration, u64);
+
+/// A call that asks for a permit.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) priority: Priority,
+    /// When the call began: a call that was refused keeps its place.
+    pub(crate) began: Instant,
+    /// None if it is too far away to be expressed.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) is_repeat: bool,
+}
 
 /// What can be seen of a limiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,23 +57,48 @@ pub(crate) struct Reading {
     pub(crate) limit: usize,
     pub(crate) in_flight: usize,
     pub(crate) waiting: usize,
+    /// How long no attempt starts, if the limit is closed.
+    pub(crate) paused: Option<Duration>,
 }
 
-/// A pause that some calls in the queue may not outlast: they check at once whether they can.
-const LONG_PAUSE: Duration = Duration::from_secs(5);
+/// Why a call gets no permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It could not end in time.
+    Deadline,
+    /// The service asks for a longer wait than the policy of another call allows.
+    RetryAfter(Duration),
+}
+
+/// What kind of permit is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Granted {
+    /// The limit is closed: the attempt finds out if the service is back.
+    pub(super) probe: bool,
+    /// Another call may have to wait until it is released.
+    pub(super) scarce: bool,
+}
+
+/// What a waiting call does next.
+pub(super) enum Next {
+    Start(Granted),
+    Refuse(Refusal),
+    /// It asks again then, or when it is notified.
+    Wait(Option<Instant>),
+}
+
+/// So long after a call was turned away, the limit may be too low.
+const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 impl Shared {
     pub(super) fn new(limit: &ConcurrencyLimit) -> Self {
-        let began = time::now();
         Self(Arc::new(Mutex::new(State {
-            aimd: Aimd::new(limit),
-            in_flight: 0,
-            waiting: BTreeMap::new(),
-            granted: BTreeMap::new(),
-            next_ticket: 0,
-            next_start: began,
-            paused_until: None,
-            began,
+            control: Control::new(limit),
+            queue: BTreeMap::new(),
+            next_number: 0,
+            began: time::now(),
+            turned_away: None,
+            sent_away: (0, Duration::ZERO),
         })))
     }
 
@@ -73,53 +109,141 @@ impl Shared {
 }
 
 impl State {
-    pub(super) fn has_room(&self) -> bool {
-        self.in_flight < self.aimd.limit() && !self.is_paused()
+    fn since_began(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.paused_until.is_some_and(|until| until > time::now())
-    }
-
-    /// After a refusal at a limit of one, where every call would only be refused again: no permit is granted for a while,
-    /// or for as long as the service asks for.
-    pub(super) fn pause(&mut self, hint: Duration) {
-        let now = time::now();
-        if let Some(wait) = self.aimd.pause(hint, now - self.began) {
-            self.paused_until = self.paused_until.max(now.checked_add(wait));
-            if wait > LONG_PAUSE { self.wake_all() } else { self.wake_first() }
+    /// Starts an attempt at once, if nobody waits and the limit is open, or the call's deadline leaves the time.
+    pub(super) fn try_start(&mut self, now: Instant, deadline: Option<Instant>) -> Option<Granted> {
+        let in_time = !self.control.is_limited() || self.is_in_time(now, deadline);
+        if !self.queue.is_empty() || !in_time {
+            return None;
         }
-    }
-
-    /// Grants as many permits as there is room for.
-    pub(super) fn grant(&mut self) {
-        while self.has_room() {
-            let Some((ticket, waker)) = self.waiting.pop_first() else { return };
-            self.in_flight += 1;
-            let start = self.next_start.max(time::now());
-            self.next_start = start + self.aimd.spacing();
-            self.granted.insert(ticket, start);
-            if let Some(waker) = waker {
-                waker.wake();
+        let elapsed = self.since_began(now);
+        match self.control.start(elapsed, 0, self.has_turned_away(elapsed)) {
+            Start::Now => Some(self.granted(false)),
+            Start::Probe => Some(self.granted(true)),
+            Start::At(_) | Start::WhenReleased => {
+                self.control.queue_is_empty(elapsed);
+                None
             }
         }
     }
 
-    fn wake_all(&mut self) {
-        for waker in self.waiting.values_mut().filter_map(Option::take) {
-            waker.wake();
+    fn granted(&self, probe: bool) -> Granted {
+        Granted { probe, scarce: self.control.is_scarce() }
+    }
+
+    fn is_in_time(&self, now: Instant, deadline: Option<Instant>) -> bool {
+        deadline.is_none_or(|deadline| now + self.control.needed() <= deadline)
+    }
+
+    fn has_turned_away(&self, now: Duration) -> bool {
+        self.turned_away.is_some_and(|at| now.saturating_sub(at) < TURNED_AWAY)
+    }
+
+    /// Joins the queue, unless the wait is known to be too long.
+    pub(super) fn join(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        wake: &Arc<Notify>,
+    ) -> Result<(Ticket, u64), Refusal> {
+        let began = self.since_began(arrival.began);
+        let ticket = (arrival.priority, began, self.next_number);
+        let is_last = self.queue.keys().next_back().is_none_or(|last| *last < ticket);
+        let ahead = if is_last { self.queue.len() } else { self.queue.range(..ticket).count() };
+        let wait = self.control.expected_wait(ahead);
+        let too_late = arrival
+            .deadline
+            .is_some_and(|deadline| now.checked_add(wait + self.control.needed()).is_none_or(|ends| ends > deadline));
+        if too_late && !arrival.is_repeat && !self.control.is_closed() {
+            self.turned_away = Some(self.since_began(now));
+            return Err(Refusal::Deadline);
+        }
+        self.next_number += 1;
+        self.queue.insert(ticket, Arc::clone(wake));
+        Ok((ticket, self.sent_away.0))
+    }
+
+    pub(super) fn next(&mut self, now: Instant, ticket: Ticket, joined: u64, deadline: Option<Instant>) -> Next {
+        let (times, hint) = self.sent_away;
+        if times > joined {
+            return Next::Refuse(Refusal::RetryAfter(hint));
+        }
+        let elapsed = self.since_began(now);
+        let last_start = deadline.map(|deadline| deadline.checked_sub(self.control.needed()).unwrap_or(now));
+        let opens = self.control.closed_until().and_then(|until| self.began.checked_add(until));
+        if last_start.is_some_and(|last| last <= now || opens.is_some_and(|opens| last < opens)) {
+            self.turned_away = Some(elapsed);
+            return Next::Refuse(Refusal::Deadline);
+        }
+        if self.queue.keys().next() != Some(&ticket) {
+            return Next::Wait(last_start);
+        }
+        match self.control.start(elapsed, self.queue.len(), self.has_turned_away(elapsed)) {
+            Start::Now => Next::Start(self.granted(false)),
+            Start::Probe => Next::Start(self.granted(true)),
+            Start::WhenReleased => Next::Wait(last_start),
+            Start::At(at) => {
+                let at = self.began.checked_add(at);
+                Next::Wait(last_start.into_iter().chain(at).min())
+            }
         }
     }
 
-    /// The first in the queue has the timer for the end of a pause: it must check again when that, or who is first, has
-    /// changed.
-    pub(super) fn wake_first(&mut self) {
-        if let Some(waker) = self.waiting.first_entry().and_then(|mut first| first.get_mut().take()) {
-            waker.wake();
+    /// Leaves the queue; who is first then looks anew.
+    pub(super) fn leave(&mut self, ticket: Ticket) {
+        let was_first = self.queue.keys().next() == Some(&ticket);
+        self.queue.remove(&ticket);
+        if self.queue.is_empty() {
+            let now = self.since_began(time::now());
+            self.control.queue_is_empty(now);
+        } else if was_first {
+            self.notify_first();
         }
+    }
+
+    /// An attempt has ended.
+    pub(super) fn end(&mut self, now: Instant, sent: Instant, probe: bool, feedback: Feedback) -> Option<Change> {
+        let (now, sent) = (self.since_began(now), self.since_began(sent));
+        let change = self.control.end(now, sent, probe, feedback);
+        self.notify_first();
+        change
+    }
+
+    /// The service asks for a wait. One that is longer than a call may wait is told to all that wait.
+    pub(super) fn hint(&mut self, hint: Duration, longest: Duration) {
+        let now = self.since_began(time::now());
+        let is_told = if hint > longest {
+            self.sent_away = (self.sent_away.0 + 1, hint);
+            true
+        } else {
+            self.control.hint(now, hint)
+        };
+        // Some may not have the time: they leave at once.
+        if is_told {
+            self.queue.values().for_each(|waiting| waiting.notify_one());
+        }
+    }
+
+    fn notify_first(&self) {
+        if let Some(first) = self.queue.values().next() {
+            first.notify_one();
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.control.is_idle() && self.queue.is_empty()
     }
 
     pub(super) fn reading(&self) -> Reading {
-        Reading { limit: self.aimd.limit(), in_flight: self.in_flight, waiting: self.waiting.len() }
+        let now = self.since_began(time::now());
+        Reading {
+            limit: self.control.limit(now),
+            in_flight: self.control.in_flight(),
+            waiting: self.queue.len(),
+            paused: self.control.closed_until().map(|until| until.saturating_sub(now)),
+        }
     }
 }

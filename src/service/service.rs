@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use http::Method;
@@ -101,6 +102,8 @@ pub struct Health {
     pub in_flight: usize,
     /// How many calls wait in the queue.
     pub waiting: usize,
+    /// How long no attempt starts but a probe, if the limit is closed.
+    pub paused: Option<Duration>,
     /// How many limit keys have a limit of their own.
     pub limit_keys: usize,
 }
@@ -229,7 +232,7 @@ impl Service {
     /// use reqwest_safe_retry::Service;
     ///
     /// let health = Service::metronome().health();
-    /// assert_eq!((health.retry_budget, health.concurrency_limit, health.in_flight), (500, Some(32), 0));
+    /// assert_eq!((health.retry_budget, health.concurrency_limit, health.in_flight), (500, Some(16), 0));
     /// ```
     ///
     /// Ask [`SafeRetry::services`](crate::SafeRetry::services), or keep a clone of the service that the layer was given:
@@ -242,6 +245,7 @@ impl Service {
             concurrency_limit: reading.as_ref().map(|reading| reading.limit),
             in_flight: reading.as_ref().map_or(0, |reading| reading.in_flight),
             waiting: reading.as_ref().map_or(0, |reading| reading.waiting),
+            paused: reading.as_ref().and_then(|reading| reading.paused),
             limit_keys: self.limiters().map_or(0, Limiters::limit_keys),
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     },
     error::error::Error,
     key::IdempotencyKey,
+    limit::control::Change,
 };
 
 /// What is recorded of one call.
@@ -94,6 +95,11 @@ impl<'a> Recorder<'a> {
         spans::verified(self.call.as_ref(), verdict);
         let label = Some(("verdict", verdict.as_str()));
         instruments::record(self.labels, |sink| sink.count(Metric::Verdicts, label));
+    }
+
+    /// The concurrency limit has closed or reopened.
+    pub(crate) fn limit_changed(&self, change: Change) {
+        spans::limit_changed(self.labels.service, change);
     }
 
     pub(crate) fn redirected(&self, redirect: Redirect) {

@@ -24,6 +24,7 @@ use crate::{
     },
     error::error::Error,
     key::IdempotencyKey,
+    limit::control::Change,
 };
 
 /// All spans and events have the crate's name as their target, wherever in it they come from.
@@ -205,6 +206,17 @@ pub(crate) fn unknown_host(host: &str) {
         { server.address = host },
         "no service covers this request: it passes through without a key and without retries"
     );
+}
+
+pub(super) fn limit_changed(service: &str, change: Change) {
+    match change {
+        Change::Closed => info!(
+            target: target!(),
+            { safe_retry.service = service },
+            "concurrency limit closed: one probe at a time finds out when the service is back"
+        ),
+        Change::Reopened => info!(target: target!(), { safe_retry.service = service }, "concurrency limit reopened"),
+    }
 }
 
 pub(super) fn redirected(service: &str, redirect: Redirect) {

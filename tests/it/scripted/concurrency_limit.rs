@@ -77,9 +77,9 @@ async fn few_concurrent_calls_never_queue() {
     let counter = Counter::default();
     let client = client(Service::metronome(), &counter);
     for _ in 0..5 {
-        assert_eq!(send_at_once(&client, 32).await, MS(20));
+        assert_eq!(send_at_once(&client, 16).await, MS(20));
     }
-    assert_eq!(counter.most.load(Ordering::Relaxed), 32);
+    assert_eq!(counter.most.load(Ordering::Relaxed), 16);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,8 +87,8 @@ async fn excess_calls_queue() {
     for (limit, calls, most, took) in [
         (ConcurrencyLimit::Fixed(10), 100, 10, MS(200)..MS(201)),
         (ConcurrencyLimit::Off, 1000, 1000, MS(20)..MS(21)),
-        // 32 at first, doubled with each round trip and paced over most of it.
-        (ConcurrencyLimit::Adaptive, 1000, 512, MS(120)..MS(300)),
+        // 16 at first, doubled each 100 ms while calls wait.
+        (ConcurrencyLimit::Adaptive, 1000, 200, MS(200)..MS(400)),
     ] {
         let counter = Counter::default();
         let service = with_limit(limit.clone());
@@ -103,9 +103,9 @@ async fn excess_calls_queue() {
 async fn throttled_attempt_lowers_limit_and_costs_nothing() {
     let transport = Transport::new([status(429), status(503), status(200)]);
     let service = Service::metronome();
-    assert_eq!(service.health().concurrency_limit, Some(32));
+    assert_eq!(service.health().concurrency_limit, Some(16));
     transport.client(service.clone()).post(LIST).send().await.unwrap();
-    assert_eq!((service.health().concurrency_limit, service.health().retry_budget), (Some(8), 500));
+    assert_eq!((service.health().concurrency_limit, service.health().retry_budget), (Some(1), 500));
     let off = with_limit(ConcurrencyLimit::Off);
     let transport = Transport::new([status(429), status(429), status(429)]);
     failure!(transport.client(off.clone()).post(LIST), |error| assert_eq!(error.stop(), StopReason::AttemptsExhausted));
@@ -130,30 +130,88 @@ async fn queued_call_times_out_unsent() {
     }
     let started = Instant::now();
     failure!(client.post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::RateLimited, StopReason::DeadlineExceeded, Applied::No));
-        assert_eq!(error.attempts().count(), 0);
+        assert_eq!(facts(error), (ErrorKind::QueueRefused, StopReason::DeadlineExceeded, Applied::No));
+        assert_eq!((error.attempts().count(), error.queue_refusal()), (0, Some((2 * SECOND, 1))));
+        assert!(!error.is_rate_limited(), "the service has refused nothing");
+        let text = error.to_string();
+        assert!(text.contains("gave up after 2s in the queue (limit 1), nothing was sent"), "{text}");
     });
-    assert_eq!(started.elapsed(), 3 * SECOND);
+    // The first call took two seconds: then there is no time left for another attempt.
+    assert_eq!(started.elapsed(), 2 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pause_rejects_calls_that_cannot_wait() {
-    let transport = Transport::new((0..2).map(|_| reply(429, &[("retry-after", "30")], "")).chain([status(200)]));
+    let refusals = (0..16).map(|_| reply(503, &[("retry-after", "30")], ""));
+    let transport = Transport::new(refusals.chain([status(200)]));
     let service = metronome(RetryPolicy::never().deadline(20 * SECOND));
     let client = transport.client(service.clone());
-    for _ in 0..2 {
+    for _ in 0..16 {
         failure!(client.post(LEDGER), |error| assert_eq!(error.stop(), StopReason::AttemptsExhausted));
     }
-    assert_eq!(service.health().concurrency_limit, Some(1));
+    assert_eq!((service.health().concurrency_limit, service.health().paused), (Some(1), Some(30 * SECOND)));
     let started = Instant::now();
     failure!(client.post(LEDGER), |error| {
-        assert_eq!(facts(error), (ErrorKind::RateLimited, StopReason::DeadlineExceeded, Applied::No));
+        assert_eq!(facts(error), (ErrorKind::QueueRefused, StopReason::DeadlineExceeded, Applied::No));
         assert_eq!(error.attempts().count(), 0);
     });
-    assert_eq!((started.elapsed(), transport.sent().len()), (Duration::ZERO, 2));
+    assert_eq!((started.elapsed(), transport.sent().len()), (Duration::ZERO, 16));
     tokio::time::sleep(15 * SECOND).await;
     client.post(LEDGER).send().await.unwrap();
     assert_eq!(started.elapsed(), 30 * SECOND, "the pause ends with the `Retry-After`");
+    assert_eq!(service.health().paused, None);
+}
+
+/// Of the calls that wait only one at a time finds out if the service is back; none runs out of attempts or tokens by that.
+#[tokio::test(start_paused = true)]
+async fn outage_that_the_deadline_survives_fails_nobody() {
+    let down = (0..120).map(|_| status(503));
+    let transport = Transport::new(down.chain((0..100).map(|_| status(200))));
+    let service = metronome(RetryPolicy::new().deadline(600 * SECOND));
+    let client = transport.client(service.clone());
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        let request = client.post(LIST);
+        calls.spawn(async move { request.send().await.is_ok() });
+    }
+    assert!(calls.join_all().await.into_iter().all(|succeeded| succeeded));
+    assert_eq!(transport.left(), 0);
+}
+
+/// A token provider below the layer sends its request through the same client.
+#[tokio::test(start_paused = true)]
+async fn call_within_a_call_uses_its_place() {
+    struct FetchesToken(std::sync::OnceLock<ClientWithMiddleware>);
+
+    #[async_trait]
+    impl Middleware for FetchesToken {
+        async fn handle(
+            &self,
+            request: Request,
+            extensions: &mut Extensions,
+            next: Next<'_>,
+        ) -> reqwest_middleware::Result<Response> {
+            if request.method() == http::Method::POST {
+                self.0.get().unwrap().get(LIST).send().await?;
+            }
+            next.run(request, extensions).await
+        }
+    }
+
+    let transport = Transport::new((0..8).map(|_| status(200)));
+    let service = with_limit(ConcurrencyLimit::Fixed(1));
+    let provider = Arc::new(FetchesToken(std::sync::OnceLock::new()));
+    let layer = SafeRetry::new([service]);
+    let client = ClientBuilder::new(unused()).with(layer).with_arc(provider.clone()).with(transport.clone()).build();
+    provider.0.set(client.clone()).unwrap_or_else(|_| unreachable!());
+    let started = Instant::now();
+    let mut calls = JoinSet::new();
+    for _ in 0..4 {
+        let request = client.post(LEDGER);
+        calls.spawn(async move { request.send().await.map(drop).map_err(|error| error.to_string()) });
+    }
+    assert!(calls.join_all().await.into_iter().all(|ended| ended == Ok(())));
+    assert_eq!((started.elapsed(), transport.sent().len()), (Duration::ZERO, 8));
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +244,7 @@ async fn throttled_limit_key_does_not_delay_others() {
         assert!(post("big").await.is_err());
     }
     let health = service.health();
-    assert_eq!((health.limit_keys, health.concurrency_limit), (1, Some(32)), "the service's own limit is unchanged");
+    assert_eq!((health.limit_keys, health.concurrency_limit), (1, Some(16)), "the service's own limit is unchanged");
     let started = Instant::now();
     post("small").await.unwrap();
     assert_eq!(started.elapsed(), MS(20));

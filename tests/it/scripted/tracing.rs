@@ -311,3 +311,19 @@ async fn warning_stays_in_the_callers_span() {
     let digest = IdempotencyKey::new(transport.keys()[0].clone().unwrap()).digest().to_string();
     assert_eq!(event.get("safe_retry.key_digest"), Some(&*digest));
 }
+
+#[tokio::test(start_paused = true)]
+async fn closing_and_reopening_limit_is_an_event_each() {
+    let collector = Collector::of("reqwest_safe_retry");
+    let transport = Transport::new((0..16).map(|_| status(503)).chain([200, 200].map(status)));
+    let client = transport.client(metronome(RetryPolicy::never()));
+    for _ in 0..16 {
+        assert_eq!(collector.count("concurrency limit closed"), 0);
+        assert!(client.post(LIST).send().await.is_err());
+    }
+    assert_eq!((collector.count("limit closed"), collector.count("limit reopened")), (1, 0), "{}", collector.text());
+    for _ in 0..2 {
+        client.post(LIST).send().await.unwrap();
+    }
+    assert_eq!((collector.count("limit closed"), collector.count("limit reopened")), (1, 1));
+}

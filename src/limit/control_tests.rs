@@ -1,0 +1,145 @@
+//! The rules of the limit, by numbers alone.
+
+use std::time::Duration;
+
+use super::{
+    concurrency_limit::ConcurrencyLimit,
+    control::{Change, Control, Feedback, Start},
+};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn adaptive() -> Control {
+    Control::new(&ConcurrencyLimit::Adaptive)
+}
+
+/// Starts as many attempts as may start now.
+fn start_all(control: &mut Control, now: Duration) -> usize {
+    std::iter::repeat_with(|| control.start(now, 1, false)).take_while(|start| *start == Start::Now).count()
+}
+
+/// One attempt that is sent then, and ends after 20 ms.
+fn attempt(control: &mut Control, sent: Duration, feedback: Feedback) -> Option<Change> {
+    assert!(matches!(control.start(sent, 1, false), Start::Now | Start::Probe), "at {sent:?}");
+    control.end(sent + MS(20), sent, control.is_closed(), feedback)
+}
+
+#[test]
+fn cap_opens_with_time_while_calls_wait() {
+    let mut control = adaptive();
+    assert_eq!(start_all(&mut control, Duration::ZERO), 16);
+    assert_eq!(start_all(&mut control, MS(100)), 16);
+    assert_eq!(start_all(&mut control, MS(1000)), 16 * 1024 - 32);
+    // Nobody waits any more: it stands still, and shrinks while it is not used.
+    control.queue_is_empty(MS(1000));
+    assert_eq!((control.limit(MS(2000)), control.limit(MS(31_000))), (16 * 1024, 2048));
+}
+
+#[test]
+fn fixed_limit_is_what_it_says() {
+    let mut control = Control::new(&ConcurrencyLimit::Fixed(2));
+    assert_eq!(start_all(&mut control, Duration::ZERO), 2);
+    assert_eq!(control.start(MS(60_000), 1, false), Start::WhenReleased);
+    assert_eq!(control.end(MS(60_000), Duration::ZERO, false, Feedback::Throttled), None);
+    assert_eq!(start_all(&mut control, MS(60_000)), 1);
+}
+
+#[test]
+fn errors_never_open_the_limit() {
+    for feedback in [Feedback::NoResponse, Feedback::Unavailable, Feedback::Throttled] {
+        let mut control = adaptive();
+        let limit = control.limit(Duration::ZERO);
+        for number in 0..15 {
+            let now = MS(number * 1000);
+            if control.start(now, 1, false) == Start::Now {
+                control.end(now + MS(20), now, false, feedback);
+            }
+            assert!(control.limit(now + MS(20)) <= limit, "{feedback:?}");
+        }
+    }
+}
+
+#[test]
+fn refusal_paces_the_starts() {
+    let mut control = adaptive();
+    for number in 0..100 {
+        attempt(&mut control, MS(number * 20), Feedback::Response);
+    }
+    attempt(&mut control, MS(2000), Feedback::Throttled);
+    // One in flight at a time is 50 a second.
+    let (mut started, mut now) = (0, MS(2020));
+    while now < MS(2220) {
+        match control.start(now, 1, false) {
+            Start::Now => started += 1,
+            Start::At(at) => now = at,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((8..=12).contains(&started), "{started}");
+}
+
+#[test]
+fn run_of_refusals_closes_and_one_success_reopens() {
+    let mut control = adaptive();
+    for number in 0..100 {
+        attempt(&mut control, MS(number * 20), Feedback::Response);
+    }
+    let mut now = MS(2000);
+    let closed = (0..20).find_map(|_| {
+        while let Start::At(at) = control.start(now, 1, false) {
+            now = at;
+        }
+        now += MS(20);
+        control.end(now, now - MS(20), false, Feedback::Throttled)
+    });
+    assert_eq!((closed, control.is_closed()), (Some(Change::Closed), true));
+    let mut probe = |feedback| {
+        while let Start::At(at) = control.start(now, 1, false) {
+            now = at;
+        }
+        assert_eq!(control.start(now, 1, false), Start::WhenReleased, "one at a time");
+        now += MS(20);
+        control.end(now, now - MS(20), true, feedback)
+    };
+    assert_eq!([probe(Feedback::Throttled), probe(Feedback::NoResponse)], [None, None]);
+    assert_eq!(probe(Feedback::Response), Some(Change::Reopened));
+}
+
+#[test]
+fn unavailable_service_closes_after_many_in_a_row() {
+    let mut control = adaptive();
+    for number in 0..15 {
+        assert_eq!(attempt(&mut control, MS(number * 20), Feedback::Unavailable), None);
+    }
+    assert_eq!(attempt(&mut control, MS(400), Feedback::Response), None);
+    for number in 0..15 {
+        assert_eq!(attempt(&mut control, MS(500 + number * 20), Feedback::Unavailable), None);
+    }
+    assert_eq!(attempt(&mut control, MS(1000), Feedback::Unavailable), Some(Change::Closed));
+    // After an outage of a service that has refused nothing it opens from one on.
+    let back = MS(60_000);
+    assert_eq!(control.start(back, 1, false), Start::Probe);
+    assert_eq!(control.end(back + MS(20), back, true, Feedback::Response), Some(Change::Reopened));
+    assert_eq!(control.limit(back + MS(20)), 1);
+}
+
+/// Random faults that are no overload.
+#[test]
+fn scattered_failures_do_not_slow_down() {
+    let mut control = adaptive();
+    for number in 0..1000_u64 {
+        let feedback = if number % 3 == 0 { Feedback::Unavailable } else { Feedback::Response };
+        assert_eq!(attempt(&mut control, MS(number * 20), feedback), None);
+    }
+    assert_eq!(control.limit(MS(20_000)), 16);
+}
+
+#[test]
+fn pace_ends_when_it_is_needless() {
+    let mut control = adaptive();
+    attempt(&mut control, Duration::ZERO, Feedback::Response);
+    attempt(&mut control, MS(20), Feedback::Throttled);
+    assert!(control.is_limited());
+    assert_eq!(start_all(&mut control, MS(10_050)), 16, "nothing was refused for ten seconds, and nobody waits");
+    assert!(!control.is_limited());
+}

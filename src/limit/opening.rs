@@ -1,0 +1,75 @@
+//! How many attempts may be in flight before the first refusal.
+
+use std::time::Duration;
+
+/// A cap that opens by time alone while calls wait for it, so that a crowd is let in soon however long each call takes, and
+/// is met by a slow start if the service refuses within a round trip.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Opening {
+    /// At `at`; larger since then if it is growing.
+    cap: f64,
+    at: Duration,
+    growing: bool,
+    /// The time in which it doubles, and the shortest and the longest one.
+    doubles_in: Duration,
+    doubles: (Duration, Duration),
+}
+
+/// Below it, a caller does not notice that there is a limit.
+const START: f64 = 16.0;
+/// Far above what one process can have in flight.
+const MOST: f64 = 1_000_000.0;
+/// The shortest and the longest time in which the cap doubles.
+const DOUBLES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(150));
+/// The same after an outage.
+const DOUBLES_AFTER_OUTAGE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// While it is not used, the cap halves each time this has passed.
+const IDLE: Duration = Duration::from_secs(10);
+
+impl Opening {
+    pub(super) fn at(now: Duration) -> Self {
+        Self { cap: START, at: now, growing: false, doubles_in: DOUBLES.0, doubles: DOUBLES }
+    }
+
+    /// After an outage of a service that has never refused for its load: from one attempt on.
+    pub(super) fn after_outage(now: Duration) -> Self {
+        let doubles = DOUBLES_AFTER_OUTAGE;
+        Self { cap: 1.0, at: now, growing: false, doubles_in: doubles.0, doubles }
+    }
+
+    pub(super) fn cap(&self, now: Duration) -> usize {
+        // At most a million, and never negative.
+        self.exact(now) as usize
+    }
+
+    fn exact(&self, now: Duration) -> f64 {
+        let passed = now.saturating_sub(self.at);
+        if self.growing {
+            return (self.cap * (passed.as_secs_f64() / self.doubles_in.as_secs_f64()).exp2()).min(MOST);
+        }
+        let idle = i32::try_from(passed.as_secs() / IDLE.as_secs()).unwrap_or(i32::MAX);
+        (self.cap * 0.5_f64.powi(idle)).max(self.cap.min(START))
+    }
+
+    /// Calls wait from now on, or no longer.
+    pub(super) fn waited_for(&mut self, now: Duration, waited_for: bool, round_trip: Option<Duration>) {
+        let doubles_in = round_trip.unwrap_or_default().clamp(self.doubles.0, self.doubles.1);
+        if waited_for != self.growing || doubles_in != self.doubles_in {
+            (self.cap, self.at, self.growing) = (self.exact(now), now, waited_for);
+            self.doubles_in = doubles_in;
+        }
+    }
+
+    /// It is in use, and so does not shrink.
+    pub(super) fn used(&mut self, now: Duration) {
+        if !self.growing {
+            (self.cap, self.at) = (self.exact(now), now);
+        }
+    }
+
+    /// When the cap will be above `in_flight`.
+    pub(super) fn opens(&self, in_flight: usize) -> Duration {
+        let doublings = ((in_flight as f64 + 1.0) / self.cap).log2().max(0.0);
+        self.at + self.doubles_in.mul_f64(doublings.min(64.0))
+    }
+}

@@ -1,0 +1,208 @@
+//! The rate at which attempts start once the service has refused one for its load.
+//!
+//! The rate is measured once a cycle of refusals: what the service has accepted from one run of refusals to the next is
+//! what it can take. Times are since the limiter began.
+
+use std::time::Duration;
+
+use super::cycle::Cycle;
+
+/// A paced rate.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pace {
+    /// Starts a second.
+    rate: f64,
+    /// The part of the rate that is used while refusals go on.
+    brake: f64,
+    next_start: Duration,
+    /// When the brake was last put on: what was sent before does not put it on again.
+    cut: Duration,
+    last_refused: Duration,
+    /// When the refusals began that go on, or have just ended.
+    refused_since: Option<Duration>,
+    cycle: Cycle,
+    /// How often the rate was measured.
+    measured: u32,
+    growth: f64,
+    grows_at: Duration,
+    /// Whether calls have waited in this cycle: only then is what was accepted all that the service can take.
+    was_needed: bool,
+    last_needed: Duration,
+}
+
+/// What was accepted is taken to be this part of what the service can take.
+const MARGIN: f64 = 0.98;
+/// The least part of the rate that one cycle leaves.
+const LEAST_KEPT: f64 = 0.8;
+/// The slowest pace: one start a second.
+const SLOWEST: f64 = 1.0;
+const FASTEST: f64 = 1e6;
+/// A cycle is at least so long and has so many outcomes, or is as long as the second time.
+const SHORTEST_CYCLE: Duration = Duration::from_millis(600);
+const LEAST_OUTCOMES: u32 = 10;
+const LONG_CYCLE: Duration = Duration::from_millis(2400);
+/// The best second of a cycle counts only if so many were accepted in it, after refusals that were shorter than this.
+const BEST_SECOND_OF: u32 = 50;
+const SHORT_REFUSALS: Duration = Duration::from_millis(1500);
+/// The brake at which the limit closes.
+const CLOSES_AT: f64 = 0.125;
+/// The rate grows first by this share, then by twice as much each time.
+const GROWTH: f64 = 0.02;
+const FIRST_GROWTH: f64 = 0.5;
+const GROWS_EVERY: Duration = Duration::from_millis(500);
+const FIRST_GROWS_EVERY: Duration = Duration::from_millis(250);
+/// So long without a refusal and without a queue.
+const NEEDLESS_AFTER: Duration = Duration::from_secs(10);
+/// A timer that fires late does not lose the starts that it was late for.
+const LATE: Duration = Duration::from_millis(10);
+
+impl Pace {
+    /// After the first refusal, of an attempt that was sent then; `cycle` is what was accepted before.
+    pub(super) fn new(now: Duration, sent: Duration, rate: f64, mut cycle: Cycle) -> Self {
+        cycle.refused = 1;
+        Self {
+            rate: rate.clamp(SLOWEST, FASTEST),
+            brake: 1.0,
+            next_start: now,
+            cut: now,
+            last_refused: sent,
+            refused_since: Some(now),
+            cycle,
+            measured: 0,
+            growth: GROWTH,
+            grows_at: now + FIRST_GROWS_EVERY,
+            was_needed: false,
+            last_needed: now,
+        }
+    }
+
+    /// Starts a second, with the brake.
+    pub(super) fn per_second(&self) -> f64 {
+        self.rate * self.brake
+    }
+
+    pub(super) fn is_measured(&self) -> bool {
+        self.measured > 0
+    }
+
+    /// Takes the next start if it is due; otherwise says when it is.
+    pub(super) fn start(&mut self, now: Duration) -> Result<(), Duration> {
+        if self.next_start > now {
+            return Err(self.next_start);
+        }
+        self.next_start =
+            self.next_start.max(now.saturating_sub(LATE)) + Duration::from_secs_f64(1.0 / self.per_second());
+        Ok(())
+    }
+
+    /// Whether the limit closes.
+    pub(super) fn refused(&mut self, now: Duration, sent: Duration) -> bool {
+        self.cycle.refused = self.cycle.refused.saturating_add(1);
+        self.last_refused = self.last_refused.max(sent);
+        self.refused_since.get_or_insert(now);
+        (self.growth, self.grows_at) = (GROWTH, now + GROWS_EVERY);
+        if sent <= self.cut {
+            return false;
+        }
+        self.cut = now;
+        self.slow_down(self.brake / 2.0, now);
+        self.brake <= CLOSES_AT
+    }
+
+    /// The service is unavailable to this share of the attempts.
+    pub(super) fn unavailable(&mut self, now: Duration, share: f64) {
+        self.slow_down((2.0 * (1.0 - share)).clamp(CLOSES_AT, self.brake), now);
+    }
+
+    fn slow_down(&mut self, brake: f64, now: Duration) {
+        self.brake = brake.max(CLOSES_AT);
+        self.next_start = self.next_start.max(now + Duration::from_secs_f64(1.0 / self.per_second()));
+    }
+
+    pub(super) fn accepted(&mut self, now: Duration, sent: Duration, round_trip: Duration) {
+        if sent >= self.cycle.began {
+            self.cycle.accept(now);
+        }
+        if sent > self.cut {
+            self.release(now);
+        }
+        if sent > self.last_refused + round_trip / 4 {
+            self.measure(now);
+        }
+        if self.measured == 0 && self.was_needed && self.cycle.length(now) >= 4 * round_trip {
+            self.rate = self.rate.min(self.cycle.rate(now)).max(SLOWEST);
+        }
+    }
+
+    /// Takes the brake off.
+    pub(super) fn release(&mut self, now: Duration) {
+        if self.brake < 1.0 {
+            self.brake = 1.0;
+            self.next_start = self.next_start.min(now + Duration::from_secs_f64(1.0 / self.rate));
+        }
+    }
+
+    /// Nothing was refused for long, and nobody has waited: the pace keeps nothing from the service any more.
+    pub(super) fn is_needless(&self, now: Duration) -> bool {
+        let since = self.cut.max(self.last_refused).max(self.last_needed);
+        now.saturating_sub(since) >= NEEDLESS_AFTER
+    }
+
+    /// The rate stays as it is, and is measured anew.
+    pub(super) fn restart(&mut self, now: Duration) {
+        self.release(now);
+        self.refused_since = None;
+        self.cycle = Cycle::new(now);
+        self.next_start = now;
+        self.grows_at = now + GROWS_EVERY;
+    }
+
+    /// A short outage counts as refusals.
+    pub(super) fn was_closed(&mut self) {
+        self.cycle.refused = self.cycle.refused.saturating_add(1);
+    }
+
+    fn measure(&mut self, now: Duration) {
+        let cycle = &self.cycle;
+        let (length, outcomes) = (cycle.length(now), cycle.accepted.saturating_add(cycle.refused));
+        let is_long = length >= SHORTEST_CYCLE && outcomes >= LEAST_OUTCOMES || length >= LONG_CYCLE;
+        if cycle.refused == 0 || !is_long {
+            return;
+        }
+        let refused_for = self.last_refused.saturating_sub(self.refused_since.unwrap_or(self.last_refused));
+        let best_counts = cycle.best_second >= BEST_SECOND_OF && refused_for < SHORT_REFUSALS;
+        let best = if best_counts { f64::from(cycle.best_second) } else { 0.0 };
+        let measured = MARGIN * cycle.rate(now).max(best);
+        let least = match self.measured {
+            _ if !self.was_needed => self.rate,
+            0 => SLOWEST,
+            _ => LEAST_KEPT * self.rate,
+        };
+        self.rate = measured.max(least).clamp(SLOWEST, FASTEST);
+        self.was_needed = false;
+        self.measured = self.measured.saturating_add(1);
+        self.refused_since = None;
+        self.cycle = Cycle::new(now);
+        self.grows_at = now + GROWS_EVERY;
+    }
+
+    /// The rate grows after a while without a refusal, if so many calls wait that it could be too low.
+    pub(super) fn grow(&mut self, now: Duration, waiting: usize, turned_away: bool, round_trip: Duration) {
+        if waiting > 1 || turned_away {
+            (self.was_needed, self.last_needed) = (true, now);
+        }
+        if now < self.grows_at {
+            return;
+        }
+        let is_needed = turned_away || waiting as f64 >= self.rate;
+        let (share, every) = match self.measured {
+            0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
+            _ => (self.growth, GROWS_EVERY),
+        };
+        self.grows_at = now + every.max(2 * round_trip);
+        if is_needed {
+            self.rate = (self.rate * (1.0 + share)).min(FASTEST);
+            self.growth = (2.0 * self.growth).min(1.0);
+        }
+    }
+}
