@@ -334,7 +334,7 @@ impl Adaptive {
     /// Two guesses of what the service can take, of which the lower one counts.
     fn first_rate(&self, now: Duration, in_flight: usize, round_trip: &RoundTrip) -> f64 {
         let at_once = round_trip.smoothed().map(|trip| in_flight as f64 / trip.as_secs_f64().max(0.001));
-        let so_far = (2.0 * self.cycle.rate(now)).max(LEAST_FIRST_RATE);
+        let so_far = (1.5 * self.cycle.rate(now)).max(LEAST_FIRST_RATE);
         at_once.unwrap_or(f64::MAX).min(so_far)
     }
 

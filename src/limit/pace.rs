@@ -31,7 +31,7 @@ pub(super) struct Pace {
 }
 
 /// What was accepted is taken to be this part of what the service can take.
-const MARGIN: f64 = 0.98;
+const MARGIN: f64 = 0.99;
 /// The least part of the rate that one cycle leaves.
 const LEAST_KEPT: f64 = 0.8;
 /// The slowest pace: one start a second.
