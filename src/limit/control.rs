@@ -331,7 +331,8 @@ impl Adaptive {
         }
     }
 
-    /// Two guesses of what the service can take, of which the lower one counts.
+    /// Two guesses of what the service can take, of which the lower one counts: what has been accepted lags a round trip
+    /// behind what was sent.
     fn first_rate(&self, now: Duration, in_flight: usize, round_trip: &RoundTrip) -> f64 {
         let at_once = round_trip.smoothed().map(|trip| in_flight as f64 / trip.as_secs_f64().max(0.001));
         let so_far = (1.5 * self.cycle.rate(now)).max(LEAST_FIRST_RATE);

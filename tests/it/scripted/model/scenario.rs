@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::Method;
-use reqwest_safe_retry::{Effect, Idempotency, KeyKind, Meaning, RetryPolicy, Route, Service, StatusSet, Verifier};
+use reqwest_safe_retry::{
+    ConcurrencyLimit, Effect, Idempotency, KeyKind, Meaning, RetryPolicy, Route, Service, StatusSet, Verifier,
+};
 
 use super::ATTEMPTS;
 
@@ -146,8 +148,9 @@ impl Scenario {
             .routes([self.repeat.route()])
             .retryable(StatusSet::of(&[408, 425, 429, 499]).with(500..=599).without(&[501, 505]))
             .retry_policy(RetryPolicy::new().max_attempts(ATTEMPTS))
-            // Thousands of calls share the budget.
+            // Thousands of calls share the budget, and would share the limit.
             .retry_costs(0, 0)
+            .concurrency_limit(ConcurrencyLimit::Off)
             .build()
             .unwrap();
         if self.asked == Asked::NoVerifier { service } else { service.verifier(verifier) }
