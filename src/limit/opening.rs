@@ -25,6 +25,8 @@ const DOUBLES: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 const DOUBLES_AFTER_OUTAGE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 /// While it is not used, the cap halves each time this has passed.
 const IDLE: Duration = Duration::from_secs(10);
+/// Its use is noted so often, and not at each attempt.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
 
 impl Opening {
     pub(super) fn at(now: Duration) -> Self {
@@ -47,6 +49,9 @@ impl Opening {
         if self.growing {
             return (self.cap * (passed.as_secs_f64() / self.doubles_in.as_secs_f64()).exp2()).min(MOST);
         }
+        if passed < IDLE {
+            return self.cap;
+        }
         let idle = i32::try_from(passed.as_secs() / IDLE.as_secs()).unwrap_or(i32::MAX);
         (self.cap * 0.5_f64.powi(idle)).max(self.cap.min(START))
     }
@@ -62,7 +67,7 @@ impl Opening {
 
     /// It is in use, and so does not shrink.
     pub(super) fn used(&mut self, now: Duration) {
-        if !self.growing {
+        if !self.growing && now.saturating_sub(self.at) >= NOTED_EVERY {
             (self.cap, self.at) = (self.exact(now), now);
         }
     }

@@ -163,15 +163,16 @@ impl Pace {
     }
 
     fn measure(&mut self, now: Duration) {
-        let cycle = &self.cycle;
+        let cycle = &mut self.cycle;
         let (length, outcomes) = (cycle.length(now), cycle.accepted.saturating_add(cycle.refused));
         let is_long = length >= SHORTEST_CYCLE && outcomes >= LEAST_OUTCOMES || length >= LONG_CYCLE;
         if cycle.refused == 0 || !is_long {
             return;
         }
         let refused_for = self.last_refused.saturating_sub(self.refused_since.unwrap_or(self.last_refused));
-        let best_counts = cycle.best_second >= BEST_SECOND_OF && refused_for < SHORT_REFUSALS;
-        let best = if best_counts { f64::from(cycle.best_second) } else { 0.0 };
+        let best_second = cycle.best_second();
+        let best_counts = best_second >= BEST_SECOND_OF && refused_for < SHORT_REFUSALS;
+        let best = if best_counts { f64::from(best_second) } else { 0.0 };
         let measured = MARGIN * cycle.rate(now).max(best);
         let least = match self.measured {
             _ if !self.was_needed => self.rate,

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-/// A smoothed round trip and how much it varies (RFC 6298, section 2).
+/// A smoothed round trip and how much it varies (RFC 6298, section 2), in nanoseconds: it is updated with each success.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RoundTrip {
-    known: Option<(Duration, Duration)>,
+    known: Option<(u64, u64)>,
 }
+
+const MOST_SECONDS: u64 = 180 * 24 * 3600;
 
 impl RoundTrip {
     pub(super) fn add(&mut self, sample: Duration) {
+        // Half a year at most, so that nothing overflows.
+        let sample = sample.as_secs().min(MOST_SECONDS) * 1_000_000_000 + u64::from(sample.subsec_nanos());
         self.known = Some(match self.known {
             None => (sample, sample / 2),
             Some((smoothed, variance)) => ((7 * smoothed + sample) / 8, (3 * variance + smoothed.abs_diff(sample)) / 4),
@@ -17,11 +21,12 @@ impl RoundTrip {
     }
 
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        self.known.map(|(smoothed, _)| smoothed)
+        self.known.map(|(smoothed, _)| Duration::from_nanos(smoothed))
     }
 
     /// What an attempt should be given; nothing while no round trip is known.
     pub(super) fn expected(&self) -> Duration {
-        self.known.map_or(Duration::ZERO, |(smoothed, variance)| smoothed + (4 * variance).max(smoothed / 4))
+        let expected = self.known.map_or(0, |(smoothed, variance)| smoothed + (4 * variance).max(smoothed / 4));
+        Duration::from_nanos(expected)
     }
 }
