@@ -288,14 +288,15 @@ impl Adaptive {
 
     fn accepted(&mut self, now: Duration, sent: Duration, round_trip: &RoundTrip) {
         self.unavailable = 0;
-        self.unavailable_share -= self.unavailable_share * WEIGHT;
-        let trip = round_trip.smoothed().unwrap_or_default();
+        if self.unavailable_share > 0.0 {
+            self.unavailable_share -= self.unavailable_share * WEIGHT;
+        }
         // What was sent before the limit closed says nothing about now.
         if self.closed.as_ref().is_some_and(|closed| sent >= closed.since) {
             self.reopen(now);
         }
         match &mut self.pace {
-            Some(pace) => pace.accepted(now, sent, trip),
+            Some(pace) => pace.accepted(now, sent, round_trip.smoothed().unwrap_or_default()),
             None if sent >= self.cycle.began => self.cycle.accept(now),
             None => {}
         }

@@ -228,6 +228,9 @@ impl State {
     }
 
     fn notify_first(&self) {
+        if self.queue.is_empty() {
+            return;
+        }
         if let Some(first) = self.queue.values().next() {
             first.notify_one();
         }
