@@ -250,7 +250,7 @@ impl Adaptive {
             pace.grow(now, waiting, turned_away, round_trip.unwrap_or_default());
             return pace.start(now).map_or_else(Start::At, |()| Start::Now);
         }
-        if in_flight < self.opening.cap(now) {
+        if self.opening.has_room(now, in_flight) {
             self.opening.used(now);
             self.forget(now);
             return Start::Now;

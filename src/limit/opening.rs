@@ -10,6 +10,7 @@ pub(super) struct Opening {
     cap: f64,
     at: Duration,
     growing: bool,
+    least: usize,
     /// The time in which it doubles, and the shortest and the longest one.
     doubles_in: Duration,
     doubles: (Duration, Duration),
@@ -30,13 +31,19 @@ const NOTED_EVERY: Duration = Duration::from_secs(1);
 
 impl Opening {
     pub(super) fn at(now: Duration) -> Self {
-        Self { cap: START, at: now, growing: false, doubles_in: DOUBLES.0, doubles: DOUBLES }
+        Self { cap: START, at: now, least: START as usize, growing: false, doubles_in: DOUBLES.0, doubles: DOUBLES }
     }
 
     /// After an outage of a service that has never refused for its load: from one attempt on.
     pub(super) fn after_outage(now: Duration) -> Self {
         let doubles = DOUBLES_AFTER_OUTAGE;
-        Self { cap: 1.0, at: now, growing: false, doubles_in: doubles.0, doubles }
+        Self { cap: 1.0, at: now, least: 1, growing: false, doubles_in: doubles.0, doubles }
+    }
+
+    /// Whether so many in flight leave room for one more.
+    pub(super) fn has_room(&self, now: Duration, in_flight: usize) -> bool {
+        // It is never below where it began, or where an outage has left it.
+        in_flight < self.least || in_flight < self.cap(now)
     }
 
     pub(super) fn cap(&self, now: Duration) -> usize {
