@@ -261,7 +261,7 @@ impl Adaptive {
 
     /// What was accepted long ago says nothing about now.
     fn forget(&mut self, now: Duration) {
-        if self.cycle.length(now) > LONG_AGO {
+        if now > self.cycle.began + LONG_AGO {
             self.cycle = Cycle::new(now);
         }
     }

@@ -115,12 +115,13 @@ impl State {
 
     /// Starts an attempt at once, if nobody waits and the limit is open, or the call's deadline leaves the time.
     pub(super) fn try_start(&mut self, now: Instant, deadline: Option<Instant>) -> Option<Granted> {
-        let in_time = !self.control.is_limited() || self.is_in_time(now, deadline);
-        if !self.queue.is_empty() || !in_time {
+        let is_limited = self.control.is_limited();
+        if !self.queue.is_empty() || (is_limited && !self.is_in_time(now, deadline)) {
             return None;
         }
         let elapsed = self.since_began(now);
-        match self.control.start(elapsed, 0, self.has_turned_away(elapsed)) {
+        let turned_away = is_limited && self.has_turned_away(elapsed);
+        match self.control.start(elapsed, 0, turned_away) {
             Start::Now => Some(self.granted(false)),
             Start::Probe => Some(self.granted(true)),
             Start::At(_) | Start::WhenReleased => {
