@@ -76,12 +76,16 @@ impl Call<'_> {
         let (before, generation, key) = (self.history.attempts(), self.key_generation, &self.key);
         let (service, method, url) = (self.plan.service, self.request.method(), self.request.url());
         let target = Target { method, url, template: || service.template(method, url) };
-        let (deadline, is_scarce) = (self.deadline(), self.permits.is_scarce());
-        let id = service_id(self.plan.service);
+        let deadline = self.deadline();
+        let scarce_of = self.permits.is_scarce().then(|| service_id(self.plan.service));
         self.sent = self.now;
         let span = self.recorder.begin_attempt(&target, before, generation, || key.to_key());
         let sent = spans::within(span, next.run(request, self.extensions.get()));
-        time::before(deadline, if is_scarce { held::within(id, sent) } else { sent })
+        let sent = match scarce_of {
+            Some(service) => held::within(service, sent),
+            None => sent,
+        };
+        time::before(deadline, sent)
     }
 
     /// What may be needed of a request after it is sent. Of a last attempt's that is all of it only if its body is looked

@@ -167,7 +167,7 @@ impl Control {
     /// An attempt has ended that was sent then.
     pub(super) fn end(&mut self, now: Duration, sent: Duration, probe: bool, feedback: Feedback) -> Option<Change> {
         self.in_flight -= 1;
-        if feedback == Feedback::Response {
+        if feedback == Feedback::Response && self.round_trip.wants_a_sample() {
             self.round_trip.add(now.saturating_sub(sent));
         }
         let Limit::Adaptive(adaptive) = &mut self.limit else { return None };

@@ -190,8 +190,8 @@ impl Permits {
 
     /// Whether the attempt finds out if the service is back.
     pub(crate) fn is_probe(&self) -> bool {
-        let permits = [self.all.as_ref(), self.limit_key.as_deref()];
-        permits.into_iter().flatten().any(Permit::is_probe)
+        let of_limit_key = self.limit_key.as_ref().is_some_and(|permit| permit.is_probe());
+        self.all.as_ref().is_some_and(Permit::is_probe) || of_limit_key
     }
 
     /// Releases the permits. A refusal counts for the limiter whose limit was reached; for the other it is a response.
