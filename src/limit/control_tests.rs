@@ -4,23 +4,55 @@ use std::time::Duration;
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
-    control::{Change, Control, Feedback, Start},
+    control::{Change, Control, Ended, Feedback, Start},
 };
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-fn adaptive() -> Control {
-    Control::new(&ConcurrencyLimit::Adaptive)
+/// A control, and how many attempts are in flight.
+struct Counted {
+    control: Control,
+    in_flight: usize,
+}
+
+impl Counted {
+    fn new(limit: &ConcurrencyLimit) -> Self {
+        Self { control: Control::new(limit), in_flight: 0 }
+    }
+
+    fn start(&mut self, now: Duration) -> Start {
+        let start = self.control.start(now, self.in_flight, 1, false);
+        self.in_flight += usize::from(matches!(start, Start::Now | Start::Probe));
+        start
+    }
+
+    fn end(&mut self, now: Duration, sent: Duration, probe: bool, feedback: Feedback) -> Option<Change> {
+        let accepted = u32::from(feedback == Feedback::Response);
+        self.in_flight -= 1;
+        self.control.end(now, &Ended { sent, probe, feedback, in_flight: self.in_flight + 1, accepted })
+    }
+}
+
+impl std::ops::Deref for Counted {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
+}
+
+fn adaptive() -> Counted {
+    Counted::new(&ConcurrencyLimit::Adaptive)
 }
 
 /// Starts as many attempts as may start now.
-fn start_all(control: &mut Control, now: Duration) -> usize {
-    std::iter::repeat_with(|| control.start(now, 1, false)).take_while(|start| *start == Start::Now).count()
+fn start_all(control: &mut Counted, now: Duration) -> usize {
+    std::iter::repeat_with(|| control.start(now)).take_while(|start| *start == Start::Now).count()
 }
 
 /// One attempt that is sent then, and ends after 20 ms.
-fn attempt(control: &mut Control, sent: Duration, feedback: Feedback) -> Option<Change> {
-    assert!(matches!(control.start(sent, 1, false), Start::Now | Start::Probe), "at {sent:?}");
+fn attempt(control: &mut Counted, sent: Duration, feedback: Feedback) -> Option<Change> {
+    assert!(matches!(control.start(sent), Start::Now | Start::Probe), "at {sent:?}");
     control.end(sent + MS(20), sent, control.is_closed(), feedback)
 }
 
@@ -31,15 +63,15 @@ fn cap_opens_with_time_while_calls_wait() {
     assert_eq!(start_all(&mut control, MS(100)), 16);
     assert_eq!(start_all(&mut control, MS(1000)), 16 * 1024 - 32);
     // Nobody waits any more: it stands still, and shrinks while it is not used.
-    control.queue_is_empty(MS(1000));
+    control.control.queue_is_empty(MS(1000));
     assert_eq!((control.limit(MS(2000)), control.limit(MS(31_000))), (16 * 1024, 2048));
 }
 
 #[test]
 fn fixed_limit_is_what_it_says() {
-    let mut control = Control::new(&ConcurrencyLimit::Fixed(2));
+    let mut control = Counted::new(&ConcurrencyLimit::Fixed(2));
     assert_eq!(start_all(&mut control, Duration::ZERO), 2);
-    assert_eq!(control.start(MS(60_000), 1, false), Start::WhenReleased);
+    assert_eq!(control.start(MS(60_000)), Start::WhenReleased);
     assert_eq!(control.end(MS(60_000), Duration::ZERO, false, Feedback::Throttled), None);
     assert_eq!(start_all(&mut control, MS(60_000)), 1);
 }
@@ -51,7 +83,7 @@ fn errors_never_open_the_limit() {
         let limit = control.limit(Duration::ZERO);
         for number in 0..15 {
             let now = MS(number * 1000);
-            if control.start(now, 1, false) == Start::Now {
+            if control.start(now) == Start::Now {
                 control.end(now + MS(20), now, false, feedback);
             }
             assert!(control.limit(now + MS(20)) <= limit, "{feedback:?}");
@@ -69,7 +101,7 @@ fn refusal_paces_the_starts() {
     // One in flight at a time is 50 a second.
     let (mut started, mut now) = (0, MS(2020));
     while now < MS(2220) {
-        match control.start(now, 1, false) {
+        match control.start(now) {
             Start::Now => started += 1,
             Start::At(at) => now = at,
             other => panic!("{other:?}"),
@@ -86,7 +118,7 @@ fn run_of_refusals_closes_and_one_success_reopens() {
     }
     let mut now = MS(2000);
     let closed = (0..20).find_map(|_| {
-        while let Start::At(at) = control.start(now, 1, false) {
+        while let Start::At(at) = control.start(now) {
             now = at;
         }
         now += MS(20);
@@ -94,10 +126,10 @@ fn run_of_refusals_closes_and_one_success_reopens() {
     });
     assert_eq!((closed, control.is_closed()), (Some(Change::Closed), true));
     let mut probe = |feedback| {
-        while let Start::At(at) = control.start(now, 1, false) {
+        while let Start::At(at) = control.start(now) {
             now = at;
         }
-        assert_eq!(control.start(now, 1, false), Start::WhenReleased, "one at a time");
+        assert_eq!(control.start(now), Start::WhenReleased, "one at a time");
         now += MS(20);
         control.end(now, now - MS(20), true, feedback)
     };
@@ -118,7 +150,7 @@ fn unavailable_service_closes_after_many_in_a_row() {
     assert_eq!(attempt(&mut control, MS(1000), Feedback::Unavailable), Some(Change::Closed));
     // After an outage of a service that has refused nothing it opens from one on.
     let back = MS(60_000);
-    assert_eq!(control.start(back, 1, false), Start::Probe);
+    assert_eq!(control.start(back), Start::Probe);
     assert_eq!(control.end(back + MS(20), back, true, Feedback::Response), Some(Change::Reopened));
     assert_eq!(control.limit(back + MS(20)), 1);
 }

@@ -20,14 +20,14 @@ impl Cycle {
         Self { began: now, accepted: 0, refused: 0, recent: [(0, 0); 10], tenth: (0, 0), best_second: 0 }
     }
 
-    pub(super) fn accept(&mut self, now: Duration) {
-        self.accepted = self.accepted.saturating_add(1);
+    pub(super) fn accept(&mut self, now: Duration, count: u32) {
+        self.accepted = self.accepted.saturating_add(count);
         let tenth = 10 * now.as_secs() + u64::from(now.subsec_nanos() / 100_000_000);
         if self.tenth.0 != tenth {
             self.end_tenth();
             self.tenth = (tenth, 0);
         }
-        self.tenth.1 += 1;
+        self.tenth.1 = self.tenth.1.saturating_add(count);
     }
 
     /// The most that were accepted in any second.

@@ -1,11 +1,14 @@
 //! The retry budget of a service, and its concurrency limit: the queue, and a separate limit per limit key.
 
+mod adaptive;
 pub(crate) mod budget;
+mod closed;
 pub(crate) mod concurrency_limit;
 pub(crate) mod control;
 #[cfg(test)]
 mod control_tests;
 mod cycle;
+mod gate;
 pub(crate) mod held;
 #[cfg(test)]
 mod histories;

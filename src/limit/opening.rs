@@ -11,19 +11,28 @@ pub(super) struct Opening {
     at: Duration,
     growing: bool,
     least: usize,
-    /// The time in which it doubles, and the shortest and the longest one.
+    /// The time in which it doubles.
     doubles_in: Duration,
-    doubles: (Duration, Duration),
+    growth: Growth,
+}
+
+/// How fast the cap opens: it doubles in so many round trips, within these bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Growth {
+    round_trips: f64,
+    shortest: Duration,
+    longest: Duration,
 }
 
 /// Below it, a caller does not notice that there is a limit.
 const START: f64 = 16.0;
 /// Far above what one process can have in flight.
 const MOST: f64 = 1_000_000.0;
-/// The shortest and the longest time in which the cap doubles.
-const DOUBLES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(150));
-/// The same after an outage.
-const DOUBLES_AFTER_OUTAGE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+/// Fast enough to let a crowd in while no round trip is known.
+const FIRST: Growth =
+    Growth { round_trips: 1.0, shortest: Duration::from_millis(100), longest: Duration::from_millis(160) };
+const AFTER_OUTAGE: Growth =
+    Growth { round_trips: 1.7, shortest: Duration::from_millis(100), longest: Duration::from_millis(500) };
 /// While it is not used, the cap halves each time this has passed.
 const IDLE: Duration = Duration::from_secs(10);
 /// Its use is noted so often, and not at each attempt.
@@ -31,13 +40,12 @@ const NOTED_EVERY: Duration = Duration::from_secs(1);
 
 impl Opening {
     pub(super) fn at(now: Duration) -> Self {
-        Self { cap: START, at: now, least: START as usize, growing: false, doubles_in: DOUBLES.0, doubles: DOUBLES }
+        Self { cap: START, at: now, least: START as usize, growing: false, doubles_in: FIRST.shortest, growth: FIRST }
     }
 
     /// After an outage of a service that has never refused for its load: from one attempt on.
     pub(super) fn after_outage(now: Duration) -> Self {
-        let doubles = DOUBLES_AFTER_OUTAGE;
-        Self { cap: 1.0, at: now, least: 1, growing: false, doubles_in: doubles.0, doubles }
+        Self { cap: 1.0, least: 1, growth: AFTER_OUTAGE, ..Self::at(now) }
     }
 
     /// Whether so many in flight leave room for one more.
@@ -65,7 +73,7 @@ impl Opening {
 
     /// Calls wait from now on, or no longer.
     pub(super) fn waited_for(&mut self, now: Duration, waited_for: bool, round_trip: Option<Duration>) {
-        let doubles_in = round_trip.unwrap_or_default().clamp(self.doubles.0, self.doubles.1);
+        let doubles_in = self.growth.doubles_in(round_trip.unwrap_or_default());
         if waited_for != self.growing || doubles_in != self.doubles_in {
             (self.cap, self.at, self.growing) = (self.exact(now), now, waited_for);
             self.doubles_in = doubles_in;
@@ -83,5 +91,12 @@ impl Opening {
     pub(super) fn opens(&self, in_flight: usize) -> Duration {
         let doublings = ((in_flight as f64 + 1.0) / self.cap).log2().max(0.0);
         self.at + self.doubles_in.mul_f64(doublings.min(64.0))
+    }
+}
+
+impl Growth {
+    fn doubles_in(self, round_trip: Duration) -> Duration {
+        // No round trip is longer than half a year.
+        round_trip.mul_f64(self.round_trips).clamp(self.shortest, self.longest)
     }
 }

@@ -14,13 +14,17 @@ pub(super) struct Pace {
     rate: f64,
     /// The part of the rate that is used while refusals go on.
     brake: f64,
+    /// A run of refusals goes on that may be over already: the brake is not on yet.
+    warned: bool,
     next_start: Duration,
-    /// When the brake was last put on: what was sent before does not put it on again.
+    /// When a refusal last counted: what was sent before does not count again.
     cut: Duration,
     last_refused: Duration,
     /// When the refusals began that go on, or have just ended.
     refused_since: Option<Duration>,
     cycle: Cycle,
+    /// What was accepted since the last refusal, if that was in this cycle.
+    flow: Option<Flow>,
     /// How often the rate was measured.
     measured: u32,
     growth: f64,
@@ -30,8 +34,15 @@ pub(super) struct Pace {
     last_needed: Duration,
 }
 
-/// What was accepted is taken to be this part of what the service can take.
-const MARGIN: f64 = 0.99;
+/// What is accepted after the refusals of a cycle; the next cycle begins with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Flow {
+    began: Duration,
+    accepted: u32,
+}
+
+/// This part of what was accepted is sent next.
+const MARGIN: f64 = 0.98;
 /// The least part of the rate that one cycle leaves.
 const LEAST_KEPT: f64 = 0.8;
 /// The slowest pace: one start a second.
@@ -47,7 +58,7 @@ const SHORT_REFUSALS: Duration = Duration::from_millis(1500);
 /// The brake at which the limit closes.
 const CLOSES_AT: f64 = 0.125;
 /// The rate grows first by this share, then by twice as much each time.
-const GROWTH: f64 = 0.02;
+const GROWTH: f64 = 0.01;
 const FIRST_GROWTH: f64 = 0.5;
 const GROWS_EVERY: Duration = Duration::from_millis(500);
 const FIRST_GROWS_EVERY: Duration = Duration::from_millis(250);
@@ -63,11 +74,13 @@ impl Pace {
         Self {
             rate: rate.clamp(SLOWEST, FASTEST),
             brake: 1.0,
+            warned: false,
             next_start: now,
             cut: now,
             last_refused: sent,
             refused_since: Some(now),
             cycle,
+            flow: None,
             measured: 0,
             growth: GROWTH,
             grows_at: now + FIRST_GROWS_EVERY,
@@ -96,15 +109,21 @@ impl Pace {
     }
 
     /// Whether the limit closes.
-    pub(super) fn refused(&mut self, now: Duration, sent: Duration) -> bool {
+    pub(super) fn refused(&mut self, now: Duration, sent: Duration, round_trip: Duration) -> bool {
         self.cycle.refused = self.cycle.refused.saturating_add(1);
         self.last_refused = self.last_refused.max(sent);
+        self.flow = self.flow.filter(|flow| sent < flow.began);
         self.refused_since.get_or_insert(now);
         (self.growth, self.grows_at) = (GROWTH, now + GROWS_EVERY);
         if sent <= self.cut {
             return false;
         }
         self.cut = now;
+        // Of many in flight, the first refused are known a round trip late: the service may accept again by now.
+        if !self.warned && self.rate * round_trip.as_secs_f64() >= 1.0 {
+            self.warned = true;
+            return false;
+        }
         self.slow_down(self.brake / 2.0, now);
         self.brake <= CLOSES_AT
     }
@@ -119,18 +138,31 @@ impl Pace {
         self.next_start = self.next_start.max(now + Duration::from_secs_f64(1.0 / self.per_second()));
     }
 
-    pub(super) fn accepted(&mut self, now: Duration, sent: Duration, round_trip: Duration) {
+    pub(super) fn accepted(&mut self, now: Duration, sent: Duration, accepted: u32, round_trip: Duration) {
         if sent >= self.cycle.began {
-            self.cycle.accept(now);
+            self.cycle.accept(now, accepted);
         }
         if sent > self.cut {
             self.release(now);
         }
-        if sent > self.last_refused + round_trip / 4 {
-            self.measure(now);
+        if sent > self.last_refused && self.cycle.refused > 0 {
+            self.flows(now, sent, accepted, round_trip);
         }
-        if self.measured == 0 && self.was_needed && self.cycle.length(now) >= 4 * round_trip {
-            self.rate = self.rate.min(self.cycle.rate(now)).max(SLOWEST);
+        if self.measured == 0 && self.was_needed && self.cycle.length(sent) >= 4 * round_trip {
+            self.rate = self.rate.min(self.cycle.rate(sent)).max(SLOWEST);
+        }
+    }
+
+    /// Nothing of what was sent after the last refused one has been refused so far.
+    fn flows(&mut self, now: Duration, sent: Duration, accepted: u32, round_trip: Duration) {
+        let flow = self.flow.map_or(Flow { began: sent, accepted: 0 }, |flow| Flow {
+            accepted: flow.accepted.saturating_add(accepted),
+            ..flow
+        });
+        self.flow = Some(flow);
+        if sent > self.last_refused + round_trip / 4 {
+            self.warned = false;
+            self.measure(now, flow);
         }
     }
 
@@ -151,7 +183,7 @@ impl Pace {
     /// The rate stays as it is, and is measured anew.
     pub(super) fn restart(&mut self, now: Duration) {
         self.release(now);
-        self.refused_since = None;
+        (self.refused_since, self.flow) = (None, None);
         self.cycle = Cycle::new(now);
         self.next_start = now;
         self.grows_at = now + GROWS_EVERY;
@@ -162,28 +194,31 @@ impl Pace {
         self.cycle.refused = self.cycle.refused.saturating_add(1);
     }
 
-    fn measure(&mut self, now: Duration) {
+    /// Ends the cycle, if it was long enough to tell what the service can take.
+    fn measure(&mut self, now: Duration, flow: Flow) {
+        let length = self.cycle.length(flow.began);
         let cycle = &mut self.cycle;
-        let (length, outcomes) = (cycle.length(now), cycle.accepted.saturating_add(cycle.refused));
-        let is_long = length >= SHORTEST_CYCLE && outcomes >= LEAST_OUTCOMES || length >= LONG_CYCLE;
-        if cycle.refused == 0 || !is_long {
+        let outcomes = cycle.accepted.saturating_add(cycle.refused);
+        if !(length >= SHORTEST_CYCLE && outcomes >= LEAST_OUTCOMES || length >= LONG_CYCLE) {
             return;
         }
+        cycle.accepted = cycle.accepted.saturating_sub(flow.accepted);
         let refused_for = self.last_refused.saturating_sub(self.refused_since.unwrap_or(self.last_refused));
         let best_second = cycle.best_second();
         let best_counts = best_second >= BEST_SECOND_OF && refused_for < SHORT_REFUSALS;
         let best = if best_counts { f64::from(best_second) } else { 0.0 };
-        let measured = MARGIN * cycle.rate(now).max(best);
+        let measured = MARGIN * cycle.rate(flow.began).max(best);
         let least = match self.measured {
             _ if !self.was_needed => self.rate,
             0 => SLOWEST,
             _ => LEAST_KEPT * self.rate,
         };
         self.rate = measured.max(least).clamp(SLOWEST, FASTEST);
-        self.was_needed = false;
         self.measured = self.measured.saturating_add(1);
-        self.refused_since = None;
-        self.cycle = Cycle::new(now);
+        self.was_needed = false;
+        (self.refused_since, self.flow) = (None, None);
+        self.cycle = Cycle::new(flow.began);
+        self.cycle.accepted = flow.accepted;
         self.grows_at = now + GROWS_EVERY;
     }
 

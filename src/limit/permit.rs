@@ -36,14 +36,14 @@ impl Permit {
     /// Releases the permit and tells the limiter how the attempt ended.
     pub(crate) fn release(mut self, feedback: Feedback, now: Instant) -> Option<Change> {
         self.released = true;
-        self.shared.lock().end(now, self.sent, self.probe, feedback)
+        self.shared.end(now, self.sent, self.probe, feedback)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.released {
-            self.shared.lock().end(time::now(), self.sent, self.probe, Feedback::NoResponse);
+            self.shared.end(time::now(), self.sent, self.probe, Feedback::NoResponse);
         }
     }
 }

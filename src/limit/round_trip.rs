@@ -6,19 +6,11 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RoundTrip {
     known: Option<(u64, u64)>,
-    /// How many round trips there were, of which one in so many is looked at once some are known.
-    seen: u32,
 }
 
-const ONE_IN: u32 = 16;
 const MOST_SECONDS: u64 = 180 * 24 * 3600;
 
 impl RoundTrip {
-    pub(super) fn wants_a_sample(&mut self) -> bool {
-        self.seen = self.seen.wrapping_add(1);
-        self.seen < 2 * ONE_IN || self.seen % ONE_IN == 0
-    }
-
     pub(super) fn add(&mut self, sample: Duration) {
         // Half a year at most, so that nothing overflows.
         let sample = sample.as_secs().min(MOST_SECONDS) * 1_000_000_000 + u64::from(sample.subsec_nanos());

@@ -10,16 +10,31 @@ use tokio::sync::Notify;
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
-    control::{Change, Control, Feedback, Start},
+    control::{Change, Control, Ended, Feedback, Start},
+    gate::Gate,
 };
 use crate::time::{self, Instant};
 
-/// Clones are the same state.
+/// Clones are the same limit.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<State>>);
+pub(super) struct Shared(Arc<Inner>);
 
 #[derive(Debug)]
-pub(super) struct State {
+struct Inner {
+    gate: Gate,
+    /// Whether an attempt in flight always keeps another one from starting.
+    is_fixed: bool,
+    state: Mutex<State>,
+}
+
+/// The state, as long as it is locked; the gate is set by it afterwards. Never held across an await.
+pub(super) struct Locked<'a> {
+    gate: &'a Gate,
+    state: MutexGuard<'a, State>,
+}
+
+#[derive(Debug)]
+struct State {
     control: Control,
     queue: BTreeMap<Ticket, Arc<Notify>>,
     next_number: u64,
@@ -28,6 +43,8 @@ pub(super) struct State {
     turned_away: Option<Duration>,
     /// How often the queue was sent away because of a hint, and the last hint.
     sent_away: (u64, Duration),
+    /// Up to which number of the gate's successes are counted.
+    counted: u32,
 }
 
 /// Writes go before reads.
@@ -92,55 +109,92 @@ const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 impl Shared {
     pub(super) fn new(limit: &ConcurrencyLimit) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            control: Control::new(limit),
+        let control = Control::new(limit);
+        let gate = Gate::default();
+        gate.open_below(control.open_below(Duration::ZERO));
+        let state = State {
+            control,
             queue: BTreeMap::new(),
             next_number: 0,
             began: time::now(),
             turned_away: None,
             sent_away: (0, Duration::ZERO),
-        })))
+            counted: 0,
+        };
+        let is_fixed = matches!(limit, ConcurrencyLimit::Fixed(_));
+        Self(Arc::new(Inner { gate, is_fixed, state: Mutex::new(state) }))
     }
 
-    /// Never held across an await. A panic elsewhere leaves numbers that are still numbers.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn since_began(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.began)
+    /// A panic elsewhere leaves numbers that are still numbers.
+    pub(super) fn lock(&self) -> Locked<'_> {
+        let Inner { gate, state, .. } = &*self.0;
+        Locked { gate, state: state.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// Starts an attempt at once, if nobody waits and the limit is open, or the call's deadline leaves the time.
-    pub(super) fn try_start(&mut self, now: Instant, deadline: Option<Instant>) -> Option<Granted> {
-        let is_limited = self.control.is_limited();
-        if !self.queue.is_empty() || (is_limited && !self.is_in_time(now, deadline)) {
+    pub(super) fn try_start(&self, now: Instant, deadline: Option<Instant>) -> Option<Granted> {
+        if self.0.gate.enter() {
+            return Some(Granted { probe: false, scarce: self.0.is_fixed });
+        }
+        self.lock().try_start(now, deadline)
+    }
+
+    /// An attempt has ended.
+    pub(super) fn end(&self, now: Instant, sent: Instant, probe: bool, feedback: Feedback) -> Option<Change> {
+        let gate = &self.0.gate;
+        let in_flight = gate.in_flight();
+        gate.leave();
+        let is_of_interest = match feedback {
+            Feedback::Response => gate.accept(),
+            Feedback::NoResponse => false,
+            Feedback::Throttled | Feedback::Unavailable => true,
+        };
+        if is_of_interest || gate.is_shut() { self.lock().end(now, sent, probe, feedback, in_flight) } else { None }
+    }
+}
+
+impl Locked<'_> {
+    fn since_began(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.state.began)
+    }
+
+    /// Starts an attempt, if nobody waits and the call's deadline leaves the time.
+    fn try_start(&mut self, now: Instant, deadline: Option<Instant>) -> Option<Granted> {
+        let is_limited = self.state.control.is_limited();
+        if !self.state.queue.is_empty() || (is_limited && !self.is_in_time(now, deadline)) {
             return None;
         }
         let elapsed = self.since_began(now);
-        let turned_away = is_limited && self.has_turned_away(elapsed);
-        match self.control.start(elapsed, 0, turned_away) {
-            Start::Now => Some(self.granted(false)),
-            Start::Probe => Some(self.granted(true)),
-            Start::At(_) | Start::WhenReleased => {
-                self.control.queue_is_empty(elapsed);
+        match self.start(elapsed, is_limited && self.has_turned_away(elapsed)) {
+            Ok(granted) => Some(granted),
+            Err(_) => {
+                self.state.control.queue_is_empty(elapsed);
                 None
             }
         }
     }
 
-    fn granted(&self, probe: bool) -> Granted {
-        Granted { probe, scarce: self.control.is_scarce() }
+    /// Starts an attempt if it may start now; otherwise says when.
+    fn start(&mut self, now: Duration, turned_away: bool) -> Result<Granted, Start> {
+        let (in_flight, waiting) = (self.gate.in_flight(), self.state.queue.len());
+        let start = self.state.control.start(now, in_flight, waiting, turned_away);
+        let most = self.state.control.most();
+        match start {
+            // Of a fixed limit, another call may have come first since.
+            Start::Now | Start::Probe if self.gate.enter_below(most) => {
+                Ok(Granted { probe: start == Start::Probe, scarce: self.state.control.is_scarce() })
+            }
+            Start::Now | Start::Probe => Err(Start::WhenReleased),
+            other => Err(other),
+        }
     }
 
     fn is_in_time(&self, now: Instant, deadline: Option<Instant>) -> bool {
-        deadline.is_none_or(|deadline| now + self.control.needed() <= deadline)
+        deadline.is_none_or(|deadline| now + self.state.control.needed() <= deadline)
     }
 
     fn has_turned_away(&self, now: Duration) -> bool {
-        self.turned_away.is_some_and(|at| now.saturating_sub(at) < TURNED_AWAY)
+        self.state.turned_away.is_some_and(|at| now.saturating_sub(at) < TURNED_AWAY)
     }
 
     /// Joins the queue, unless the wait is known to be too long.
@@ -151,64 +205,74 @@ impl State {
         wake: &Arc<Notify>,
     ) -> Result<(Ticket, u64), Refusal> {
         let began = self.since_began(arrival.began);
-        let ticket = (arrival.priority, began, self.next_number);
-        let is_last = self.queue.keys().next_back().is_none_or(|last| *last < ticket);
-        let ahead = if is_last { self.queue.len() } else { self.queue.range(..ticket).count() };
-        let wait = self.control.expected_wait(ahead);
-        let too_late = arrival
-            .deadline
-            .is_some_and(|deadline| now.checked_add(wait + self.control.needed()).is_none_or(|ends| ends > deadline));
-        if too_late && !arrival.is_repeat && !self.control.is_closed() {
-            self.turned_away = Some(self.since_began(now));
+        let state = &mut *self.state;
+        let ticket = (arrival.priority, began, state.next_number);
+        let is_last = state.queue.keys().next_back().is_none_or(|last| *last < ticket);
+        let ahead = if is_last { state.queue.len() } else { state.queue.range(..ticket).count() };
+        let wait = state.control.expected_wait(ahead).saturating_add(state.control.needed());
+        let is_too_long = |deadline| now.checked_add(wait).is_none_or(|ends| ends > deadline);
+        if arrival.deadline.is_some_and(is_too_long) && !arrival.is_repeat && !state.control.is_closed() {
+            state.turned_away = Some(now.saturating_duration_since(state.began));
             return Err(Refusal::Deadline);
         }
-        self.next_number += 1;
-        self.queue.insert(ticket, Arc::clone(wake));
-        Ok((ticket, self.sent_away.0))
+        state.next_number += 1;
+        state.queue.insert(ticket, Arc::clone(wake));
+        Ok((ticket, state.sent_away.0))
     }
 
     pub(super) fn next(&mut self, now: Instant, ticket: Ticket, joined: u64, deadline: Option<Instant>) -> Next {
-        let (times, hint) = self.sent_away;
+        let (times, hint) = self.state.sent_away;
         if times > joined {
             return Next::Refuse(Refusal::RetryAfter(hint));
         }
         let elapsed = self.since_began(now);
-        let last_start = deadline.map(|deadline| deadline.checked_sub(self.control.needed()).unwrap_or(now));
-        let opens = self.control.closed_until().and_then(|until| self.began.checked_add(until));
+        let control = &self.state.control;
+        let last_start = deadline.map(|deadline| deadline.checked_sub(control.needed()).unwrap_or(now));
+        let opens = control.closed_until().and_then(|until| self.state.began.checked_add(until));
         if last_start.is_some_and(|last| last <= now || opens.is_some_and(|opens| last < opens)) {
-            self.turned_away = Some(elapsed);
+            self.state.turned_away = Some(elapsed);
             return Next::Refuse(Refusal::Deadline);
         }
-        if self.queue.keys().next() != Some(&ticket) {
+        if self.state.queue.keys().next() != Some(&ticket) {
             return Next::Wait(last_start);
         }
-        match self.control.start(elapsed, self.queue.len(), self.has_turned_away(elapsed)) {
-            Start::Now => Next::Start(self.granted(false)),
-            Start::Probe => Next::Start(self.granted(true)),
-            Start::WhenReleased => Next::Wait(last_start),
-            Start::At(at) => {
-                let at = self.began.checked_add(at);
+        // It is asked of when the call joined, too: from then on the gate is shut.
+        self.gate.open_below(0);
+        match self.start(elapsed, self.has_turned_away(elapsed)) {
+            Ok(granted) => Next::Start(granted),
+            Err(Start::At(at)) => {
+                let at = self.state.began.checked_add(at);
                 Next::Wait(last_start.into_iter().chain(at).min())
             }
+            Err(_) => Next::Wait(last_start),
         }
     }
 
-    /// Leaves the queue; who is first then looks anew.
+    /// Leaves the queue; the one who is first then looks anew.
     pub(super) fn leave(&mut self, ticket: Ticket) {
-        let was_first = self.queue.keys().next() == Some(&ticket);
-        self.queue.remove(&ticket);
-        if self.queue.is_empty() {
+        let was_first = self.state.queue.keys().next() == Some(&ticket);
+        self.state.queue.remove(&ticket);
+        if self.state.queue.is_empty() {
             let now = self.since_began(time::now());
-            self.control.queue_is_empty(now);
+            self.state.control.queue_is_empty(now);
         } else if was_first {
             self.notify_first();
         }
     }
 
-    /// An attempt has ended.
-    pub(super) fn end(&mut self, now: Instant, sent: Instant, probe: bool, feedback: Feedback) -> Option<Change> {
+    fn end(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        probe: bool,
+        feedback: Feedback,
+        in_flight: usize,
+    ) -> Option<Change> {
         let (now, sent) = (self.since_began(now), self.since_began(sent));
-        let change = self.control.end(now, sent, probe, feedback);
+        let all = self.gate.accepted();
+        let accepted = all.wrapping_sub(self.state.counted);
+        self.state.counted = all;
+        let change = self.state.control.end(now, &Ended { sent, probe, feedback, in_flight, accepted });
         self.notify_first();
         change
     }
@@ -217,37 +281,43 @@ impl State {
     pub(super) fn hint(&mut self, hint: Duration, longest: Duration) {
         let now = self.since_began(time::now());
         let is_told = if hint > longest {
-            self.sent_away = (self.sent_away.0 + 1, hint);
+            self.state.sent_away = (self.state.sent_away.0 + 1, hint);
             true
         } else {
-            self.control.hint(now, hint)
+            self.state.control.hint(now, hint)
         };
         // Some may not have the time: they leave at once.
         if is_told {
-            self.queue.values().for_each(|waiting| waiting.notify_one());
+            self.state.queue.values().for_each(|waiting| waiting.notify_one());
         }
     }
 
     fn notify_first(&self) {
-        if self.queue.is_empty() {
-            return;
-        }
-        if let Some(first) = self.queue.values().next() {
+        if let Some(first) = self.state.queue.values().next() {
             first.notify_one();
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.control.is_idle() && self.queue.is_empty()
+        self.gate.in_flight() == 0 && self.state.queue.is_empty() && !self.state.control.is_closed()
     }
 
     pub(super) fn reading(&self) -> Reading {
         let now = self.since_began(time::now());
+        let control = &self.state.control;
         Reading {
-            limit: self.control.limit(now),
-            in_flight: self.control.in_flight(),
-            waiting: self.queue.len(),
-            paused: self.control.closed_until().map(|until| until.saturating_sub(now)),
+            limit: control.limit(now),
+            in_flight: self.gate.in_flight(),
+            waiting: self.state.queue.len(),
+            paused: control.closed_until().map(|until| until.saturating_sub(now)),
         }
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let open_below =
+            if self.state.queue.is_empty() { self.state.control.open_below(self.since_began(time::now())) } else { 0 };
+        self.gate.open_below(open_below);
     }
 }

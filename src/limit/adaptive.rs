@@ -1,0 +1,200 @@
+//! A limit that finds out what the service can take.
+
+use std::time::Duration;
+
+use super::{
+    closed::Closed,
+    control::{Ended, Feedback, Start},
+    cycle::Cycle,
+    opening::Opening,
+    pace::Pace,
+    round_trip::RoundTrip,
+};
+
+/// Open until the first refusal, then paced, and closed while every attempt is refused.
+#[derive(Clone, Debug)]
+pub(super) struct Adaptive {
+    pub(super) opening: Opening,
+    /// Once an attempt was refused.
+    pub(super) pace: Option<Pace>,
+    pub(super) closed: Option<Closed>,
+    /// Attempts that found the service unavailable since the last that did not.
+    unavailable: u32,
+    /// Their share of all attempts, of which each counts for less as others follow.
+    unavailable_share: f64,
+    /// What the service has accepted lately, until it first refuses.
+    cycle: Cycle,
+    /// Until when that is counted.
+    counted_until: Duration,
+}
+
+/// What is tried at first if nothing was accepted yet.
+const LEAST_FIRST_RATE: f64 = 10.0;
+/// So long the accepted attempts are counted from which the first rate follows.
+const LONG_AGO: Duration = Duration::from_millis(2400);
+/// So many attempts in a row that found the service unavailable close the limit.
+const UNAVAILABLE_IN_A_ROW: u32 = 16;
+/// Above this share of unavailable attempts the pace is slowed down.
+const UNAVAILABLE_SHARE: f64 = 0.6;
+/// One attempt's weight in that share.
+const WEIGHT: f64 = 1.0 / 32.0;
+/// Below this share the service is as good as available.
+const NEGLIGIBLE_SHARE: f64 = 0.02;
+/// A shorter outage counts as refusals.
+const SHORT_OUTAGE: Duration = Duration::from_millis(1500);
+
+impl Adaptive {
+    pub(super) fn new() -> Self {
+        Self {
+            opening: Opening::at(Duration::ZERO),
+            pace: None,
+            closed: None,
+            unavailable: 0,
+            unavailable_share: 0.0,
+            cycle: Cycle::new(Duration::ZERO),
+            counted_until: Duration::ZERO,
+        }
+    }
+
+    /// Nothing but the number in flight keeps an attempt from starting.
+    pub(super) fn is_open(&self) -> bool {
+        self.pace.is_none()
+            && self.closed.is_none()
+            && self.unavailable == 0
+            && self.unavailable_share < NEGLIGIBLE_SHARE
+    }
+
+    pub(super) fn limit(&self, now: Duration, round_trip: &RoundTrip) -> usize {
+        match (&self.closed, &self.pace) {
+            (Some(_), _) => 1,
+            (None, None) => self.opening.cap(now),
+            (None, Some(pace)) => {
+                let in_flight = pace.per_second() * round_trip.smoothed().unwrap_or_default().as_secs_f64();
+                // Not negative, and far below the largest number.
+                (in_flight.ceil() as usize).max(1)
+            }
+        }
+    }
+
+    pub(super) fn start(
+        &mut self,
+        now: Duration,
+        in_flight: usize,
+        waiting: usize,
+        turned_away: bool,
+        round_trip: Option<Duration>,
+    ) -> Start {
+        if let Some(closed) = &mut self.closed {
+            return closed.start(now);
+        }
+        if self.pace.as_ref().is_some_and(|pace| pace.is_needless(now)) {
+            self.reset(now, Opening::at(now));
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.grow(now, waiting, turned_away, round_trip.unwrap_or_default());
+            return pace.start(now).map_or_else(Start::At, |()| Start::Now);
+        }
+        if self.opening.has_room(now, in_flight) {
+            return Start::Now;
+        }
+        self.opening.waited_for(now, true, round_trip);
+        Start::At(self.opening.opens(in_flight).max(now + Duration::from_millis(1)))
+    }
+
+    fn reset(&mut self, now: Duration, opening: Opening) {
+        (self.pace, self.opening) = (None, opening);
+        (self.cycle, self.counted_until) = (Cycle::new(now), now);
+    }
+
+    pub(super) fn end(&mut self, now: Duration, ended: &Ended, round_trip: &RoundTrip) {
+        let Ended { sent, probe, feedback, in_flight, accepted } = *ended;
+        if let Some(closed) = self.closed.as_mut().filter(|_| probe) {
+            closed.probed(now);
+        }
+        if self.pace.is_none() {
+            self.count(now, accepted);
+        }
+        match feedback {
+            Feedback::NoResponse => {}
+            Feedback::Response => self.accepted(now, sent, accepted, round_trip),
+            Feedback::Throttled => self.throttled(now, sent, in_flight, round_trip),
+            Feedback::Unavailable => self.unavailable(now),
+        }
+    }
+
+    /// Successes before the first refusal. Those of long ago say nothing about now.
+    fn count(&mut self, now: Duration, accepted: u32) {
+        if now > self.cycle.began + LONG_AGO {
+            self.cycle = Cycle::new(self.counted_until);
+        }
+        self.cycle.accept(now, accepted);
+        self.counted_until = now;
+    }
+
+    fn accepted(&mut self, now: Duration, sent: Duration, accepted: u32, round_trip: &RoundTrip) {
+        self.unavailable = 0;
+        if self.unavailable_share > 0.0 {
+            self.unavailable_share -= self.unavailable_share * WEIGHT;
+        }
+        // What was sent before the limit closed says nothing about now.
+        if self.closed.as_ref().is_some_and(|closed| sent >= closed.since) {
+            self.reopen(now);
+        }
+        match &mut self.pace {
+            Some(pace) => pace.accepted(now, sent, accepted, round_trip.smoothed().unwrap_or_default()),
+            None => self.opening.used(now),
+        }
+    }
+
+    fn reopen(&mut self, now: Duration) {
+        let Some(Closed { since, by_throttling, .. }) = self.closed.take() else { return };
+        let was_short = now.saturating_sub(since) < SHORT_OUTAGE;
+        match &mut self.pace {
+            Some(pace) if by_throttling => pace.release(now),
+            Some(pace) if was_short => {
+                pace.was_closed();
+                pace.release(now);
+            }
+            Some(pace) if pace.is_measured() => pace.restart(now),
+            _ => self.reset(now, Opening::after_outage(now)),
+        }
+    }
+
+    fn throttled(&mut self, now: Duration, sent: Duration, in_flight: usize, round_trip: &RoundTrip) {
+        self.unavailable = 0;
+        let Some(pace) = &mut self.pace else {
+            let rate = self.first_rate(now, in_flight, round_trip);
+            self.pace = Some(Pace::new(now, sent, rate, self.cycle.clone()));
+            return;
+        };
+        let round_trip = round_trip.smoothed().unwrap_or_default();
+        if pace.refused(now, sent, round_trip) && self.closed.is_none() {
+            self.close(now, true);
+        }
+    }
+
+    /// Two guesses of what the service can take, of which the lower one counts: what has been accepted lags a round trip
+    /// behind what was sent.
+    fn first_rate(&self, now: Duration, in_flight: usize, round_trip: &RoundTrip) -> f64 {
+        let at_once = round_trip.smoothed().map(|trip| in_flight as f64 / trip.as_secs_f64().max(0.001));
+        let so_far = self.cycle.rate(now).max(LEAST_FIRST_RATE);
+        at_once.unwrap_or(f64::MAX).min(so_far)
+    }
+
+    fn unavailable(&mut self, now: Duration) {
+        self.unavailable = self.unavailable.saturating_add(1);
+        self.unavailable_share += (1.0 - self.unavailable_share) * WEIGHT;
+        if self.closed.is_some() {
+            return;
+        }
+        if self.unavailable >= UNAVAILABLE_IN_A_ROW {
+            self.close(now, false);
+        } else if let Some(pace) = self.pace.as_mut().filter(|_| self.unavailable_share > UNAVAILABLE_SHARE) {
+            pace.unavailable(now, self.unavailable_share);
+        }
+    }
+
+    fn close(&mut self, now: Duration, by_throttling: bool) {
+        self.closed = Some(Closed::new(now, by_throttling));
+    }
+}

@@ -1,0 +1,54 @@
+//! While every attempt is refused, or finds the service unavailable: one probe at a time.
+
+use std::time::Duration;
+
+use super::control::Start;
+
+/// A closed limit.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    pub(super) since: Duration,
+    pub(super) by_throttling: bool,
+    pub(super) next_probe: Duration,
+    probing: bool,
+}
+
+/// A probe follows after this part of the time since the limit closed: so much of an outage is wasted at its end.
+const PROBE_SHARE: u32 = 16;
+const PROBES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+/// Hints come in whole seconds: one second is what a service says whose limit is shorter than that.
+const SHORTEST_HINT: Duration = Duration::from_secs(1);
+
+impl Closed {
+    pub(super) fn new(now: Duration, by_throttling: bool) -> Self {
+        Self { since: now, by_throttling, next_probe: now + PROBES.0, probing: false }
+    }
+
+    pub(super) fn start(&mut self, now: Duration) -> Start {
+        match self.probing {
+            true => Start::WhenReleased,
+            false if now < self.next_probe => Start::At(self.next_probe),
+            false => {
+                self.probing = true;
+                Start::Probe
+            }
+        }
+    }
+
+    /// A probe has ended; a success reopens the limit, whatever was set here.
+    pub(super) fn probed(&mut self, now: Duration) {
+        self.probing = false;
+        let wait = (now.saturating_sub(self.since) / PROBE_SHARE).clamp(PROBES.0, PROBES.1);
+        self.next_probe = self.next_probe.max(now + wait);
+    }
+
+    /// The service asks for a wait, which the next probe keeps. Whether that has changed.
+    pub(super) fn hint(&mut self, now: Duration, hint: Duration) -> bool {
+        let until = now.saturating_add(hint);
+        let is_later = hint > SHORTEST_HINT && until > self.next_probe;
+        if is_later {
+            self.next_probe = until;
+        }
+        is_later
+    }
+}

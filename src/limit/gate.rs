@@ -1,0 +1,65 @@
+//! What an open limit needs: numbers that are read and changed without a lock.
+
+use std::sync::atomic::{
+    AtomicU32, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
+
+/// How many attempts are in flight, and below how many another one starts without a look at the state.
+///
+/// A call that finds the gate shut takes the lock of the state, and so does an attempt that ends while it is shut. A call
+/// that joins the queue shuts the gate and then reads `in_flight`; an attempt that ends changes `in_flight` and then reads
+/// the gate. All threads see these four in one order (`SeqCst`), so at least one of the two sees the other: the call that
+/// there is a place, or the attempt that a call waits.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    in_flight: AtomicUsize,
+    /// 0 while it is shut.
+    open_below: AtomicUsize,
+    /// Successes since the limiter began; wraps around.
+    accepted: AtomicU32,
+}
+
+/// The first success is looked at, and then one in so many.
+const ONE_IN: u32 = 16;
+
+impl Gate {
+    /// One more in flight, if the gate is open.
+    pub(super) fn enter(&self) -> bool {
+        self.enter_below(self.open_below.load(SeqCst))
+    }
+
+    /// One more in flight, if there are fewer than that.
+    pub(super) fn enter_below(&self, most: usize) -> bool {
+        let enter = |in_flight| (in_flight < most).then_some(in_flight + 1);
+        self.in_flight.fetch_update(SeqCst, SeqCst, enter).is_ok()
+    }
+
+    /// One fewer in flight.
+    pub(super) fn leave(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(SeqCst)
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.open_below.load(SeqCst) == 0
+    }
+
+    /// 0 shuts it.
+    pub(super) fn open_below(&self, most: usize) {
+        self.open_below.store(most, SeqCst);
+    }
+
+    /// Counts a success. Returns whether it is one of those that the state looks at.
+    pub(super) fn accept(&self) -> bool {
+        self.accepted.fetch_add(1, Relaxed) % ONE_IN == 0
+    }
+
+    /// The successes counted so far.
+    pub(super) fn accepted(&self) -> u32 {
+        self.accepted.load(Relaxed)
+    }
+}
