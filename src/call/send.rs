@@ -23,7 +23,7 @@ use crate::{
         key::{KeyAction, KeyPlace},
     },
     limit::{
-        control::Feedback,
+        feedback::Feedback,
         held,
         limiters::{Limiters, Scope},
     },

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     closed::Closed,
-    control::{Ended, Feedback, Start},
     cycle::Cycle,
+    feedback::{Ended, Feedback, Start},
     opening::Opening,
     pace::Pace,
     round_trip::RoundTrip,

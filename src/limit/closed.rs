@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::control::Start;
+use super::feedback::Start;
 
 /// A closed limit.
 #[derive(Clone, Debug)]

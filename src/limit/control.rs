@@ -6,38 +6,13 @@
 
 use std::time::Duration;
 
-use super::{adaptive::Adaptive, concurrency_limit::ConcurrencyLimit, pace::Pace, round_trip::RoundTrip};
-
-/// How an attempt ended, as far as the limit is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Feedback {
-    /// A response that says nothing about the load.
-    Response,
-    /// There are too many: 429.
-    Throttled,
-    /// The service is down, or something in front of it cannot reach it.
-    Unavailable,
-    /// No response: that says nothing about the service's limit.
-    NoResponse,
-}
-
-/// Whether an attempt may start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
-    Now,
-    /// While the limit is closed: one at a time.
-    Probe,
-    At(Duration),
-    /// When an attempt in flight has ended.
-    WhenReleased,
-}
-
-/// What has changed with the end of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Closed,
-    Reopened,
-}
+use super::{
+    adaptive::Adaptive,
+    concurrency_limit::ConcurrencyLimit,
+    feedback::{Change, Ended, Feedback, Start},
+    pace::Pace,
+    round_trip::RoundTrip,
+};
 
 /// The state of a limit.
 #[derive(Clone, Debug)]
@@ -50,18 +25,6 @@ pub(super) struct Control {
 enum Limit {
     Fixed(usize),
     Adaptive(Box<Adaptive>),
-}
-
-/// An attempt that has ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    pub(super) sent: Duration,
-    pub(super) probe: bool,
-    pub(super) feedback: Feedback,
-    /// This one included.
-    pub(super) in_flight: usize,
-    /// Successes that were not counted before; this one included, if it is one.
-    pub(super) accepted: u32,
 }
 
 impl Control {

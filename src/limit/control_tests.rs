@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
-    control::{Change, Control, Ended, Feedback, Start},
+    control::Control,
+    feedback::{Change, Ended, Feedback, Start},
 };
 
 const MS: fn(u64) -> Duration = Duration::from_millis;

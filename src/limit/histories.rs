@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
-    control::Feedback,
+    feedback::Feedback,
     limiter::Limiter,
     state::{Arrival, Priority},
 };

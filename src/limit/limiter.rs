@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::limit::{
-        control::Feedback,
+        feedback::Feedback,
         state::Priority::{self, Read, Write},
     };
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
-    control::{Change, Feedback},
+    feedback::{Change, Feedback},
     held::{self, Lent},
     limiter::Limiter,
     permit::Permit,

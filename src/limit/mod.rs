@@ -4,10 +4,11 @@ mod adaptive;
 pub(crate) mod budget;
 mod closed;
 pub(crate) mod concurrency_limit;
-pub(crate) mod control;
+mod control;
 #[cfg(test)]
 mod control_tests;
 mod cycle;
+pub(crate) mod feedback;
 mod gate;
 pub(crate) mod held;
 #[cfg(test)]

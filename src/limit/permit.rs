@@ -1,7 +1,7 @@
 //! The right to have one attempt in flight.
 
 use super::{
-    control::{Change, Feedback},
+    feedback::{Change, Feedback},
     state::{Granted, Shared},
 };
 use crate::time::{self, Instant};

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
-    control::{Change, Control, Ended, Feedback, Start},
+    control::Control,
+    feedback::{Change, Ended, Feedback, Start},
     gate::Gate,
 };
 use crate::time::{self, Instant};

@@ -16,7 +16,7 @@ use crate::{
     },
     error::error::Error,
     key::IdempotencyKey,
-    limit::control::Change,
+    limit::feedback::Change,
 };
 
 /// What is recorded of one call.

@@ -24,7 +24,7 @@ use crate::{
     },
     error::error::Error,
     key::IdempotencyKey,
-    limit::control::Change,
+    limit::feedback::Change,
 };
 
 /// All spans and events have the crate's name as their target, wherever in it they come from.
