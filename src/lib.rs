@@ -100,6 +100,9 @@ pub use explain::Explanation;
 pub use hooks::RequestFacts;
 pub use key::IdempotencyKey;
 pub use limit::concurrency_limit::ConcurrencyLimit;
+pub use limit::fleet::Fleet;
+pub use limit::in_memory::InMemorySharedLimit;
+pub use limit::shared_limit::{LimitReport, LimitShare, SharedLimit, SharedLimitError};
 pub use middleware::SafeRetry;
 pub use request::{Deadline, RequestBuilderExt, RequestVerifier};
 pub use service::{

@@ -22,6 +22,7 @@ mod aws;
 mod clock;
 mod error;
 mod figure;
+mod fleet;
 mod json;
 mod limits;
 mod measure;

@@ -8,6 +8,7 @@ use reqwest_safe_retry::{ConcurrencyLimit, ConfigError, Idempotency, KeyKind, Re
 use crate::{
     aws::Adaptive,
     clock::{Clock, SeededRng},
+    fleet::Store,
     limits::{ATTEMPTS, Budget},
     model::Model,
     oracle::Oracle,
@@ -37,6 +38,10 @@ pub(crate) enum Policy {
 pub(crate) enum Limit {
     Default,
     Off,
+    /// Each process knows what the others see.
+    Shared,
+    /// The same, but the store in which they look never answers.
+    StoreDown,
 }
 
 /// How often `reqwest-retry` tries again.
@@ -60,8 +65,10 @@ impl Policy {
     pub(crate) const SAFE_RETRY: Self = Self::SafeRetry(Limit::Default, Budget::Default);
     pub(crate) const REQWEST_RETRY_UNLIMITED: Self = Self::ReqwestRetry(Retries::AsOthers, AtOnce::All);
 
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::SAFE_RETRY,
+        Self::SafeRetry(Limit::Shared, Budget::Default),
+        Self::SafeRetry(Limit::StoreDown, Budget::Default),
         Self::SafeRetry(Limit::Default, Budget::Off),
         Self::SafeRetry(Limit::Off, Budget::Default),
         Self::SafeRetry(Limit::Off, Budget::Off),
@@ -78,6 +85,8 @@ impl Policy {
         match self {
             Self::SafeRetry(Limit::Default, Budget::Default) => "safe-retry",
             Self::SafeRetry(Limit::Default, Budget::Off) => "safe-retry-no-budget",
+            Self::SafeRetry(Limit::Shared, _) => "safe-retry-shared",
+            Self::SafeRetry(Limit::StoreDown, _) => "safe-retry-store-down",
             Self::SafeRetry(Limit::Off, Budget::Default) => "safe-retry-no-limit",
             Self::SafeRetry(Limit::Off, Budget::Off) => "safe-retry-no-limit-no-budget",
             Self::ReqwestRetry(Retries::Three, AtOnce::All) => "reqwest-retry",
@@ -96,6 +105,7 @@ impl Policy {
         let fleet = scenario.is_fleet();
         let refused = scenario.model != Model::Slow;
         match self {
+            Self::SafeRetry(Limit::Shared | Limit::StoreDown, _) => fleet,
             Self::SafeRetry(limit, budget) => !(fleet && limit == Limit::Off) && (refused || budget == Budget::Default),
             Self::ReqwestRetry(retries, at_once) => {
                 let time_for_more = refused && scenario.model != Model::Deadline;
@@ -121,11 +131,12 @@ impl Policy {
         // Nothing reaches it: the service is a middleware, and answers.
         let network = reqwest::Client::new();
         let oracle = Oracle::new(scenario, clock);
+        let store = if let Self::SafeRetry(Limit::StoreDown, _) = self { Store::Down } else { Store::near() };
         let clients = (0..scenario.processes).map(|process| {
             let rng = SeededRng::of_process(scenario.seed, process);
             let client = ClientBuilder::new(network.clone());
             let client = match self {
-                Self::SafeRetry(limit, budget) => client.with(layer(scenario, limit, budget, rng)?),
+                Self::SafeRetry(limit, budget) => client.with(layer(scenario, limit, budget, &store, rng)?),
                 Self::ReqwestRetry(retries, at_once) => reqwest_retry(client, retries, at_once, rng),
                 Self::AwsAdaptive(quota) => client.with(Adaptive::new(quota, clock, rng)),
                 Self::Oracle => client.with(oracle.clone()),
@@ -137,20 +148,27 @@ impl Policy {
 }
 
 /// This crate's layer with its defaults, except for attempts and deadline.
-fn layer(scenario: Scenario, limit: Limit, budget: Budget, rng: SeededRng) -> Result<SafeRetry, ConfigError> {
+fn layer(
+    scenario: Scenario,
+    limit: Limit,
+    budget: Budget,
+    store: &Store,
+    rng: SeededRng,
+) -> Result<SafeRetry, ConfigError> {
     let deadline = scenario.model.deadline().unwrap_or(NO_DEADLINE);
     let policy = RetryPolicy::new().max_attempts(ATTEMPTS).deadline(deadline);
-    let limit = match limit {
-        Limit::Default => ConcurrencyLimit::Adaptive,
-        Limit::Off => ConcurrencyLimit::Off,
-    };
+    let concurrency_limit = if limit == Limit::Off { ConcurrencyLimit::Off } else { ConcurrencyLimit::Adaptive };
     let builder = reqwest_safe_retry::Service::builder("service", Service::URL)
         .idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess));
     let builder = match budget {
         Budget::Default => builder,
         Budget::Off => builder.retry_costs(0, 0),
     };
-    let service = builder.retry_policy(policy).concurrency_limit(limit).build()?;
+    let service = builder.retry_policy(policy).concurrency_limit(concurrency_limit).build()?;
+    let service = match limit {
+        Limit::Shared | Limit::StoreDown => service.share_limit(&store.join())?,
+        Limit::Default | Limit::Off => service,
+    };
     Ok(SafeRetry::try_new([service])?.clock(rng))
 }
 

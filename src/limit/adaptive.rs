@@ -6,9 +6,11 @@ use super::{
     closed::Closed,
     cycle::Cycle,
     feedback::{Ended, Feedback, Start},
+    member::{self, Member},
     opening::Opening,
     pace::Pace,
     round_trip::RoundTrip,
+    shared_limit::{LimitReport, LimitShare},
 };
 
 /// Open until the first refusal, then paced, and closed while every attempt is refused.
@@ -26,6 +28,8 @@ pub(super) struct Adaptive {
     cycle: Cycle,
     /// Until when that is counted.
     counted_until: Duration,
+    /// If the limit is shared with other processes.
+    member: Option<Member>,
 }
 
 /// What is tried at first if nothing was accepted yet.
@@ -40,6 +44,8 @@ const UNAVAILABLE_SHARE: f64 = 0.6;
 const WEIGHT: f64 = 1.0 / 32.0;
 /// Below this share the service is as good as available.
 const NEGLIGIBLE_SHARE: f64 = 0.02;
+/// A longer pause is not taken from another process.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// A shorter outage counts as refusals.
 const SHORT_OUTAGE: Duration = Duration::from_millis(1500);
 
@@ -53,6 +59,7 @@ impl Adaptive {
             unavailable_share: 0.0,
             cycle: Cycle::new(Duration::ZERO),
             counted_until: Duration::ZERO,
+            member: None,
         }
     }
 
@@ -84,8 +91,15 @@ impl Adaptive {
         turned_away: bool,
         round_trip: Option<Duration>,
     ) -> Start {
+        self.leave_if_lost(now);
         if let Some(closed) = &mut self.closed {
-            return closed.start(now);
+            return match self.member.as_mut().filter(|member| member.is_live(now)) {
+                None => closed.start(now),
+                Some(member) => match member.take_probe() {
+                    true => closed.start_told(),
+                    false => Start::At(member.live_until()),
+                },
+            };
         }
         if self.pace.as_ref().is_some_and(|pace| pace.is_needless(now)) {
             self.reset(now, Opening::at(now));
@@ -113,6 +127,9 @@ impl Adaptive {
         }
         if self.pace.is_none() {
             self.count(now, accepted);
+        }
+        if let Some(member) = &mut self.member {
+            member.ended(ended);
         }
         match feedback {
             Feedback::NoResponse => {}
@@ -150,7 +167,7 @@ impl Adaptive {
         let Some(Closed { since, by_throttling, .. }) = self.closed.take() else { return };
         let was_short = now.saturating_sub(since) < SHORT_OUTAGE;
         match &mut self.pace {
-            Some(pace) if by_throttling => pace.release(now),
+            Some(pace) if by_throttling || pace.is_shared() => pace.release(now),
             Some(pace) if was_short => {
                 pace.was_closed();
                 pace.release(now);
@@ -187,7 +204,7 @@ impl Adaptive {
         if self.closed.is_some() {
             return;
         }
-        if self.unavailable >= UNAVAILABLE_IN_A_ROW {
+        if self.unavailable >= UNAVAILABLE_IN_A_ROW && !self.is_live(now) {
             self.close(now, false);
         } else if let Some(pace) = self.pace.as_mut().filter(|_| self.unavailable_share > UNAVAILABLE_SHARE) {
             pace.unavailable(now, self.unavailable_share);
@@ -196,5 +213,63 @@ impl Adaptive {
 
     fn close(&mut self, now: Duration, by_throttling: bool) {
         self.closed = Some(Closed::new(now, by_throttling));
+    }
+
+    /// From now on the limit is shared.
+    pub(super) fn join(&mut self, now: Duration) {
+        self.member = Some(Member::default());
+        if self.is_open() {
+            self.opening = Opening::of_member(now);
+        }
+    }
+
+    fn is_live(&self, now: Duration) -> bool {
+        self.member.as_ref().is_some_and(|member| member.is_live(now))
+    }
+
+    /// The store has not answered for long: the process goes on with what it has.
+    pub(super) fn leave_if_lost(&mut self, now: Duration) {
+        if !self.member.as_mut().is_some_and(|member| member.has_lost(now)) {
+            return;
+        }
+        if let Some(closed) = &mut self.closed {
+            closed.next_probe = now.max(closed.asked_until);
+        }
+        if let Some(pace) = self.pace.as_mut().filter(|pace| pace.is_shared()) {
+            pace.leave(now);
+        }
+    }
+
+    /// Fills in a report.
+    pub(super) fn report(&mut self, now: Duration, accepted: u32, report: &mut LimitReport) {
+        if self.pace.is_none() {
+            self.count(now, accepted);
+        }
+        report.rate = self.pace.as_ref().map_or(0.0, Pace::rate);
+        let asked_until = self.closed.as_ref().map(|closed| closed.asked_until);
+        report.pause = asked_until.and_then(|until| until.checked_sub(now)).filter(|pause| !pause.is_zero());
+        if let Some(member) = &mut self.member {
+            member.accepted(accepted);
+            member.report(now, report);
+        }
+    }
+
+    /// The store's answer to a report.
+    pub(super) fn receive(&mut self, now: Duration, share: &LimitShare) {
+        let Some(member) = &mut self.member else { return };
+        member.receive(now, share);
+        match (member::rate(share), &mut self.pace) {
+            (Some(rate), Some(pace)) => pace.set_share(now, rate),
+            (Some(rate), None) => self.pace = Some(Pace::shared(now, rate)),
+            (None, Some(pace)) if pace.is_shared() => self.reset(now, Opening::at(now)),
+            (None, _) => {}
+        }
+        if !share.closed {
+            self.closed = None;
+            return;
+        }
+        let closed = self.closed.get_or_insert_with(|| Closed::new(now, true));
+        closed.asked_until = closed.asked_until.max(now + share.pause.unwrap_or_default().min(LONGEST_PAUSE));
+        closed.next_probe = closed.asked_until.max(now + member::next_report(share));
     }
 }

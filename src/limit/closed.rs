@@ -10,6 +10,8 @@ pub(super) struct Closed {
     pub(super) since: Duration,
     pub(super) by_throttling: bool,
     pub(super) next_probe: Duration,
+    /// Until when the service asks to wait, if it does.
+    pub(super) asked_until: Duration,
     probing: bool,
 }
 
@@ -21,7 +23,7 @@ const SHORTEST_HINT: Duration = Duration::from_secs(1);
 
 impl Closed {
     pub(super) fn new(now: Duration, by_throttling: bool) -> Self {
-        Self { since: now, by_throttling, next_probe: now + PROBES.0, probing: false }
+        Self { since: now, by_throttling, next_probe: now + PROBES.0, asked_until: now, probing: false }
     }
 
     pub(super) fn start(&mut self, now: Duration) -> Start {
@@ -33,6 +35,12 @@ impl Closed {
                 Start::Probe
             }
         }
+    }
+
+    /// Starts a probe that the store of the fleet has asked for.
+    pub(super) fn start_told(&mut self) -> Start {
+        self.probing = true;
+        Start::Probe
     }
 
     /// A probe has ended; a success reopens the limit, whatever was set here.
@@ -47,7 +55,7 @@ impl Closed {
         let until = now.saturating_add(hint);
         let is_later = hint > SHORTEST_HINT && until > self.next_probe;
         if is_later {
-            self.next_probe = until;
+            (self.next_probe, self.asked_until) = (until, until);
         }
         is_later
     }

@@ -12,6 +12,7 @@ use super::{
     feedback::{Change, Ended, Feedback, Start},
     pace::Pace,
     round_trip::RoundTrip,
+    shared_limit::{LimitReport, LimitShare},
 };
 
 /// The state of a limit.
@@ -109,17 +110,39 @@ impl Control {
         let Limit::Adaptive(adaptive) = &mut self.limit else { return None };
         let was_closed = adaptive.closed.is_some();
         adaptive.end(now, ended, &self.round_trip);
-        match (was_closed, adaptive.closed.is_some()) {
-            (false, true) => Some(Change::Closed),
-            (true, false) => Some(Change::Reopened),
-            _ => None,
-        }
+        Change::between(was_closed, adaptive.closed.is_some())
     }
 
     /// The service asks for a wait: while the limit is closed, its next probe keeps it. Whether that has changed.
     pub(super) fn hint(&mut self, now: Duration, hint: Duration) -> bool {
         let Limit::Adaptive(adaptive) = &mut self.limit else { return false };
         adaptive.closed.as_mut().is_some_and(|closed| closed.hint(now, hint))
+    }
+
+    /// Shares the limit with other processes from now on. Returns whether that is possible: of an adaptive one.
+    pub(super) fn join(&mut self, now: Duration) -> bool {
+        let Limit::Adaptive(adaptive) = &mut self.limit else { return false };
+        adaptive.join(now);
+        true
+    }
+
+    /// What is to be reported, with so many successes that were not counted before.
+    pub(super) fn report(&mut self, now: Duration, accepted: u32, report: &mut LimitReport) {
+        report.round_trip = self.round_trip.smoothed().unwrap_or_default();
+        if let Limit::Adaptive(adaptive) = &mut self.limit {
+            adaptive.report(now, accepted, report);
+        }
+    }
+
+    /// The share that the store gives; or none, as it has not answered.
+    pub(super) fn receive(&mut self, now: Duration, share: Option<&LimitShare>) -> Option<Change> {
+        let Limit::Adaptive(adaptive) = &mut self.limit else { return None };
+        let was_closed = adaptive.closed.is_some();
+        match share {
+            Some(share) => adaptive.receive(now, share),
+            None => adaptive.leave_if_lost(now),
+        }
+        Change::between(was_closed, adaptive.closed.is_some())
     }
 
     /// The time that an attempt needs.

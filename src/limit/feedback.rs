@@ -44,3 +44,13 @@ pub(super) struct Ended {
     /// Successes that were not counted before; this one included, if it is one.
     pub(super) accepted: u32,
 }
+
+impl Change {
+    pub(super) fn between(was_closed: bool, is_closed: bool) -> Option<Self> {
+        match (was_closed, is_closed) {
+            (false, true) => Some(Self::Closed),
+            (true, false) => Some(Self::Reopened),
+            _ => None,
+        }
+    }
+}

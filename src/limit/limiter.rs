@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::{
     concurrency_limit::ConcurrencyLimit,
     permit::Permit,
-    state::{Arrival, Next, Reading, Refusal, Shared, Ticket},
+    state::{Arrival, Next, Reading, Refusal, Shared, Ticket, WeakShared},
 };
 use crate::time::{self, Instant};
 
@@ -69,6 +69,12 @@ impl Limiter {
     /// The service asks for a wait, see [`State::hint`](super::state::State::hint).
     pub(crate) fn hint(&self, hint: Duration, longest: Duration) {
         self.0.lock().hint(hint, longest);
+    }
+
+    /// Shares the limit with other processes. Returns what the reports of this one are made from; `None` if it is not an
+    /// adaptive limit.
+    pub(super) fn join_fleet(&self, reports: &Arc<Notify>) -> Option<WeakShared> {
+        self.0.lock().join_fleet(reports).then(|| self.0.downgrade())
     }
 
     pub(crate) fn read(&self) -> Reading {

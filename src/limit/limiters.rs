@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 use super::{
     concurrency_limit::ConcurrencyLimit,
     feedback::{Change, Feedback},
+    fleet::Fleet,
     held::{self, Lent},
     limiter::Limiter,
     permit::Permit,
@@ -25,6 +26,8 @@ use crate::time::{self, Instant};
 pub(crate) struct Limiters {
     all: Limiter,
     partitions: Mutex<Partitions>,
+    /// Of a limit that other processes share.
+    fleet: OnceLock<Fleet>,
     /// Read without the lock: while there are none, limit keys are not extracted.
     count: AtomicUsize,
 }
@@ -69,8 +72,19 @@ pub(crate) struct Permits {
 impl Limiters {
     /// `None` if there is no limit.
     pub(crate) fn new(limit: &ConcurrencyLimit) -> Option<Self> {
-        let all = || Self { all: Limiter::new(limit), partitions: Mutex::default(), count: AtomicUsize::new(0) };
+        let all = || Self {
+            all: Limiter::new(limit),
+            partitions: Mutex::default(),
+            fleet: OnceLock::new(),
+            count: AtomicUsize::new(0),
+        };
         (*limit != ConcurrencyLimit::Off).then(all)
+    }
+
+    /// Shares the limit of all callers under this name. Returns whether it can be shared, and was not yet.
+    pub(crate) fn share(&self, fleet: &Fleet, name: String) -> bool {
+        // Limits of single keys are not: they are many, and few processes use the same.
+        self.fleet.set(fleet.clone()).is_ok() && fleet.share(name, &self.all)
     }
 
     fn partitions(&self) -> MutexGuard<'_, Partitions> {

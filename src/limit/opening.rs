@@ -43,6 +43,11 @@ impl Opening {
         Self { cap: START, at: now, least: START as usize, growing: false, doubles_in: FIRST.shortest, growth: FIRST }
     }
 
+    /// Of a process that is one of many: from one attempt on, until it has its share.
+    pub(super) fn of_member(now: Duration) -> Self {
+        Self { cap: 1.0, least: 1, ..Self::at(now) }
+    }
+
     /// After an outage of a service that has never refused for its load: from one attempt on.
     pub(super) fn after_outage(now: Duration) -> Self {
         Self { cap: 1.0, least: 1, growth: AFTER_OUTAGE, ..Self::at(now) }

@@ -14,6 +14,8 @@ pub(super) struct Pace {
     rate: f64,
     /// The part of the rate that is used while refusals go on.
     brake: f64,
+    /// The rate is this process's share of a fleet's.
+    is_shared: bool,
     /// A run of refusals goes on that may be over already: the brake is not on yet.
     warned: bool,
     next_start: Duration,
@@ -48,6 +50,8 @@ const LEAST_KEPT: f64 = 0.8;
 /// The slowest pace: one start a second.
 const SLOWEST: f64 = 1.0;
 const FASTEST: f64 = 1e6;
+/// A share may be slower: that of many processes.
+const SLOWEST_SHARE: f64 = 0.01;
 /// A cycle is at least so long and has so many outcomes, or is as long as the second time.
 const SHORTEST_CYCLE: Duration = Duration::from_millis(600);
 const LEAST_OUTCOMES: u32 = 10;
@@ -74,6 +78,7 @@ impl Pace {
         Self {
             rate: rate.clamp(SLOWEST, FASTEST),
             brake: 1.0,
+            is_shared: false,
             warned: false,
             next_start: now,
             cut: now,
@@ -87,6 +92,37 @@ impl Pace {
             was_needed: false,
             last_needed: now,
         }
+    }
+
+    /// The rate of a share that a fleet's store has given.
+    pub(super) fn shared(now: Duration, rate: f64) -> Self {
+        let mut pace = Self::new(now, now, rate, Cycle::new(now));
+        (pace.is_shared, pace.cycle.refused, pace.refused_since) = (true, 0, None);
+        pace
+    }
+
+    /// The store has given another share.
+    pub(super) fn set_share(&mut self, now: Duration, rate: f64) {
+        self.is_shared = true;
+        self.rate = rate.clamp(SLOWEST_SHARE, FASTEST);
+        // The next start was worked out from a slower rate.
+        self.next_start = self.next_start.min(now + Duration::from_secs_f64(1.0 / self.per_second()));
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// There is no store any more: the share is the process's own rate, as if it had been measured.
+    pub(super) fn leave(&mut self, now: Duration) {
+        (self.is_shared, self.measured) = (false, self.measured.max(1));
+        self.rate = self.rate.max(SLOWEST);
+        self.restart(now);
+    }
+
+    /// Starts a second, without the brake.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
     }
 
     /// Starts a second, with the brake.
@@ -125,7 +161,7 @@ impl Pace {
             return false;
         }
         self.slow_down(self.brake / 2.0, now);
-        self.brake <= CLOSES_AT
+        self.brake <= CLOSES_AT && !self.is_shared
     }
 
     /// The service is unavailable to this share of the attempts.
@@ -144,6 +180,10 @@ impl Pace {
         }
         if sent > self.cut {
             self.release(now);
+        }
+        if self.is_shared {
+            self.warned &= sent <= self.last_refused + round_trip / 4;
+            return;
         }
         if sent > self.last_refused && self.cycle.refused > 0 {
             self.flows(now, sent, accepted, round_trip);
@@ -177,7 +217,7 @@ impl Pace {
     /// Nothing was refused for long, and nobody has waited: the pace keeps nothing from the service any more.
     pub(super) fn is_needless(&self, now: Duration) -> bool {
         let since = self.cut.max(self.last_refused).max(self.last_needed);
-        now.saturating_sub(since) >= NEEDLESS_AFTER
+        !self.is_shared && now.saturating_sub(since) >= NEEDLESS_AFTER
     }
 
     /// The rate stays as it is, and is measured anew.
@@ -227,7 +267,7 @@ impl Pace {
         if waiting > 1 || turned_away {
             (self.was_needed, self.last_needed) = (true, now);
         }
-        if now < self.grows_at {
+        if now < self.grows_at || self.is_shared {
             return;
         }
         let is_needed = turned_away || waiting as f64 >= self.rate;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use super::{
     control::Control,
     feedback::{Change, Ended, Feedback, Start},
     gate::Gate,
+    shared_limit::{LimitReport, LimitShare},
 };
 use crate::time::{self, Instant};
 
@@ -27,6 +28,10 @@ struct Inner {
     is_fixed: bool,
     state: Mutex<State>,
 }
+
+/// A limit that ends when nobody uses it any more.
+#[derive(Clone, Debug)]
+pub(super) struct WeakShared(Weak<Inner>);
 
 /// The state, as long as it is locked; the gate is set by it afterwards. Never held across an await.
 pub(super) struct Locked<'a> {
@@ -44,6 +49,8 @@ struct State {
     turned_away: Option<Duration>,
     /// How often the queue was sent away because of a hint, and the last hint.
     sent_away: (u64, Duration),
+    /// Of the task that reports to the other processes, if the limit is shared.
+    reports: Option<Arc<Notify>>,
     /// Up to which number of the gate's successes are counted.
     counted: u32,
 }
@@ -108,7 +115,17 @@ pub(super) enum Next {
 /// So long after a call was turned away, the limit may be too low.
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
+impl WeakShared {
+    pub(super) fn upgrade(&self) -> Option<Shared> {
+        self.0.upgrade().map(Shared)
+    }
+}
+
 impl Shared {
+    pub(super) fn downgrade(&self) -> WeakShared {
+        WeakShared(Arc::downgrade(&self.0))
+    }
+
     pub(super) fn new(limit: &ConcurrencyLimit) -> Self {
         let control = Control::new(limit);
         let gate = Gate::default();
@@ -120,6 +137,7 @@ impl Shared {
             began: time::now(),
             turned_away: None,
             sent_away: (0, Duration::ZERO),
+            reports: None,
             counted: 0,
         };
         let is_fixed = matches!(limit, ConcurrencyLimit::Fixed(_));
@@ -218,7 +236,11 @@ impl Locked<'_> {
         }
         state.next_number += 1;
         state.queue.insert(ticket, Arc::clone(wake));
-        Ok((ticket, state.sent_away.0))
+        let (is_first, joined) = (state.queue.len() == 1, state.sent_away.0);
+        if is_first {
+            self.report_soon();
+        }
+        Ok((ticket, joined))
     }
 
     pub(super) fn next(&mut self, now: Instant, ticket: Ticket, joined: u64, deadline: Option<Instant>) -> Next {
@@ -270,10 +292,47 @@ impl Locked<'_> {
         in_flight: usize,
     ) -> Option<Change> {
         let (now, sent) = (self.since_began(now), self.since_began(sent));
-        let all = self.gate.accepted();
-        let accepted = all.wrapping_sub(self.state.counted);
-        self.state.counted = all;
+        let accepted = self.newly_accepted();
         let change = self.state.control.end(now, &Ended { sent, probe, feedback, in_flight, accepted });
+        self.notify_first();
+        if probe || matches!(feedback, Feedback::Throttled | Feedback::Unavailable) {
+            self.report_soon();
+        }
+        change
+    }
+
+    fn newly_accepted(&mut self) -> u32 {
+        let all = self.gate.accepted();
+        all.wrapping_sub(std::mem::replace(&mut self.state.counted, all))
+    }
+
+    /// Shares the limit from now on, if it can be shared.
+    pub(super) fn join_fleet(&mut self, reports: &Arc<Notify>) -> bool {
+        let now = self.since_began(time::now());
+        let can_be_shared = self.state.control.join(now);
+        if can_be_shared {
+            self.state.reports = Some(Arc::clone(reports));
+        }
+        can_be_shared
+    }
+
+    fn report_soon(&self) {
+        if let Some(reports) = &self.state.reports {
+            reports.notify_one();
+        }
+    }
+
+    /// What the process has seen since its last report.
+    pub(super) fn report(&mut self, report: &mut LimitReport) {
+        let (now, accepted) = (self.since_began(time::now()), self.newly_accepted());
+        report.waiting = self.state.queue.len();
+        self.state.control.report(now, accepted, report);
+    }
+
+    /// The share that the store gives, or none.
+    pub(super) fn receive(&mut self, share: Option<&LimitShare>) -> Option<Change> {
+        let now = self.since_began(time::now());
+        let change = self.state.control.receive(now, share);
         self.notify_first();
         change
     }

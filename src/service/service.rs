@@ -16,6 +16,7 @@ use reqwest::Url;
 use super::{
     base_url::BaseUrl,
     boolean_header::BooleanHeader,
+    config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
     error_format::ErrorFormat,
     idempotency::Idempotency,
@@ -31,7 +32,7 @@ use crate::{
         status_set::StatusSet,
     },
     hooks::LimitKey,
-    limit::{budget::Budget, concurrency_limit::ConcurrencyLimit, limiters::Limiters},
+    limit::{budget::Budget, concurrency_limit::ConcurrencyLimit, fleet::Fleet, limiters::Limiters},
     telemetry::{
         instruments::{Instruments, Levels},
         spans::Template,
@@ -126,6 +127,34 @@ impl Service {
 
     pub(super) fn into_parts(self) -> (Description, Hooks) {
         (self.shared.description.clone(), self.hooks)
+    }
+
+    /// Shares the concurrency limit with the other processes of a fleet that use this service, by its
+    /// [name](Self::name). It counts for all clones.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Fleet, InMemorySharedLimit, Service};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let fleet = Fleet::join(InMemorySharedLimit::default());
+    /// let service = Service::metronome().share_limit(&fleet)?;
+    /// assert!(service.share_limit(&fleet).is_err(), "it is shared already");
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// Limits of limit keys are not shared.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is not [`Adaptive`](ConcurrencyLimit::Adaptive), or is shared already.
+    pub fn share_limit(self, fleet: &Fleet) -> Result<Self, ConfigError> {
+        let name = self.name().to_owned();
+        let mut errors = FieldErrors::default();
+        if !self.limiters().is_some_and(|limiters| limiters.share(fleet, name)) {
+            errors.add("concurrency_limit", "only an adaptive limit can be shared, and only once");
+        }
+        errors.finish(Some(self))
     }
 
     /// Asks this verifier whether a write in doubt took effect, and so allows a write to be sent once more with a new key

@@ -208,7 +208,19 @@ pub(crate) fn unknown_host(host: &str) {
     );
 }
 
-pub(super) fn limit_changed(service: &str, change: Change) {
+pub(crate) fn store_is_away(error: &(dyn std::error::Error + Send + Sync)) {
+    warn!(
+        target: target!(),
+        error = %error,
+        "the store of the shared limits does not answer: this process goes on with limits of its own"
+    );
+}
+
+pub(crate) fn store_is_back() {
+    info!(target: target!(), "the store of the shared limits answers again");
+}
+
+pub(crate) fn limit_changed(service: &str, change: Change) {
     match change {
         Change::Closed => info!(
             target: target!(),
