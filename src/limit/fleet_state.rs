@@ -37,10 +37,12 @@ pub(crate) struct FleetState {
     levels: Levels,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Member {
     /// Starts a second that it could use beside those it has.
     wanted: f64,
+    /// The same when the rate was last divided.
+    wanted_then: f64,
     /// The rate that it had before this state began.
     held: f64,
     leaves_at: f64,
@@ -74,12 +76,14 @@ struct Levels {
     at: f64,
     /// No process gets more of it for what it wants.
     level: f64,
+    /// An equal part.
+    equal: f64,
     /// What is left then, for each.
     spare: f64,
 }
 
 const OPENS_WITH: f64 = 320.0;
-const DOUBLES_IN: f64 = 100.0;
+const DOUBLES_IN: f64 = 180.0;
 /// From here on an open limit delays nobody.
 const FREE: f64 = 20_000.0;
 const MEMBER_FOR: f64 = 2_000.0;
@@ -109,6 +113,7 @@ const MOST_MEMBERS: usize = 10_000;
 impl FleetState {
     /// Takes a report, and returns the process's share.
     pub(crate) fn publish(&mut self, now: f64, report: &LimitReport) -> LimitShare {
+        let has_joined = !self.members.contains_key(&report.process);
         self.join(now, report);
         self.count(now, report);
         if report.accepted > 0 && self.last_accepted >= self.last_refused {
@@ -116,7 +121,7 @@ impl FleetState {
         } else if report.refused + report.unavailable > 0 {
             self.refuses(now, report);
         }
-        if now >= self.levels.at + LEVELS_EVERY {
+        if has_joined || now >= self.levels.at + LEVELS_EVERY {
             self.divide(now);
         }
         self.share(now, report)
@@ -138,8 +143,8 @@ impl FleetState {
             self.needed = now;
         }
         if self.members.len() < MOST_MEMBERS || self.members.contains_key(&report.process) {
-            let member = Member { wanted, held: report.rate, leaves_at: now + MEMBER_FOR };
-            self.members.insert(report.process, member);
+            let member = self.members.entry(report.process).or_default();
+            *member = Member { wanted, held: report.rate, leaves_at: now + MEMBER_FOR, ..*member };
         }
         if now < self.gathers_until {
             (self.rate, self.measured) = (self.members.values().map(|member| member.held).sum(), true);
@@ -210,6 +215,7 @@ impl FleetState {
     /// Divides the rate: each gets what it wants up to a level that all have, and an equal part of what is left.
     fn divide(&mut self, now: f64) {
         self.members.retain(|_, member| member.leaves_at > now);
+        self.members.values_mut().for_each(|member| member.wanted_then = member.wanted);
         let passed = (now - self.levels.at).clamp(0.0, 2.0 * LEVELS_EVERY);
         let mut wanted: Vec<f64> = self.members.values().map(|member| member.wanted).collect();
         wanted.sort_unstable_by(f64::total_cmp);
@@ -236,11 +242,13 @@ impl FleetState {
     }
 
     fn share(&mut self, now: f64, report: &LimitReport) -> LimitShare {
-        let wanted = self.members.get(&report.process).map_or(0.0, |member| member.wanted);
+        let Member { wanted, wanted_then, .. } = self.members.get(&report.process).copied().unwrap_or_default();
+        let Levels { level, equal, spare, .. } = self.levels;
+        // It wants more than was known when the rate was divided, and so may the others.
+        let granted = wanted.min(level).min(wanted_then.max(equal));
         let is_closed = self.closed != Closed::No;
         let is_free = self.rate == 0.0 && self.open >= FREE;
-        let rate =
-            if now < self.gathers_until { report.rate } else { wanted.min(self.levels.level) + self.levels.spare };
+        let rate = if now < self.gathers_until { report.rate } else { granted + spare };
         let is_due = now >= self.probes_at.max(self.paused_until);
         let probe = is_closed && report.waiting > 0 && is_due;
         if probe {
@@ -248,7 +256,7 @@ impl FleetState {
             let wait = (refusing_for / 16.0).clamp(PROBES.0, PROBES.1);
             self.probes_at = now + wait.max(milliseconds(report.round_trip));
         }
-        let is_soon = is_closed || self.rate == 0.0 && !is_free;
+        let is_soon = is_closed || granted < wanted.min(level) || self.rate == 0.0 && !is_free;
         LimitShare {
             rate: (!is_free).then_some(rate),
             closed: is_closed,
@@ -281,14 +289,15 @@ impl Cycle {
 /// `wanted` in ascending order.
 fn fair_levels(now: f64, rate: f64, wanted: &[f64]) -> Levels {
     let (mut left, mut members) = (rate, wanted.len() as f64);
+    let equal = rate / members.max(1.0);
     for &wanted in wanted {
         if wanted * members >= left {
-            return Levels { at: now, level: left / members, spare: 0.0 };
+            return Levels { at: now, level: left / members, equal, spare: 0.0 };
         }
         left -= wanted;
         members -= 1.0;
     }
-    Levels { at: now, level: f64::MAX, spare: left / (wanted.len() as f64).max(1.0) }
+    Levels { at: now, level: f64::MAX, equal, spare: left / (wanted.len() as f64).max(1.0) }
 }
 
 fn milliseconds(duration: Duration) -> f64 {
