@@ -262,7 +262,8 @@ impl Adaptive {
             (Some(rate), Some(pace)) => pace.set_share(now, rate),
             (Some(rate), None) => self.pace = Some(Pace::shared(now, rate)),
             (None, Some(pace)) if pace.is_shared() => self.reset(now, Opening::at(now)),
-            (None, _) => {}
+            (None, None) => self.opening.widen(now),
+            (None, Some(_)) => {}
         }
         if !share.closed {
             self.closed = None;

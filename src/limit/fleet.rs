@@ -117,9 +117,13 @@ async fn publish(store: &impl SharedLimit, reports: &[LimitReport]) -> Result<Ve
         Some(answer) => answer?,
         None => return Err(format!("no answer within {ANSWERS_WITHIN:?}").into()),
     };
-    match shares.len() == reports.len() {
-        true => Ok(shares),
-        false => Err(format!("{} answers to {} reports", shares.len(), reports.len()).into()),
+    if shares.len() != reports.len() {
+        return Err(format!("{} answers to {} reports", shares.len(), reports.len()).into());
+    }
+    let is_rate = |rate: &f64| rate.is_finite() && *rate > 0.0;
+    match shares.iter().filter_map(|share| share.rate).find(|rate| !is_rate(rate)) {
+        Some(rate) => Err(format!("{rate} is not a rate").into()),
+        None => Ok(shares),
     }
 }
 

@@ -86,6 +86,8 @@ const OPENS_WITH: f64 = 320.0;
 const DOUBLES_IN: f64 = 180.0;
 /// From here on an open limit delays nobody.
 const FREE: f64 = 20_000.0;
+/// What a process that wants nothing has at least, of an equal part.
+const LEAST_SHARE: f64 = 0.1;
 const MEMBER_FOR: f64 = 2_000.0;
 /// After such a silence nothing is measured across it.
 const SILENCE: f64 = 500.0;
@@ -107,6 +109,8 @@ const NEEDLESS_AFTER: f64 = 10_000.0;
 const GATHERING: f64 = 250.0;
 const NEXT_REPORT: Duration = Duration::from_millis(200);
 const NEXT_REPORT_SOON: Duration = Duration::from_millis(100);
+/// Of so many processes each changes the share of the others.
+const FEW_MEMBERS: usize = 1_000;
 /// More processes do not share a limit.
 const MOST_MEMBERS: usize = 10_000;
 
@@ -121,7 +125,7 @@ impl FleetState {
         } else if report.refused + report.unavailable > 0 {
             self.refuses(now, report);
         }
-        if has_joined || now >= self.levels.at + LEVELS_EVERY {
+        if has_joined && self.members.len() <= FEW_MEMBERS || now >= self.levels.at + LEVELS_EVERY {
             self.divide(now);
         }
         self.share(now, report)
@@ -130,7 +134,7 @@ impl FleetState {
     fn join(&mut self, now: f64, report: &LimitReport) {
         let is_new = self.reported == 0.0;
         if is_new {
-            (self.open, self.needed) = (OPENS_WITH, now);
+            (self.open, self.needed, self.levels.at) = (OPENS_WITH, now, now);
             self.gathers_until = if report.rate > 0.0 { now + GATHERING } else { now };
         }
         if is_new || now > self.reported + SILENCE {
@@ -248,7 +252,7 @@ impl FleetState {
         let granted = wanted.min(level).min(wanted_then.max(equal));
         let is_closed = self.closed != Closed::No;
         let is_free = self.rate == 0.0 && self.open >= FREE;
-        let rate = if now < self.gathers_until { report.rate } else { granted + spare };
+        let rate = if now < self.gathers_until { report.rate } else { (granted + spare).max(LEAST_SHARE * equal) };
         let is_due = now >= self.probes_at.max(self.paused_until);
         let probe = is_closed && report.waiting > 0 && is_due;
         if probe {

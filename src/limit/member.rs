@@ -101,7 +101,6 @@ pub(super) fn next_report(share: &LimitShare) -> Duration {
     share.next_report.clamp(NEXT_REPORT.0, NEXT_REPORT.1)
 }
 
-/// The rate of a share; that which is no number is the slowest.
 pub(super) fn rate(share: &LimitShare) -> Option<f64> {
     share.rate.map(|rate| rate.max(RATES.0).min(RATES.1))
 }

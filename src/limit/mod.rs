@@ -11,6 +11,8 @@ mod cycle;
 pub(crate) mod feedback;
 pub(crate) mod fleet;
 mod fleet_state;
+#[cfg(test)]
+mod fleet_tests;
 mod gate;
 pub(crate) mod held;
 #[cfg(test)]

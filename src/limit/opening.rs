@@ -85,6 +85,13 @@ impl Opening {
         }
     }
 
+    /// Nothing is refused to any process: it need not begin with less than one process alone.
+    pub(super) fn widen(&mut self, now: Duration) {
+        if self.least < START as usize {
+            (self.cap, self.at, self.least) = (self.exact(now).max(START), now, START as usize);
+        }
+    }
+
     /// It is in use, and so does not shrink.
     pub(super) fn used(&mut self, now: Duration) {
         if !self.growing && now.saturating_sub(self.at) >= NOTED_EVERY {

@@ -49,7 +49,11 @@ fn files_and_functions_stay_short() {
 fn functions<'a>(lines: &'a [&'a str]) -> impl Iterator<Item = (usize, usize)> + 'a {
     let indent = |line: &str| line.len() - line.trim_start().len();
     lines.iter().enumerate().filter(|(_, line)| is_function(line)).filter_map(move |(start, line)| {
-        let opens = start + lines[start..].iter().position(|line| line.ends_with('{') || line.ends_with('}'))?;
+        let opens = start + lines[start..].iter().position(|line| line.ends_with(['{', '}', ';']))?;
+        // A trait can declare one that has no body.
+        if lines[opens].ends_with(';') {
+            return None;
+        }
         let ends =
             opens + lines[opens..].iter().position(|end| end.starts_with(&format!("{}}}", &line[..indent(line)])))?;
         Some((start, (ends - opens).saturating_sub(1)))

@@ -9,6 +9,7 @@ mod cost;
 mod deadline;
 mod errors;
 mod find;
+mod fleet;
 mod key_age;
 mod keyed_operations;
 mod keys;
