@@ -1,6 +1,7 @@
-//! What must hold for every history of calls: random arrivals, durations, outcomes, deadlines, cancellations and hints.
+//! What must hold for every history of calls: random arrivals, durations, outcomes, deadlines, cancellations, hints, and
+//! shares of a fleet's limit.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
@@ -8,6 +9,7 @@ use super::{
     concurrency_limit::ConcurrencyLimit,
     feedback::Feedback,
     limiter::Limiter,
+    shared_limit::{LimitReport, LimitShare},
     state::{Arrival, Priority},
 };
 use crate::time::{self, Instant};
@@ -49,6 +51,28 @@ prop_compose! {
     }
 }
 
+/// When a store answers, and what; `None` if it does not.
+#[derive(Clone, Debug)]
+struct Answer {
+    after: u64,
+    share: Option<LimitShare>,
+}
+
+prop_compose! {
+    fn answers()(
+        after in 0..700_u64,
+        rate in prop::option::of(prop_oneof![1.0..2000.0_f64, Just(1e9)]),
+        closed in prop::bool::weighted(0.3),
+        probe in any::<bool>(),
+        pause in prop::option::weighted(0.2, 0..2_000_u64),
+        answers in prop::bool::weighted(0.8),
+        next_report in 0..500_u64,
+    ) -> Answer {
+        let share = LimitShare { rate, closed, probe, pause: pause.map(MS), next_report: MS(next_report) };
+        Answer { after, share: answers.then_some(share) }
+    }
+}
+
 fn limits() -> impl Strategy<Value = ConcurrencyLimit> {
     prop_oneof![3 => Just(ConcurrencyLimit::Adaptive), 1 => (1..4_u32).prop_map(ConcurrencyLimit::Fixed)]
 }
@@ -87,6 +111,18 @@ async fn run(limiter: Limiter, call: Call, seen: Rc<RefCell<Seen>>) {
     }
 }
 
+/// The limit is shared from the first answer on, as long as there are some.
+async fn answer(limiter: Limiter, answers: Vec<Answer>) {
+    let shared = limiter.join_fleet(&Arc::default()).and_then(|limit| limit.upgrade());
+    for Answer { after, share } in answers {
+        time::sleep(MS(after)).await;
+        if let Some(shared) = &shared {
+            shared.lock().report(&mut LimitReport::new("service", 1));
+            shared.lock().receive(share.as_ref());
+        }
+    }
+}
+
 /// While calls wait, nothing is paused and fewer than the limit are in flight, an attempt starts soon: within two round
 /// trips, or within four at the pace of one start a second, the slowest there is.
 async fn watch(limiter: Limiter, seen: Rc<RefCell<Seen>>) {
@@ -106,7 +142,7 @@ async fn watch(limiter: Limiter, seen: Rc<RefCell<Seen>>) {
     }
 }
 
-fn check(limit: &ConcurrencyLimit, calls: &[Call]) -> Result<(), TestCaseError> {
+fn check(limit: &ConcurrencyLimit, calls: &[Call], answers: Vec<Answer>) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (limiter, seen) = {
         let _entered = runtime.enter();
@@ -115,6 +151,9 @@ fn check(limit: &ConcurrencyLimit, calls: &[Call]) -> Result<(), TestCaseError> 
     let local = tokio::task::LocalSet::new();
     let running: Vec<_> =
         calls.iter().map(|call| local.spawn_local(run(limiter.clone(), call.clone(), seen.clone()))).collect();
+    if !answers.is_empty() {
+        local.spawn_local(answer(limiter.clone(), answers));
+    }
     let watching = local.spawn_local(watch(limiter.clone(), seen.clone()));
     runtime.block_on(local.run_until(async {
         for call in running {
@@ -133,7 +172,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_call_is_stranded(limit in limits(), calls in prop::collection::vec(calls(), 1..40)) {
-        check(&limit, &calls)?;
+    fn no_call_is_stranded(
+        limit in limits(),
+        calls in prop::collection::vec(calls(), 1..40),
+        answers in prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(answers(), 1..20)],
+    ) {
+        check(&limit, &calls, answers)?;
     }
 }

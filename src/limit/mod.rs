@@ -27,3 +27,5 @@ pub(crate) mod permit;
 mod round_trip;
 pub(crate) mod shared_limit;
 pub(crate) mod state;
+#[cfg(test)]
+mod threads;
