@@ -1,4 +1,4 @@
-//! The figure: what reaches the service in each second, with the layer and with `reqwest-retry`.
+//! The figures: what reaches the service in each second, with the layer and with `reqwest-retry`.
 
 use std::path::Path;
 
@@ -19,9 +19,13 @@ use crate::{
 
 const SIZE: (u32, u32) = (1000, 560);
 const FONT: &str = "Helvetica, Arial, sans-serif";
-/// Two colours that everyone can tell apart.
-const CURVES: [(Policy, RGBColor); 2] =
-    [(Policy::REQWEST_RETRY_UNLIMITED, RGBColor(213, 94, 0)), (Policy::SAFE_RETRY, RGBColor(0, 95, 160))];
+/// Colours that everyone can tell apart.
+const ORANGE: RGBColor = RGBColor(213, 94, 0);
+const BLUE: RGBColor = RGBColor(0, 95, 160);
+const GREEN: RGBColor = RGBColor(0, 138, 100);
+const OF_ONE_PROCESS: [(Policy, RGBColor); 2] = [(Policy::REQWEST_RETRY_UNLIMITED, ORANGE), (Policy::SAFE_RETRY, BLUE)];
+const OF_A_FLEET: [(Policy, RGBColor); 3] =
+    [(Policy::REQWEST_RETRY_SEMAPHORE, ORANGE), (Policy::SAFE_RETRY, GREEN), (Policy::SAFE_RETRY_SHARED, BLUE)];
 const INK: RGBColor = RGBColor(50, 50, 50);
 /// The lower end of the logarithmic axis: a second without any request is drawn here.
 const BOTTOM: f64 = 0.5;
@@ -36,24 +40,29 @@ struct Curve {
     finished: f64,
 }
 
-/// Runs the scenario with both policies and writes the figure as SVG.
+/// Runs the scenario with each policy and writes the figure as SVG.
 pub(crate) fn draw(path: &Path, scenario: Scenario) -> Result<(), BoxError> {
+    let curves = if scenario.is_fleet() { &OF_A_FLEET[..] } else { &OF_ONE_PROCESS };
     let curves: Vec<Curve> =
-        CURVES.into_iter().map(|(policy, colour)| Curve::new(scenario, policy, colour)).collect::<Result<_, _>>()?;
+        curves.iter().map(|(policy, colour)| Curve::new(scenario, *policy, *colour)).collect::<Result<_, _>>()?;
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
-    let title = format!("{} calls at once, {} a second are admitted", thousands(scenario.calls), thousands(LIMIT));
+    let processes = if scenario.is_fleet() { format!(" from {} processes", scenario.processes) } else { String::new() };
+    let (calls, limit) = (thousands(scenario.calls), thousands(LIMIT));
+    let title = format!("{calls} calls at once{processes}, {limit} a second are admitted");
     root.draw_text(&title, &TextStyle::from((FONT, 28).into_font()).color(&INK), (96, 16))?;
 
     let seconds = curves.iter().map(|curve| curve.finished).fold(0.0, f64::max);
     let most = curves.iter().flat_map(|curve| &curve.per_second).max().map_or(BOTTOM, |most| *most as f64);
+    // For the legend.
+    let room = if scenario.is_fleet() { 9.0 } else { 4.5 };
     let mut chart = ChartBuilder::on(&root)
         .margin(14)
         .margin_top(52)
         .margin_right(30)
         .x_label_area_size(52)
         .y_label_area_size(82)
-        .build_cartesian_2d(0.0..(seconds / 5.0).ceil() * 5.0, (BOTTOM..most * 4.5).log_scale())?;
+        .build_cartesian_2d(0.0..(seconds / 5.0).ceil() * 5.0, (BOTTOM..most * room).log_scale())?;
     draw_axes(&mut chart)?;
     for curve in &curves {
         curve.draw(&mut chart)?;
@@ -70,7 +79,10 @@ impl Curve {
         let run = scenario.run(policy)?;
         let figures = scenario.figures(&run);
         let name = match policy {
+            Policy::SAFE_RETRY_SHARED => "reqwest-safe-retry, shared limit",
+            Policy::SafeRetry(..) if scenario.is_fleet() => "reqwest-safe-retry, own limits",
             Policy::SafeRetry(..) => "reqwest-safe-retry",
+            Policy::REQWEST_RETRY_SEMAPHORE => "reqwest-retry, 32 at once each",
             _ => "reqwest-retry, 20 attempts",
         };
         let mut label = format!("{name}: done after {:.1} s", run.finished().as_secs_f64());

@@ -3,7 +3,8 @@
 //!
 //! ```sh
 //! cargo run --release --example herd                     # all tables
-//! cargo run --release --example herd -- --svg herd.svg   # the figure
+//! cargo run --release --example herd -- --svg herd.svg   # a figure
+//! cargo run --release --example herd -- --model fleet --svg fleet.svg
 //! cargo run --release --example herd -- --model deadline --policy safe-retry --seeds 5
 //! cargo run --release --example herd -- --help
 //! ```
@@ -15,7 +16,7 @@
 //! - in `slow` nothing fails, so neither budgets nor retries count, and aws-adaptive stays off until it is throttled
 //! - in `deadline` 2 s leave no time for more than the 3 retries of reqwest-retry
 //! - in `fleet` what knows of no other call is as it is in one process: reqwest-retry without a semaphore, safe-retry
-//!   without its limit
+//!   without its limit; and only there can a limit be shared
 
 mod admission;
 mod aws;
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
         }
         Output::Tables => tables(&options),
         Output::Json => each_run(&options, json::print_line),
-        Output::Figure(path) => figure::draw(path, Scenario::first(options.calls, *options.seeds.start())),
+        Output::Figure(path) => figure::draw(path, options.first_scenario()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -17,7 +17,8 @@ Options:
       --seed <N>       Seed of the random numbers; 1 unless given.
       --seeds <N>      Run the seeds 1 to N, and show the median and the worst of each figure.
       --json           Print a line of JSON for each scenario and policy in place of the tables.
-      --svg <PATH>     Draw the requests of safe-retry and reqwest-retry, second by second, and print nothing.
+      --svg <PATH>     Draw the requests of safe-retry and reqwest-retry, second by second, and print nothing: of the first
+                       model that is asked for, or of window.
   -h, --help           Print this help.
 
 Models: window, bucket, outage5, outage60, overload, deadline, noise, slow, fleet, fleet-outage5.
@@ -81,6 +82,13 @@ impl Options {
         let policies: Vec<_> = Policy::ALL.iter().map(|policy| policy.name().to_owned()).collect();
         known("--model", &self.models, models)?;
         known("--policy", &self.policies, policies)
+    }
+
+    /// The first scenario that was asked for.
+    pub(crate) fn first_scenario(&self) -> Scenario {
+        let first = Scenario::first(self.calls, *self.seeds.start());
+        let mut scenarios = Scenario::all(self.calls, *self.seeds.start()).into_iter();
+        scenarios.find(|scenario| wanted(&self.models, &scenario.to_string())).unwrap_or(first)
     }
 
     /// The scenarios that were asked for, each with its policies.

@@ -63,11 +63,13 @@ pub(crate) enum AtOnce {
 
 impl Policy {
     pub(crate) const SAFE_RETRY: Self = Self::SafeRetry(Limit::Default, Budget::Default);
+    pub(crate) const SAFE_RETRY_SHARED: Self = Self::SafeRetry(Limit::Shared, Budget::Default);
+    pub(crate) const REQWEST_RETRY_SEMAPHORE: Self = Self::ReqwestRetry(Retries::AsOthers, AtOnce::Semaphore);
     pub(crate) const REQWEST_RETRY_UNLIMITED: Self = Self::ReqwestRetry(Retries::AsOthers, AtOnce::All);
 
     pub(crate) const ALL: [Self; 13] = [
         Self::SAFE_RETRY,
-        Self::SafeRetry(Limit::Shared, Budget::Default),
+        Self::SAFE_RETRY_SHARED,
         Self::SafeRetry(Limit::StoreDown, Budget::Default),
         Self::SafeRetry(Limit::Default, Budget::Off),
         Self::SafeRetry(Limit::Off, Budget::Default),
@@ -75,7 +77,7 @@ impl Policy {
         Self::ReqwestRetry(Retries::Three, AtOnce::All),
         Self::ReqwestRetry(Retries::Three, AtOnce::Semaphore),
         Self::REQWEST_RETRY_UNLIMITED,
-        Self::ReqwestRetry(Retries::AsOthers, AtOnce::Semaphore),
+        Self::REQWEST_RETRY_SEMAPHORE,
         Self::AwsAdaptive(Budget::Default),
         Self::AwsAdaptive(Budget::Off),
         Self::Oracle,
