@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use crate::wire::json;
@@ -31,6 +31,14 @@ pub struct RequestFacts<'a> {
     pub(crate) url: &'a Url,
     /// If it is in memory; a request without a body has an empty one.
     pub(crate) body: Option<&'a [u8]>,
+    pub(crate) headers: Headers<'a>,
+}
+
+/// The headers of a request, before it is sent and afterwards.
+#[derive(Clone, Copy)]
+pub(crate) enum Headers<'a> {
+    Map(&'a HeaderMap),
+    List(&'a [(HeaderName, HeaderValue)]),
 }
 
 impl<'a> RequestFacts<'a> {
@@ -47,6 +55,18 @@ impl<'a> RequestFacts<'a> {
     /// Text or number at a pointer (RFC 6901) into the JSON body, if that is in memory.
     pub fn json(&self, pointer: &str) -> Option<String> {
         json::member(self.body?, pointer)?.into_text()
+    }
+
+    /// The first value of a header, if it is text. What a middleware below the layer adds, or the client by itself, is not
+    /// seen.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        let value = match self.headers {
+            Headers::Map(headers) => headers.get(name),
+            Headers::List(headers) => {
+                headers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+            }
+        };
+        value?.to_str().ok()
     }
 }
 

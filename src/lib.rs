@@ -112,11 +112,13 @@ pub use service::{
     description::ErrorStatusHandling,
     error_format::ErrorFormat,
     header::Header,
+    health::{Health, LimitGroupHealth},
     idempotency::{Idempotency, KeyCharacters, KeyFormat},
+    limit_key::LimitKeySource,
     rate_limiting::{RateLimiting, RetryAfterHeader, RetryAfterUnit, ScopeHeader},
     response_rule::ResponseRule,
     route::Route,
-    service::{Health, Service},
+    service::Service,
     source::{Evidence, Rule, Source},
 };
 pub use time::Clock;

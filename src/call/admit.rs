@@ -20,7 +20,9 @@ impl Call<'_> {
             return false;
         }
         let Some(limiters) = self.plan.service.limiters() else { return true };
-        let Some(permits) = limiters.try_acquire(self.now, self.deadline()) else { return false };
+        let Some(permits) = limiters.try_acquire(self.plan.limit_group(), self.now, self.deadline()) else {
+            return false;
+        };
         self.permits = permits;
         self.recorder.admitted(Duration::ZERO);
         true
@@ -38,7 +40,7 @@ impl Call<'_> {
             deadline: self.deadline(),
             is_repeat: self.history.attempts() > 0,
         };
-        let permits = limiters.acquire(&arrival, || self.limit_key()).await;
+        let permits = limiters.acquire(self.plan.limit_group(), &arrival, || self.limit_key()).await;
         self.now = time::now();
         self.recorder.admitted(self.now - queued);
         match permits {
@@ -56,7 +58,8 @@ impl Call<'_> {
             Refusal::Deadline => (StopReason::DeadlineExceeded, None),
             Refusal::RetryAfter(hint) => (StopReason::RetryAfterTooLong, Some(hint)),
         };
-        let limit = self.plan.service.limiters().map_or(0, |limiters| limiters.read().limit);
+        let group = self.plan.limit_group();
+        let limit = self.plan.service.limiters().map_or(0, |limiters| limiters.read(group).limit);
         let unsent = || {
             let details =
                 ErrorDetails { queued: Some(Queued { waited, limit }), retry_after, ..ErrorDetails::default() };

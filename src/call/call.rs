@@ -162,7 +162,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn limit_key(&self) -> Option<String> {
-        self.plan.service.hooks().limit_key.as_ref()?(&self.request.facts())
+        self.plan.service.limit_key(&self.request.facts())
     }
 
     /// Whether a response with this URL came after a redirect.

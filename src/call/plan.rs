@@ -11,7 +11,7 @@ use crate::{
         policy::{ResolvedPolicy, RetryPolicy},
         rules::Rules,
     },
-    limit::{concurrency_limit::ConcurrencyLimit, state::Priority},
+    limit::{concurrency_limit::ConcurrencyLimit, limiters::Group, state::Priority},
     request::{Deadline, RequestVerifier},
     service::{
         config_error::{ConfigError, FieldErrors},
@@ -139,8 +139,8 @@ impl<'a> Plan<'a> {
 
     /// Whether the request's body is looked at after it was sent.
     pub(super) fn needs_body(&self) -> bool {
-        let has_limit_key = self.service.hooks().limit_key.is_some() && self.service.limiters().is_some();
-        self.deduplicated_by().is_some() || self.verifier().is_some() || has_limit_key
+        let has_limit_key = || self.service.limit_keys_are_in_bodies() && self.service.limiters().is_some();
+        self.deduplicated_by().is_some() || self.verifier().is_some() || has_limit_key()
     }
 
     /// What a response with this status and these texts means for a request with its key in this place, by the service's
@@ -159,6 +159,11 @@ impl<'a> Plan<'a> {
             Meaning::InProgress => has_key || self.effect != Effect::Write,
             Meaning::PayloadMismatch | Meaning::KeyInvalidated | Meaning::NotApplied => has_key,
         }
+    }
+
+    /// The limit group of the request, if its route is in one.
+    pub(super) fn limit_group(&self) -> Option<Group> {
+        self.route?.group
     }
 
     pub(super) fn priority(&self) -> Priority {

@@ -73,7 +73,9 @@ impl<'a> Call<'a> {
         moment.attempt_began = self.sent - self.started;
         moment.key_age = self.key_age();
         moment.is_probe = self.is_probe;
-        moment.limit_closed = self.plan.service.limiters().is_some_and(|limiters| limiters.read().paused.is_some());
+        let group = self.plan.limit_group();
+        moment.limit_closed =
+            self.plan.service.limiters().is_some_and(|limiters| limiters.read(group).paused.is_some());
         let mut step = decision::step(&self.rules(), &mut history, &failed.outcome, moment);
         self.history = history;
         self.record(&failed.outcome);
@@ -124,7 +126,8 @@ impl<'a> Call<'a> {
     fn hint(&self, failed: &FailedAttempt) {
         let limiters = self.plan.service.limiters();
         if let (Some(limiters), Some(scope), Some(hint)) = (limiters, failed.scope, failed.details.retry_after) {
-            limiters.hint(scope, hint, self.plan.policy().max_retry_after, || self.limit_key());
+            let longest = self.plan.policy().max_retry_after;
+            limiters.hint(self.plan.limit_group(), scope, (hint, longest), || self.limit_key());
         }
     }
 

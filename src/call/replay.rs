@@ -14,7 +14,11 @@ use http_body::Body as _;
 use reqwest::{Body, Request, Url};
 
 use super::carried::Fingerprint;
-use crate::{error::secrets::RequestHead, hooks::RequestFacts, key::IdempotencyKey};
+use crate::{
+    error::secrets::RequestHead,
+    hooks::{Headers, RequestFacts},
+    key::IdempotencyKey,
+};
 
 /// The request of a call.
 pub(crate) struct ReplayableRequest(Form);
@@ -140,7 +144,11 @@ impl ReplayableRequest {
     }
 
     pub(crate) fn facts(&self) -> RequestFacts<'_> {
-        RequestFacts { method: self.method(), url: self.url(), body: self.body() }
+        let headers = match &self.0 {
+            Form::Whole(request) => Headers::Map(request.headers()),
+            Form::Sent(parts) => Headers::List(&parts.headers),
+        };
+        RequestFacts { method: self.method(), url: self.url(), body: self.body(), headers }
     }
 
     /// Whether it can be sent, for the first time or again.

@@ -134,9 +134,9 @@ impl Call<'_> {
             return Scope::All;
         }
         match self.limit_key() {
-            Some(limit_key) => limiters.refuse(limit_key),
+            Some(limit_key) => limiters.refuse(&limit_key),
             // Whose limit it was is unknown, but it was not everyone's.
-            None if self.plan.service.hooks().limit_key.is_some() => Scope::LimitKey,
+            None if self.plan.service.has_limit_keys() => Scope::LimitKey,
             None => Scope::All,
         }
     }

@@ -1,7 +1,9 @@
-//! The limiters of a service: one for all calls, and one for each limit key that was refused on its own.
+//! The limiters of a service: one for all calls, one for each limit group of its routes, and one for each limit key that was
+//! refused on its own.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -24,7 +26,9 @@ use crate::time::{self, Instant};
 /// that stay within their limit.
 #[derive(Debug)]
 pub(crate) struct Limiters {
+    /// Of the calls that are in no group.
     all: Limiter,
+    groups: Box<[Limiter]>,
     partitions: Mutex<Partitions>,
     /// Of a limit that other processes share.
     fleet: OnceLock<Fleet>,
@@ -32,9 +36,16 @@ pub(crate) struct Limiters {
     count: AtomicUsize,
 }
 
+/// The position of a limit group in the service's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Group(pub(crate) usize);
+
 #[derive(Debug, Default)]
 struct Partitions {
-    by_key: HashMap<String, Partition>,
+    /// By the hash of the limit key: that is short, and not what the caller may want to keep for itself. Its seed is random,
+    /// so that nobody can choose keys that share a limiter.
+    by_key: HashMap<u64, Partition>,
+    hashes: RandomState,
     /// When those that are not used any more were last removed.
     swept: Option<Instant>,
 }
@@ -49,15 +60,18 @@ struct Partition {
 const MOST_PARTITIONS: usize = 1024;
 /// A limit key that was not used for so long starts anew.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+/// While there is no room, so long passes before it is looked for again.
+const LOOKED_FOR_ROOM: Duration = Duration::from_secs(1);
 
 /// Whose limit an attempt reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
+    /// The service's, or that of the call's limit group.
     All,
     LimitKey,
 }
 
-/// The permits of an attempt: the service's, and its limit key's if that has a limiter.
+/// The permits of an attempt: that of the service or of its limit group, and its limit key's if that has a limiter.
 #[derive(Debug, Default)]
 #[must_use]
 pub(crate) struct Permits {
@@ -71,14 +85,20 @@ pub(crate) struct Permits {
 
 impl Limiters {
     /// `None` if there is no limit.
-    pub(crate) fn new(limit: &ConcurrencyLimit) -> Option<Self> {
-        let all = || Self {
-            all: Limiter::new(limit),
+    pub(crate) fn new(limit: &ConcurrencyLimit, groups: usize) -> Option<Self> {
+        let new = || Limiter::new(limit);
+        (*limit != ConcurrencyLimit::Off).then(|| Self {
+            all: new(),
+            groups: (0..groups).map(|_| new()).collect(),
             partitions: Mutex::default(),
             fleet: OnceLock::new(),
             count: AtomicUsize::new(0),
-        };
-        (*limit != ConcurrencyLimit::Off).then(all)
+        })
+    }
+
+    /// The limiter of a limit group, or that of all other calls.
+    fn of(&self, group: Option<Group>) -> &Limiter {
+        group.and_then(|Group(position)| self.groups.get(position)).unwrap_or(&self.all)
     }
 
     /// Shares the limit of all callers under this name. Returns whether it can be shared, and was not yet.
@@ -92,11 +112,11 @@ impl Limiters {
     }
 
     /// Permits for an attempt, if they are available at once and no limit key has to be extracted.
-    pub(crate) fn try_acquire(&self, now: Instant, deadline: Option<Instant>) -> Option<Permits> {
+    pub(crate) fn try_acquire(&self, group: Option<Group>, now: Instant, deadline: Option<Instant>) -> Option<Permits> {
         if self.count.load(Relaxed) > 0 {
             return None;
         }
-        Some(Permits { all: Some(self.all.try_acquire(now, deadline)?), ..Permits::default() })
+        Some(Permits { all: Some(self.of(group).try_acquire(now, deadline)?), ..Permits::default() })
     }
 
     /// Permits for an attempt. The limit key's comes first: a call that waits for it delays no others.
@@ -106,6 +126,7 @@ impl Limiters {
     /// As [`Limiter::acquire`].
     pub(crate) async fn acquire(
         &self,
+        group: Option<Group>,
         arrival: &Arrival,
         limit_key: impl FnOnce() -> Option<String>,
     ) -> Result<Permits, Refusal> {
@@ -116,7 +137,7 @@ impl Limiters {
             Some(limiter) => Some(Box::new(limiter.acquire(arrival).await?)),
             None => None,
         };
-        Ok(Permits { all: Some(self.all.acquire(arrival).await?), limit_key, _lent: None })
+        Ok(Permits { all: Some(self.of(group).acquire(arrival).await?), limit_key, _lent: None })
     }
 
     /// Tells the limiters of one service from those of another.
@@ -135,38 +156,40 @@ impl Limiters {
             partitions.sweep(now);
             self.count.store(partitions.by_key.len(), Relaxed);
         }
-        let partition = partitions.by_key.get_mut(&limit_key?)?;
+        let hash = partitions.hash(&limit_key?);
+        let partition = partitions.by_key.get_mut(&hash)?;
         partition.used = now;
         Some(partition.limiter.clone())
     }
 
     /// This limit key has reached its own limit: from now on it has a limiter. If too many have one it gets none, and its
     /// refusals count for all.
-    pub(crate) fn refuse(&self, limit_key: String) -> Scope {
+    pub(crate) fn refuse(&self, limit_key: &str) -> Scope {
         let now = time::now();
         let mut partitions = self.partitions();
-        if !partitions.has_room_for(&limit_key) {
+        let hash = partitions.hash(limit_key);
+        if !partitions.has_room_for(hash) && partitions.swept.is_none_or(|swept| now - swept >= LOOKED_FOR_ROOM) {
             partitions.sweep(now);
         }
-        if !partitions.has_room_for(&limit_key) {
+        if !partitions.has_room_for(hash) {
             return Scope::All;
         }
         let new = || Partition { limiter: Limiter::new(&ConcurrencyLimit::Adaptive), used: now };
-        partitions.by_key.entry(limit_key).or_insert_with(new);
+        partitions.by_key.entry(hash).or_insert_with(new);
         self.count.store(partitions.by_key.len(), Relaxed);
         Scope::LimitKey
     }
 
-    /// The service asks for a wait, of all callers or of a limit key; the policy allows the longest.
+    /// The service asks for a wait, of all callers or of a limit key. The policy allows the longest, which comes second.
     pub(crate) fn hint(
         &self,
+        group: Option<Group>,
         scope: Scope,
-        hint: Duration,
-        longest: Duration,
+        (hint, longest): (Duration, Duration),
         limit_key: impl FnOnce() -> Option<String>,
     ) {
         match scope {
-            Scope::All => self.all.hint(hint, longest),
+            Scope::All => self.of(group).hint(hint, longest),
             Scope::LimitKey => {
                 if let Some(limiter) = self.partition(limit_key) {
                     limiter.hint(hint, longest);
@@ -175,8 +198,9 @@ impl Limiters {
         }
     }
 
-    pub(crate) fn read(&self) -> Reading {
-        self.all.read()
+    /// What can be seen of the limiter that a call in this group uses.
+    pub(crate) fn read(&self, group: Option<Group>) -> Reading {
+        self.of(group).read()
     }
 
     pub(crate) fn limit_keys(&self) -> usize {
@@ -185,8 +209,12 @@ impl Limiters {
 }
 
 impl Partitions {
-    fn has_room_for(&self, limit_key: &str) -> bool {
-        self.by_key.len() < MOST_PARTITIONS || self.by_key.contains_key(limit_key)
+    fn hash(&self, limit_key: &str) -> u64 {
+        self.hashes.hash_one(limit_key)
+    }
+
+    fn has_room_for(&self, hash: u64) -> bool {
+        self.by_key.len() < MOST_PARTITIONS || self.by_key.contains_key(&hash)
     }
 
     /// Forgets the limit keys that were not used for long.
@@ -217,5 +245,34 @@ impl Permits {
         };
         let of_limit_key = self.limit_key.and_then(|permit| permit.release(limit_key, now));
         self.all.and_then(|permit| permit.release(all, now)).or(of_limit_key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiters() -> Limiters {
+        Limiters::new(&ConcurrencyLimit::Adaptive, 0).unwrap()
+    }
+
+    /// A million customers are refused: those that get no limiter of their own count for the service.
+    #[tokio::test(start_paused = true)]
+    async fn limit_keys_are_bounded() {
+        let limiters = limiters();
+        for number in 0..1_000_000 {
+            let expected = if number < MOST_PARTITIONS { Scope::LimitKey } else { Scope::All };
+            assert_eq!(limiters.refuse(&format!("customer-{number}")), expected, "{number}");
+        }
+        assert_eq!(limiters.limit_keys(), MOST_PARTITIONS);
+        // One that has a limiter keeps it.
+        assert_eq!(limiters.refuse("customer-0"), Scope::LimitKey);
+        // Once the others are forgotten there is room, which is not looked for each time.
+        time::sleep(FORGOTTEN_AFTER - LOOKED_FOR_ROOM / 2).await;
+        assert_eq!(limiters.refuse("another"), Scope::All);
+        time::sleep(LOOKED_FOR_ROOM / 2).await;
+        assert_eq!(limiters.refuse("another"), Scope::All);
+        time::sleep(LOOKED_FOR_ROOM / 2).await;
+        assert_eq!((limiters.refuse("another"), limiters.limit_keys()), (Scope::LimitKey, 1));
     }
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    boolean_header::BooleanHeader, error_format::ErrorFormat, idempotency::Idempotency, rate_limiting::RateLimiting,
-    route::Route, source::Source,
+    boolean_header::BooleanHeader, error_format::ErrorFormat, idempotency::Idempotency, limit_key::LimitKeySource,
+    rate_limiting::RateLimiting, route::Route, source::Source,
 };
 use crate::{
     decide::{policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
@@ -44,6 +44,10 @@ pub(crate) struct Description {
     pub(crate) error_format: ErrorFormat,
     /// How the service says that callers should slow down.
     pub(crate) rate_limiting: RateLimiting,
+    /// Where the limit key of a request is, if the service limits each key separately: of several places the first that has
+    /// one counts.
+    #[cfg_attr(feature = "config", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub(crate) limit_key_from: Vec<LimitKeySource>,
     /// The header in which the service says whether to send a request again.
     #[cfg_attr(feature = "config", serde(skip_serializing_if = "Option::is_none"))]
     pub(crate) retry_signal: Option<BooleanHeader>,
@@ -74,6 +78,7 @@ impl Default for Description {
             idempotency: Idempotency::none(),
             error_format: ErrorFormat::new(),
             rate_limiting: RateLimiting::new(),
+            limit_key_from: Vec::new(),
             retry_signal: None,
             retryable: StatusSet::DEFAULT,
             routes: Vec::new(),

@@ -48,9 +48,8 @@ pub struct RateLimiting {
 pub struct ScopeHeader {
     /// The header.
     pub header: Header,
-    /// The values that mean the limit of the request's own [limit key](crate::ServiceBuilder::limit_key), not everyone's;
-    /// compared without regard to case.
-    #[cfg_attr(feature = "config", serde(default))]
+    /// The values that mean the limit of the request's own [limit key](crate::LimitKeySource), at least one; compared
+    /// without regard to case. Any other value means everyone's limit.
     pub limit_key_values: Vec<Cow<'static, str>>,
 }
 
@@ -177,7 +176,27 @@ impl RateLimiting {
     }
 
     /// The header that names whose limit was reached, and the values that mean the limit of the request's own
-    /// [limit key](crate::ServiceBuilder::limit_key). See [`Error::rate_limit_scope`](crate::Error::rate_limit_scope).
+    /// [limit key](crate::LimitKeySource): they are compared without regard to case, and any other value, or none, means
+    /// everyone's limit. [`Error::rate_limit_scope`](crate::Error::rate_limit_scope) shows the value.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{LimitKeySource, RateLimiting, Service};
+    ///
+    /// // A 429 with `X-RateLimit-Scope: user` concerns one user; one with `global` concerns all.
+    /// let limits = RateLimiting::new().scope_header("x-ratelimit-scope", ["user", "shared"]);
+    /// let chat = Service::builder("chat", "https://chat.example.com")
+    ///     .limit_key_from([LimitKeySource::header("x-user-id")])
+    ///     .rate_limiting(limits)
+    ///     .build()?;
+    /// let scope = chat.rate_limiting().scope_header.as_ref();
+    /// assert_eq!(scope.map(|scope| scope.limit_key_values.len()), Some(2));
+    ///
+    /// // A header without any such value would change nothing.
+    /// let limits = RateLimiting::new().scope_header("x-ratelimit-scope", [""]);
+    /// let error = Service::builder("chat", "https://chat.example.com").rate_limiting(limits).build().unwrap_err();
+    /// assert_eq!(error.errors()[0].path(), "services.chat.rate_limiting.scope_header.limit_key_values[0]");
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
     pub fn scope_header<T: Into<Cow<'static, str>>>(
         mut self,
         name: impl Into<Header>,
@@ -202,7 +221,7 @@ impl RateLimiting {
     /// Whether a refusal with these headers is about the request's own limit key.
     pub(crate) fn is_about_limit_key(&self, headers: &HeaderMap) -> bool {
         let (Some(scope), Some(header)) = (self.scope(headers), &self.scope_header) else { return false };
-        header.limit_key_values.iter().any(|value| value.eq_ignore_ascii_case(scope.trim()))
+        header.limit_key_values.iter().any(|value| value.trim().eq_ignore_ascii_case(scope.trim()))
     }
 
     /// The wait asked for; [`Duration::MAX`] if the number does not fit.
@@ -222,7 +241,20 @@ impl RateLimiting {
             hint.header.check("rate_limiting.retry_after_headers", errors);
         }
         if let Some(scope) = &self.scope_header {
-            scope.header.check("rate_limiting.scope_header", errors);
+            scope.check("rate_limiting.scope_header", errors);
+        }
+    }
+}
+
+impl ScopeHeader {
+    fn check(&self, path: &str, errors: &mut FieldErrors) {
+        self.header.check(path, errors);
+        let path = format!("{path}.limit_key_values");
+        if self.limit_key_values.is_empty() {
+            errors.add(&*path, "is empty: no value would mean the limit of one limit key");
+        }
+        for (index, _) in self.limit_key_values.iter().enumerate().filter(|(_, value)| value.trim().is_empty()) {
+            errors.add(format!("{path}[{index}]"), "is empty");
         }
     }
 }
@@ -293,8 +325,10 @@ mod tests {
 
     #[test]
     fn scope_values_name_the_limit_key() {
-        let limits = RateLimiting::new().scope_header("x-scope", ["customer", "user"]);
-        for (scope, expected) in [("Customer", true), (" user", true), ("client", false), ("", false)] {
+        let limits = RateLimiting::new().scope_header("x-scope", ["customer", "User "]);
+        for (scope, expected) in
+            [("Customer", true), (" user", true), ("client", false), ("", false), ("customers", false), ("us", false)]
+        {
             let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-scope"), scope.parse().unwrap())]);
             assert_eq!(limits.is_about_limit_key(&headers), expected, "{scope:?}");
         }

@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use super::{config_error::FieldErrors, idempotency::Idempotency, method};
+use super::{
+    config_error::FieldErrors,
+    idempotency::Idempotency,
+    limit_key::{self, LimitKeySource},
+    method,
+};
 use crate::decide::{effect::Effect, key::KeyKind, policy::RetryPolicy};
 
 /// What a service documents about one of its operations.
@@ -48,13 +53,29 @@ pub struct Route {
     /// What changes in the service's policy for this operation.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub retry_policy: Option<RetryPolicy>,
+    /// Where the limit key of the operation's requests is, if not where the others have it; an empty list means that they
+    /// have none.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub limit_key_from: Option<Vec<LimitKeySource>>,
+    /// The operations that have a concurrency limit of their own together with this one.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub limit_group: Option<Cow<'static, str>>,
 }
 
 impl Route {
     /// An operation and what repeating it does.
     pub fn new(method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
-        let path = path.into();
-        Self { method, path, effect, deduplicated_by: None, keyed: None, idempotency: None, retry_policy: None }
+        Self {
+            method,
+            path: path.into(),
+            effect,
+            deduplicated_by: None,
+            keyed: None,
+            idempotency: None,
+            retry_policy: None,
+            limit_key_from: None,
+            limit_group: None,
+        }
     }
 
     /// [`Effect::Deduplicated`] if the request's JSON body has something at this pointer (RFC 6901), which is looked up
@@ -107,6 +128,49 @@ impl Route {
         self
     }
 
+    /// Where the limit key of the operation's requests is, in place of what
+    /// [the service](crate::ServiceBuilder::limit_key_from) says; an empty list means that they have none.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use reqwest_safe_retry::{Effect, LimitKeySource, Route, Service};
+    ///
+    /// let archive = Route::new(Method::POST, "/customers/archive", Effect::Write);
+    /// let service = Service::builder("billing", "https://billing.internal")
+    ///     .limit_key_from([LimitKeySource::body_member("/customer_id")])
+    ///     .routes([archive.limit_key_from([LimitKeySource::body_member("/id")])])
+    ///     .build()?;
+    /// let own = service.routes()[0].limit_key_from.as_deref();
+    /// assert_eq!(own, Some(&[LimitKeySource::body_member("/id")][..]));
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    pub fn limit_key_from(mut self, sources: impl IntoIterator<Item = LimitKeySource>) -> Self {
+        self.limit_key_from = Some(sources.into_iter().collect());
+        self
+    }
+
+    /// The operation has a concurrency limit of its own, together with the others of this group: for a service that limits by
+    /// endpoint, so that those which are busy do not delay the rest. Each group has a limit as
+    /// [`concurrency_limit`](crate::ServiceBuilder::concurrency_limit) describes it; refusals and failures of its operations
+    /// count for no other. All other operations share the service's.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use reqwest_safe_retry::{Effect, Route, Service};
+    ///
+    /// let search = |path| Route::new(Method::POST, path, Effect::Read).limit_group("search");
+    /// let service = Service::builder("billing", "https://billing.internal")
+    ///     .routes([search("/customers/search"), search("/invoices/search")])
+    ///     .build()?;
+    /// let groups = service.health().limit_groups;
+    /// assert_eq!((groups.len(), &*groups[0].name, groups[0].concurrency_limit), (1, "search", 16));
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    pub fn limit_group(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.limit_group = Some(name.into());
+        self
+    }
+
     /// Whether the operation has a key, if the route says so at all.
     pub(crate) fn is_keyed(&self) -> Option<bool> {
         let own = self.idempotency.as_ref().map(|own| own.kind != KeyKind::Unsupported);
@@ -116,6 +180,12 @@ impl Route {
     pub(crate) fn check(&self, path: &str, errors: &mut FieldErrors) {
         method::check(&self.method, &format!("{path}.method"), errors);
         self.check_path(&format!("{path}.path"), errors);
+        if self.limit_group.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            errors.add(format!("{path}.limit_group"), "is empty");
+        }
+        if let Some(sources) = &self.limit_key_from {
+            limit_key::check(sources, &format!("{path}.limit_key_from"), std::iter::once(&*self.path), errors);
+        }
         if let Some(pointer) = &self.deduplicated_by {
             let path = format!("{path}.deduplicated_by");
             errors.check_pointer(&path, pointer);

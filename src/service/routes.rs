@@ -1,13 +1,16 @@
 //! The operations of a service, found by method and path.
 
-use std::{cmp::Ordering, collections::HashSet};
+use std::{borrow::Cow, cmp::Ordering, collections::HashSet};
 
 use http::Method;
 
 use super::{config_error::FieldErrors, policy, route::Route};
-use crate::decide::{
-    effect::Effect,
-    policy::{ResolvedPolicy, RetryPolicy},
+use crate::{
+    decide::{
+        effect::Effect,
+        policy::{ResolvedPolicy, RetryPolicy},
+    },
+    limit::limiters::Group,
 };
 
 /// The routes of a service, found by method and path.
@@ -16,6 +19,8 @@ pub(crate) struct Routes {
     by_method: Vec<(Method, Paths)>,
     /// No route says more of a GET than its method does, so that none has to be found to send one.
     plain_gets: bool,
+    /// The names of the limit groups; the position of one is its [`Group`].
+    groups: Vec<Cow<'static, str>>,
 }
 
 /// The routes of one method: another method's never hides one of them.
@@ -31,6 +36,7 @@ struct Paths {
 pub(crate) struct KnownRoute {
     pub(crate) route: Route,
     pub(crate) policy: Option<ResolvedPolicy>,
+    pub(crate) group: Option<Group>,
 }
 
 impl Routes {
@@ -45,7 +51,8 @@ impl Routes {
                 errors.add(path, format!("{} {} is given twice", route.method, route.path));
                 continue;
             }
-            let known = KnownRoute { route: route.clone(), policy: resolve(route, service, &path, errors) };
+            let (policy, group) = (resolve(route, service, &path, errors), found.group_of(route));
+            let known = KnownRoute { route: route.clone(), policy, group };
             if let Err(error) = found.of_method(&route.method).insert(known) {
                 errors.add(format!("{path}.path"), format!("{}: {error}", route.path));
             }
@@ -56,6 +63,21 @@ impl Routes {
         found
     }
 
+    /// The limit group of a route, which is added if it is new.
+    fn group_of(&mut self, route: &Route) -> Option<Group> {
+        let name = route.limit_group.as_ref()?;
+        let position = self.groups.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.groups.push(name.clone());
+            self.groups.len() - 1
+        });
+        Some(Group(position))
+    }
+
+    /// The names of the limit groups, in their order.
+    pub(crate) fn groups(&self) -> &[Cow<'static, str>] {
+        &self.groups
+    }
+
     fn of_method(&mut self, method: &Method) -> &mut Paths {
         let position = self.by_method.iter().position(|(known, _)| known == method).unwrap_or_else(|| {
             self.by_method.push((method.clone(), Paths::default()));
@@ -64,14 +86,23 @@ impl Routes {
         &mut self.by_method[position].1
     }
 
-    /// Whether the effect and the policy of such a request need no route.
+    /// Whether effect, policy and limit group of such a request need no route.
     pub(crate) fn say_nothing_of(&self, method: &Method) -> bool {
         self.plain_gets && *method == Method::GET
     }
 
     /// The documented operation, if `method` and `path` are one.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<&KnownRoute> {
-        self.by_method.iter().find(|(known, _)| known == method)?.1.find(path)
+        self.of_known_method(method)?.find(path)
+    }
+
+    /// A parameter of the path of the operation that matches.
+    pub(crate) fn parameter<'p>(&self, method: &Method, path: &'p str, name: &str) -> Option<&'p str> {
+        self.of_known_method(method)?.parameter(path, name)
+    }
+
+    fn of_known_method(&self, method: &Method) -> Option<&Paths> {
+        self.by_method.iter().find(|(known, _)| known == method).map(|(_, paths)| paths)
     }
 }
 
@@ -84,9 +115,21 @@ impl Paths {
         Ok(())
     }
 
+    fn fixed(&self, path: &str) -> Option<&KnownRoute> {
+        let found = self.fixed.binary_search_by(|known| by_length(&known.route.path, path)).ok()?;
+        self.fixed.get(found)
+    }
+
+    fn parameter<'p>(&self, path: &'p str, name: &str) -> Option<&'p str> {
+        if self.fixed(path).is_some() {
+            return None;
+        }
+        self.patterns.at(path).ok()?.params.get(name)
+    }
+
     fn find(&self, path: &str) -> Option<&KnownRoute> {
-        if let Ok(found) = self.fixed.binary_search_by(|known| by_length(&known.route.path, path)) {
-            return Some(&self.fixed[found]);
+        if let Some(found) = self.fixed(path) {
+            return Some(found);
         }
         let found = self.patterns.at(path).ok()?;
         // An empty segment is no parameter: what a service makes of it is unknown.
@@ -100,7 +143,8 @@ fn by_length(one: &str, other: &str) -> Ordering {
 }
 
 fn says_no_more_than_get(route: &Route) -> bool {
-    route.method != Method::GET || (route.effect == Effect::Read && route.retry_policy.is_none())
+    let says_more = route.effect != Effect::Read || route.retry_policy.is_some() || route.limit_group.is_some();
+    route.method != Method::GET || !says_more
 }
 
 fn resolve(route: &Route, service: &RetryPolicy, path: &str, errors: &mut FieldErrors) -> Option<ResolvedPolicy> {

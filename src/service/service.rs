@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use http::Method;
@@ -19,7 +18,9 @@ use super::{
     config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
     error_format::ErrorFormat,
+    health::Health,
     idempotency::Idempotency,
+    limit_key::LimitKeySource,
     rate_limiting::RateLimiting,
     route::Route,
     routes::Routes,
@@ -31,7 +32,7 @@ use crate::{
         rules::RetryCosts,
         status_set::StatusSet,
     },
-    hooks::LimitKey,
+    hooks::{LimitKey, RequestFacts},
     limit::{budget::Budget, concurrency_limit::ConcurrencyLimit, fleet::Fleet, limiters::Limiters},
     telemetry::{
         instruments::{Instruments, Levels},
@@ -84,29 +85,32 @@ struct Shared {
     routes: Routes,
     budget: Budget,
     limiters: Option<Limiters>,
+    limit_keys: LimitKeys,
     instruments: Instruments,
     /// Whether a redirect of a write was followed.
     redirected: AtomicBool,
 }
 
-/// How a service is doing, by the outcomes of its calls; for a status page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Health {
-    /// The tokens left in the retry budget.
-    pub retry_budget: u32,
-    /// How many it holds at most.
-    pub retry_budget_capacity: u32,
-    /// How many attempts may be in flight; `None` if there is no limit.
-    pub concurrency_limit: Option<usize>,
-    /// How many are in flight; 0 if there is no limit.
-    pub in_flight: usize,
-    /// How many calls wait in the queue.
-    pub waiting: usize,
-    /// How long no attempt starts but a probe, if the limit is closed.
-    pub paused: Option<Duration>,
-    /// How many limit keys have a limit of their own.
-    pub limit_keys: usize,
+/// Where limit keys may be: what has to be known of each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LimitKeys {
+    Nowhere,
+    InHead,
+    InBody,
+}
+
+impl LimitKeys {
+    fn of(description: &Description, hooks: &Hooks) -> Self {
+        let of_routes = description.routes.iter().filter_map(|route| route.limit_key_from.as_deref());
+        let mut sources = of_routes.chain([&*description.limit_key_from]).flatten();
+        let are_in_bodies = sources.clone().any(LimitKeySource::is_in_body);
+        match sources.next() {
+            // A function may look into bodies.
+            _ if hooks.limit_key.is_some() || are_in_bodies => Self::InBody,
+            Some(_) => Self::InHead,
+            None => Self::Nowhere,
+        }
+    }
 }
 
 impl Service {
@@ -118,10 +122,12 @@ impl Service {
         routes: Routes,
     ) -> Self {
         let budget = Budget::new(description.retry_budget);
-        let limiters = Limiters::new(&description.concurrency_limit);
+        let limiters = Limiters::new(&description.concurrency_limit, routes.groups().len());
         let instruments = Instruments::new(description.name.clone());
         let redirected = AtomicBool::new(false);
-        let shared = Shared { description, base, policy, routes, budget, limiters, instruments, redirected };
+        let limit_keys = LimitKeys::of(&description, &hooks);
+        let shared =
+            Shared { description, base, policy, routes, budget, limiters, limit_keys, instruments, redirected };
         Self { shared: Arc::new(shared), hooks }
     }
 
@@ -210,6 +216,11 @@ impl Service {
         &self.shared.description.rate_limiting
     }
 
+    /// Where the limit key of a request is, unless a function extracts it or its route says otherwise.
+    pub fn limit_key_from(&self) -> &[LimitKeySource] {
+        &self.shared.description.limit_key_from
+    }
+
     /// The header in which the service says whether to send a request again.
     pub fn retry_signal(&self) -> Option<&BooleanHeader> {
         self.shared.description.retry_signal.as_ref()
@@ -267,16 +278,8 @@ impl Service {
     /// Ask [`SafeRetry::services`](crate::SafeRetry::services), or keep a clone of the service that the layer was given:
     /// clones share retry budget and concurrency limit.
     pub fn health(&self) -> Health {
-        let reading = self.limiters().map(Limiters::read);
-        Health {
-            retry_budget: self.budget().tokens(),
-            retry_budget_capacity: self.retry_budget(),
-            concurrency_limit: reading.as_ref().map(|reading| reading.limit),
-            in_flight: reading.as_ref().map_or(0, |reading| reading.in_flight),
-            waiting: reading.as_ref().map_or(0, |reading| reading.waiting),
-            paused: reading.as_ref().and_then(|reading| reading.paused),
-            limit_keys: self.limiters().map_or(0, Limiters::limit_keys),
-        }
+        let groups = self.route_table().groups();
+        Health::new(self.budget().tokens(), self.retry_budget(), self.limiters(), groups)
     }
 
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {
@@ -309,9 +312,30 @@ impl Service {
         self.shared.limiters.as_ref()
     }
 
+    /// Whether requests have limit keys at all.
+    pub(crate) fn has_limit_keys(&self) -> bool {
+        self.shared.limit_keys != LimitKeys::Nowhere
+    }
+
+    /// Whether a body may be needed to find the limit key of its request.
+    pub(crate) fn limit_keys_are_in_bodies(&self) -> bool {
+        self.shared.limit_keys == LimitKeys::InBody
+    }
+
+    /// The limit key of a request, if it has one.
+    pub(crate) fn limit_key(&self, request: &RequestFacts<'_>) -> Option<String> {
+        if let Some(extract) = &self.hooks.limit_key {
+            return extract(request);
+        }
+        let (routes, path) = (&self.shared.routes, self.shared.base.relative_path(request.url)?);
+        let of_route = routes.find(request.method, path).and_then(|known| known.route.limit_key_from.as_deref());
+        let sources = of_route.unwrap_or(&self.shared.description.limit_key_from);
+        sources.iter().find_map(|source| source.read(request, |name| routes.parameter(request.method, path, name)))
+    }
+
     /// What the gauges show.
     pub(crate) fn levels(&self) -> Levels {
-        let concurrency_limit = self.limiters().map(|limiters| limiters.read().limit);
+        let concurrency_limit = self.limiters().map(|limiters| limiters.read(None).limit);
         Levels { retry_budget: self.budget().tokens(), concurrency_limit }
     }
 

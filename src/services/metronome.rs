@@ -11,9 +11,9 @@ use crate::{
         key::{ConcurrentRequests, KeyKind, Meaning},
         status_set::StatusSet,
     },
-    hooks::RequestFacts,
     service::{
         idempotency::Idempotency,
+        limit_key::LimitKeySource,
         rate_limiting::RateLimiting,
         route::Route,
         service::Service,
@@ -40,7 +40,7 @@ const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 /// | on `/v2/contracts/edit` it is answered 422 ("Uniqueness key already exists: ...") | observed, not documented |
 /// | `/v1/ingest` recognises repeats by `transaction_id` for 34 days, and needs no key | [ingest] |
 ///
-/// The effects of the 150 operations are in this file's table. An unknown POST path counts as a write.
+/// The customer that a 429 may refer to is `{customer_id}` in the path of the request, else `customer_id` in its body. The effects of the 150 operations are in this file's table. An unknown POST path counts as a write.
 ///
 /// ```
 /// use reqwest_safe_retry::{KeyKind, services};
@@ -68,7 +68,7 @@ pub fn metronome() -> Service {
         )
         .retryable(StatusSet::of(&[408, 425, 429]).with(500..=599).without(&[501, 505]))
         .rate_limiting(RateLimiting::new().scope_header("x-metronome-rate-limit-type", ["customer"]))
-        .limit_key(customer)
+        .limit_key_from([LimitKeySource::path_parameter("customer_id"), LimitKeySource::body_member("/customer_id")])
         .sources([
             Source::new(IDEMPOTENCY, "2026-07-13", [Rule::Key, Rule::Stored, Rule::Retention, Rule::Responses]),
             Source::new(STATUS_CODES, "2026-07-13", [Rule::Retryable, Rule::RateLimits, Rule::Errors]),
@@ -86,12 +86,6 @@ impl Service {
     pub fn metronome() -> Self {
         metronome()
     }
-}
-
-/// The customer that a request is about: in the path, or in the body.
-fn customer(request: &RequestFacts<'_>) -> Option<String> {
-    let in_path = request.segments().skip_while(|segment| *segment != "customers").nth(1);
-    in_path.map(str::to_owned).or_else(|| request.json("/customer_id"))
 }
 
 /// What sending an operation again blindly does.

@@ -305,7 +305,7 @@ async fn many_limit_keys_take_bounded_memory() {
     let service = metronome(RetryPolicy::never());
     let client = transport.client(service.clone());
     for id in 0..3000 {
-        let request = client.post(format!("https://api.metronome.com/v1/customers/{id}/archive"));
+        let request = client.post(format!("https://api.metronome.com/v1/customers/{id}/setName"));
         assert!(request.send().await.is_err());
     }
     assert!((1..=1024).contains(&service.health().limit_keys));

@@ -14,6 +14,8 @@ mod key_age;
 mod keyed_operations;
 mod keys;
 mod layer;
+mod limit_groups;
+mod limit_keys;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;

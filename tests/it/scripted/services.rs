@@ -27,7 +27,7 @@ fn custom() -> Service {
         .rate_limiting(
             RateLimiting::new()
                 .retry_after_headers([RetryAfterHeader::millis("x-wait-ms")])
-                .scope_header::<&str>("x-limit", []),
+                .scope_header("x-limit", ["account"]),
         )
         .route(Method::POST, "/search", Effect::Read)
         .build()

@@ -53,9 +53,13 @@ fn keys_of_a_description_are_changed_in_part() {
 
 #[test]
 fn header_tables_are_replaced_whole() {
-    let file = "[services.metronome]\nfrom = 'metronome'\nrate_limiting.scope_header.header = 'x-scope'";
+    let file = "[services.metronome]\nfrom = 'metronome'\nrate_limiting.scope_header = { header = 'x-scope', limit_key_values = ['a', 'b'] }";
     let scope = one(file).rate_limiting().scope_header.clone().unwrap();
-    assert_eq!((scope.header.as_str(), scope.limit_key_values.len()), ("x-scope", 0));
+    assert_eq!((scope.header.as_str(), scope.limit_key_values.len()), ("x-scope", 2));
+    // The values of the description's header are not those of another one.
+    let error = toml("[services.metronome]\nfrom = 'metronome'\nrate_limiting.scope_header.header = 'x-scope'").build();
+    let expected = "services.metronome.rate_limiting.scope_header: missing field `limit_key_values`";
+    assert_eq!(error.unwrap_err().to_string(), expected);
 }
 
 #[test]

@@ -45,7 +45,6 @@ fn headers_pointers_and_routes_are_checked() {
             "retry_signal: has the value \"no\" for both yes and no",
         ),
         ("retry_signal = 'a b'", "retry_signal: \"a b\" is not a header name"),
-        ("rate_limiting.scope_header.header = 'a b'", "rate_limiting.scope_header: \"a b\" is not a header name"),
         (
             "error_format.code = ['code']",
             "error_format.code: \"code\" is not a JSON pointer: it must start with a slash",
@@ -75,6 +74,46 @@ fn headers_pointers_and_routes_are_checked() {
             "routes = [{ method = 'POST', path = '/a', effect = 'read', retry_policy.max_attempts = 0 }]",
             "routes[0].retry_policy.max_attempts: is 0, but the first attempt counts: use at least 1",
         ),
+    ]);
+}
+
+#[test]
+fn limit_keys_and_groups_are_checked() {
+    let route = |more: &str| format!("routes = [{{ method = 'POST', path = '/a/{{id}}', effect = 'write', {more} }}]");
+    let (group, of_route) = (route("limit_group = ' '"), route("limit_key_from = [{ path_parameter = 'di' }]"));
+    assert_errors(&[
+        (
+            "rate_limiting.scope_header = { header = 'a b', limit_key_values = ['a'] }",
+            "rate_limiting.scope_header: \"a b\" is not a header name",
+        ),
+        (
+            "rate_limiting.scope_header = { header = 'a', limit_key_values = [] }",
+            "rate_limiting.scope_header.limit_key_values: is empty: no value would mean the limit of one limit key",
+        ),
+        (
+            "rate_limiting.scope_header = { header = 'a', limit_key_values = ['user', ' '] }",
+            "rate_limiting.scope_header.limit_key_values[1]: is empty",
+        ),
+        (
+            "limit_key_from = [{ path_parameter = 'id' }]",
+            "limit_key_from[0].path_parameter: \"id\" is a parameter of no route",
+        ),
+        (
+            "limit_key_from = [{ header = 'a' }, { body_member = 'id' }]",
+            "limit_key_from[1].body_member: \"id\" is not a JSON pointer: it must start with a slash",
+        ),
+        ("limit_key_from = [{ header = 'a b' }]", "limit_key_from[0].header: \"a b\" is not a header name"),
+        (
+            "limit_key_from = [{ header = 'a', body_member = '/b' }]",
+            "limit_key_from[0]: expected one of `path_parameter`, `body_member` and `header`",
+        ),
+        ("limit_key_from = [{}]", "limit_key_from[0]: expected one of `path_parameter`, `body_member` and `header`"),
+        (
+            "limit_key_from = [{ path_paramter = 'id' }]",
+            "limit_key_from[0].path_paramter: unknown field `path_paramter`; did you mean `path_parameter`?",
+        ),
+        (&group, "routes[0].limit_group: is empty"),
+        (&of_route, "routes[0].limit_key_from[0].path_parameter: \"di\" is a parameter of no route"),
     ]);
 }
 

@@ -2,8 +2,8 @@
 
 use reqwest_safe_retry::{
     Backoff, BooleanHeader, ConcurrencyLimit, ConcurrentRequests, Effect, ErrorFormat, Idempotency, Jitter, KeyFormat,
-    KeyKind, Meaning, Probe, RateLimiting, RetryAfterHeader, RetryPolicy, Route, Rule, SafeRetry, Service,
-    ServicesConfig, Source, StatusSet,
+    KeyKind, LimitKeySource, Meaning, Probe, RateLimiting, RetryAfterHeader, RetryPolicy, Route, Rule, SafeRetry,
+    Service, ServicesConfig, Source, StatusSet,
 };
 
 use super::{EXAMPLE, SECOND, behaviour, toml};
@@ -64,10 +64,18 @@ fn billing_in_code() -> Service {
         .retry_policy(billing_policy())
         .idempotency(billing_keys())
         .rate_limiting(billing_limits())
+        .limit_key_from([
+            LimitKeySource::path_parameter("customer"),
+            LimitKeySource::body_member("/customer/id"),
+            LimitKeySource::header("x-customer"),
+        ])
         .error_format(billing_error_format())
         .routes([
             Route::new(http::Method::POST, "/search", Effect::Read).retry_policy(search),
-            Route::new(http::Method::POST, "/contracts/{id}", Effect::Write).deduplicated_by("/uniqueness_key"),
+            Route::new(http::Method::POST, "/contracts/{id}", Effect::Write)
+                .deduplicated_by("/uniqueness_key")
+                .limit_key_from([LimitKeySource::body_member("/customer_id")]),
+            Route::new(http::Method::GET, "/customers/{customer}/usage", Effect::Read).limit_group("usage"),
             Route::new(http::Method::POST, "/events/{*kind}", Effect::Deduplicated).unkeyed(),
             Route::new(http::Method::POST, "/refunds", Effect::Write)
                 .idempotency(billing_keys().max_length(40).retention(12 * 3600 * SECOND)),

@@ -116,7 +116,7 @@ fn idempotency() -> BoxedStrategy<String> {
 fn rate_limiting() -> BoxedStrategy<String> {
     let unit = word(&["seconds", "milliseconds"]);
     let wait = prop_oneof![text(), table(vec![("header", text().boxed()), ("unit", unit.boxed())], 1)];
-    let scope = table(vec![("header", text().boxed()), ("limit_key_values", list(text()).boxed())], 1);
+    let scope = table(vec![("header", text().boxed()), ("limit_key_values", list(text()).boxed())], 2);
     table(
         vec![
             ("retry_after_headers", list(wait).boxed()),
@@ -128,6 +128,12 @@ fn rate_limiting() -> BoxedStrategy<String> {
     )
 }
 
+fn limit_keys() -> BoxedStrategy<String> {
+    let one = ["path_parameter", "body_member", "header"].map(|place| table(vec![(place, text().boxed())], 1));
+    let [path, body, header] = one;
+    list(prop_oneof![path, body, header]).boxed()
+}
+
 fn service() -> BoxedStrategy<String> {
     let route = vec![
         ("method", word(&["POST", "PATCH"]).boxed()),
@@ -137,6 +143,8 @@ fn service() -> BoxedStrategy<String> {
         ("keyed", boolean().boxed()),
         ("idempotency", idempotency()),
         ("retry_policy", retry_policy()),
+        ("limit_key_from", limit_keys()),
+        ("limit_group", text().boxed()),
     ];
     let places = ["message", "code", "error_type", "request_id_headers", "request_id"];
     table(
@@ -152,6 +160,7 @@ fn service() -> BoxedStrategy<String> {
             ("retry_policy", retry_policy()),
             ("idempotency", idempotency()),
             ("rate_limiting", rate_limiting()),
+            ("limit_key_from", limit_keys()),
             ("error_format", table(places.map(|field| (field, list(text()).boxed())).to_vec(), 0)),
             ("routes", list(table(route, 3)).boxed()),
         ],

@@ -48,6 +48,7 @@ fn behaviour(services: &[Service]) -> Vec<String> {
             writeln!(text, "{:?}\n{:?}", service.error_format(), service.rate_limiting()).unwrap();
             writeln!(text, "{:?}\n{:?}", service.retry_signal(), service.routes()).unwrap();
             writeln!(text, "{:?} {:?}", service.retry_budget(), service.retry_costs()).unwrap();
+            writeln!(text, "{:?}", service.limit_key_from()).unwrap();
             write!(text, "{:?}\n{:?}\n{:?}", service.error_statuses(), service.retryable(), service.sources()).unwrap();
             text
         })

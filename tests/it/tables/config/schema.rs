@@ -27,7 +27,7 @@ fn schema_describes_every_field_in_plain_text() {
     for (table, required) in [
         ("Route", serde_json::json!(["method", "path", "effect"])),
         ("ResponseRule", serde_json::json!(["status", "meaning"])),
-        ("ScopeHeader", serde_json::json!(["header"])),
+        ("ScopeHeader", serde_json::json!(["header", "limit_key_values"])),
         ("Source", serde_json::json!(["page", "read"])),
         // The rest comes from a description or the defaults.
         ("Backoff", serde_json::Value::Null),

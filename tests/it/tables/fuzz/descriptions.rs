@@ -45,7 +45,7 @@ prop_compose! {
 prop_compose! {
     fn rate_limits()(
         hints in prop::option::of(prop::collection::vec((names(), any::<bool>()), 0..3)),
-        scope in prop::option::of((names(), prop::collection::vec(texts(), 0..2))),
+        scope in prop::option::of((names(), prop::collection::vec(texts(), 1..3))),
         (ignored, late) in (any::<bool>(), any::<bool>()),
     ) -> RateLimiting {
         let mut limits = RateLimiting::new();

@@ -1,0 +1,93 @@
+//! How a service is doing.
+
+use std::{borrow::Cow, time::Duration};
+
+use crate::limit::{
+    limiters::{Group, Limiters},
+    state::Reading,
+};
+
+/// How a service is doing, by the outcomes of its calls; for a status page.
+///
+/// ```
+/// use http::Method;
+/// use reqwest_safe_retry::{Effect, Route, Service};
+///
+/// let reports = Route::new(Method::GET, "/reports", Effect::Read).limit_group("reports");
+/// let service = Service::builder("billing", "https://billing.internal").routes([reports]).build()?;
+/// let health = service.health();
+/// assert_eq!((health.concurrency_limit, health.in_flight, health.waiting, health.paused), (Some(16), 0, 0, None));
+/// assert_eq!((health.retry_budget, health.retry_budget_capacity, health.limit_keys), (500, 500, 0));
+/// assert_eq!(health.limit_groups[0].name, "reports");
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The tokens left in the retry budget.
+    pub retry_budget: u32,
+    /// How many it holds at most.
+    pub retry_budget_capacity: u32,
+    /// How many attempts may be in flight; `None` if there is no limit. This and the next three are about the operations that
+    /// are in no [limit group](crate::Route::limit_group).
+    pub concurrency_limit: Option<usize>,
+    /// How many are in flight; 0 if there is no limit.
+    pub in_flight: usize,
+    /// How many calls wait in the queue.
+    pub waiting: usize,
+    /// How long no attempt starts but a probe, if the limit is closed.
+    pub paused: Option<Duration>,
+    /// How many limit keys have a limit of their own, at most 1,024. A key that is refused after that counts for the limit of
+    /// all; one that was not used for five minutes is forgotten.
+    pub limit_keys: usize,
+    /// The limits of the [limit groups](crate::Route::limit_group), in the order of the routes; empty if there is no limit.
+    pub limit_groups: Vec<LimitGroupHealth>,
+}
+
+/// How the operations of a [limit group](crate::Route::limit_group) are doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitGroupHealth {
+    /// The name.
+    pub name: String,
+    /// How many attempts may be in flight.
+    pub concurrency_limit: usize,
+    /// How many are in flight.
+    pub in_flight: usize,
+    /// How many calls wait in the queue.
+    pub waiting: usize,
+    /// How long no attempt starts but a probe, if the limit is closed.
+    pub paused: Option<Duration>,
+}
+
+impl Health {
+    /// `groups` are the names of the limit groups.
+    pub(super) fn new(tokens: u32, capacity: u32, limiters: Option<&Limiters>, groups: &[Cow<'static, str>]) -> Self {
+        let reading = limiters.map(|limiters| limiters.read(None));
+        let of_group = |(position, name): (usize, &Cow<'static, str>)| {
+            Some(LimitGroupHealth::new(name, &limiters?.read(Some(Group(position)))))
+        };
+        Self {
+            retry_budget: tokens,
+            retry_budget_capacity: capacity,
+            concurrency_limit: reading.as_ref().map(|reading| reading.limit),
+            in_flight: reading.as_ref().map_or(0, |reading| reading.in_flight),
+            waiting: reading.as_ref().map_or(0, |reading| reading.waiting),
+            paused: reading.as_ref().and_then(|reading| reading.paused),
+            limit_keys: limiters.map_or(0, Limiters::limit_keys),
+            limit_groups: groups.iter().enumerate().filter_map(of_group).collect(),
+        }
+    }
+}
+
+impl LimitGroupHealth {
+    fn new(name: &str, reading: &Reading) -> Self {
+        Self {
+            name: name.to_owned(),
+            concurrency_limit: reading.limit,
+            in_flight: reading.in_flight,
+            waiting: reading.waiting,
+            paused: reading.paused,
+        }
+    }
+}
