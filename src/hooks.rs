@@ -15,13 +15,14 @@ pub(crate) type LimitKey = Arc<dyn Fn(&RequestFacts<'_>) -> Option<String> + Sen
 /// ```
 /// use reqwest_safe_retry::{RequestFacts, Service};
 ///
-/// /// The customer in the path, else in the body.
-/// fn customer(request: &RequestFacts<'_>) -> Option<String> {
-///     let in_path = request.segments().skip_while(|segment| *segment != "customers").nth(1);
-///     in_path.map(str::to_owned).or_else(|| request.json("/customer_id"))
+/// /// A tenant is limited in each region. Where one place has the key, `limit_key_from` does without a function.
+/// fn tenant(request: &RequestFacts<'_>) -> Option<String> {
+///     let region = request.segments().next()?;
+///     let tenant = request.header("x-tenant").map(str::to_owned).or_else(|| request.json("/tenant_id"))?;
+///     Some(format!("{region}/{tenant}"))
 /// }
 ///
-/// let service = Service::builder("billing", "https://billing.internal").limit_key(customer).build()?;
+/// let service = Service::builder("billing", "https://billing.internal").limit_key(tenant).build()?;
 /// assert_eq!(service.health().limit_keys, 0);
 /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
 /// ```
@@ -57,8 +58,8 @@ impl<'a> RequestFacts<'a> {
         json::member(self.body?, pointer)?.into_text()
     }
 
-    /// The first value of a header, if it is text. What a middleware below the layer adds, or the client by itself, is not
-    /// seen.
+    /// The first value of a header, if it is text. What a middleware below the layer adds, or the client by itself, is
+    /// not seen.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let value = match self.headers {
             Headers::Map(headers) => headers.get(name),

@@ -166,6 +166,10 @@ impl<'a> Plan<'a> {
         self.route?.group
     }
 
+    pub(super) fn limit_group_name(&self) -> Option<&'a str> {
+        self.route?.route.limit_group.as_deref()
+    }
+
     pub(super) fn priority(&self) -> Priority {
         if self.effect == Effect::Read { Priority::Read } else { Priority::Write }
     }

@@ -123,7 +123,7 @@ impl Call<'_> {
             _ => None,
         };
         if let Some(change) = permits.release(feedback, scope.unwrap_or(Scope::All), self.now) {
-            self.recorder.limit_changed(change);
+            self.recorder.limit_changed(change, self.plan.limit_group_name());
         }
         scope
     }

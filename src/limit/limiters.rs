@@ -1,5 +1,5 @@
-//! The limiters of a service: one for all calls, one for each limit group of its routes, and one for each limit key that was
-//! refused on its own.
+//! The limiters of a service: one for all calls, one for each limit group of its routes, and one for each limit key
+//! that was refused on its own.
 
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -42,8 +42,8 @@ pub(crate) struct Group(pub(crate) usize);
 
 #[derive(Debug, Default)]
 struct Partitions {
-    /// By the hash of the limit key: that is short, and not what the caller may want to keep for itself. Its seed is random,
-    /// so that nobody can choose keys that share a limiter.
+    /// By the hash of the limit key: that is short, and not what the caller may want to keep for itself. Its seed is
+    /// random, so that nobody can choose keys that share a limiter.
     by_key: HashMap<u64, Partition>,
     hashes: RandomState,
     /// When those that are not used any more were last removed.
@@ -101,10 +101,14 @@ impl Limiters {
         group.and_then(|Group(position)| self.groups.get(position)).unwrap_or(&self.all)
     }
 
-    /// Shares the limit of all callers under this name. Returns whether it can be shared, and was not yet.
-    pub(crate) fn share(&self, fleet: &Fleet, name: String) -> bool {
+    /// Shares the service's limit under its name, and those of its groups. Returns whether they can be shared, and were not
+    /// yet.
+    pub(crate) fn share<'a>(&self, fleet: &Fleet, name: &str, groups: impl Iterator<Item = &'a str>) -> bool {
         // Limits of single keys are not: they are many, and few processes use the same.
-        self.fleet.set(fleet.clone()).is_ok() && fleet.share(name, &self.all)
+        if self.fleet.set(fleet.clone()).is_err() || !fleet.share(name.to_owned(), &self.all) {
+            return false;
+        }
+        groups.zip(&self.groups).all(|(group, limiter)| fleet.share(format!("{name}/{group}"), limiter))
     }
 
     fn partitions(&self) -> MutexGuard<'_, Partitions> {
@@ -180,7 +184,8 @@ impl Limiters {
         Scope::LimitKey
     }
 
-    /// The service asks for a wait, of all callers or of a limit key. The policy allows the longest, which comes second.
+    /// The service asks for a wait, of all callers or of a limit key. The policy allows the longest, which comes
+    /// second.
     pub(crate) fn hint(
         &self,
         group: Option<Group>,

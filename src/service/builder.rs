@@ -204,17 +204,17 @@ impl ServiceBuilder {
         self
     }
 
-    /// Where the limit key of a request is, such as the customer id, for a service that limits each key separately and says
-    /// so in its [scope header](RateLimiting::scope_header): calls with a limit key that was refused then queue apart, and
-    /// delay no others. Of several places the first that has a key counts. See [`LimitKeySource`].
+    /// Where the limit key of a request is, such as the customer id, for a service that limits each key separately and
+    /// says so in its [scope header](RateLimiting::scope_header): calls with a limit key that was refused then queue
+    /// apart, and delay no others. Of several places the first that has a key counts. See [`LimitKeySource`].
     pub fn limit_key_from(mut self, sources: impl IntoIterator<Item = LimitKeySource>) -> Self {
         self.description.limit_key_from = sources.into_iter().collect();
         self
     }
 
-    /// Extracts the limit key from a request, for a service whose keys [data](Self::limit_key_from) cannot find. It is asked in
-    /// place of what the service and its routes say, and only while some limit key is limited, or when a refusal is about
-    /// one.
+    /// Extracts the limit key from a request, for a service whose keys [data](Self::limit_key_from) cannot find. It is
+    /// asked in place of what the service and its routes say, and only while some limit key is limited, or when a
+    /// refusal is about one.
     pub fn limit_key(mut self, key: impl Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
         self.hooks.limit_key = Some(Arc::new(key));
         self
@@ -240,10 +240,10 @@ impl ServiceBuilder {
     /// # Errors
     ///
     /// A [`ConfigError`] that lists every error with its field: a base URL that is not one or has no host, an invalid
-    /// header name, a wait whose base is above its cap or the deadline, no attempts, a route that does not parse or is given
-    /// twice, an unknown method, a status below 400 as retryable, a retry budget below the cheapest repeat, a retention
-    /// below the deadline, a kind of keys that lacks what it needs, a scope header without values, a limit key in a parameter
-    /// of no route.
+    /// header name, a wait whose base is above its cap or the deadline, no attempts, a route that does not parse or is
+    /// given twice, an unknown method, a status below 400 as retryable, a retry budget below the cheapest repeat, a
+    /// retention below the deadline, a kind of keys that lacks what it needs, a scope header without values, a limit
+    /// key in a parameter of no route.
     pub fn build(self) -> Result<Service, ConfigError> {
         let Self { description, hooks, .. } = self;
         let mut errors = FieldErrors::default();

@@ -44,8 +44,8 @@ pub(crate) struct Description {
     pub(crate) error_format: ErrorFormat,
     /// How the service says that callers should slow down.
     pub(crate) rate_limiting: RateLimiting,
-    /// Where the limit key of a request is, if the service limits each key separately: of several places the first that has
-    /// one counts.
+    /// Where the limit key of a request is, if the service limits each key separately: of several places the first that
+    /// has one counts.
     #[cfg_attr(feature = "config", serde(skip_serializing_if = "Vec::is_empty"))]
     pub(crate) limit_key_from: Vec<LimitKeySource>,
     /// The header in which the service says whether to send a request again.

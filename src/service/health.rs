@@ -28,8 +28,8 @@ pub struct Health {
     pub retry_budget: u32,
     /// How many it holds at most.
     pub retry_budget_capacity: u32,
-    /// How many attempts may be in flight; `None` if there is no limit. This and the next three are about the operations that
-    /// are in no [limit group](crate::Route::limit_group).
+    /// How many attempts may be in flight; `None` if there is no limit. This and the next three are about the
+    /// operations that are in no [limit group](crate::Route::limit_group).
     pub concurrency_limit: Option<usize>,
     /// How many are in flight; 0 if there is no limit.
     pub in_flight: usize,
@@ -37,10 +37,11 @@ pub struct Health {
     pub waiting: usize,
     /// How long no attempt starts but a probe, if the limit is closed.
     pub paused: Option<Duration>,
-    /// How many limit keys have a limit of their own, at most 1,024. A key that is refused after that counts for the limit of
-    /// all; one that was not used for five minutes is forgotten.
+    /// How many limit keys have a limit of their own, at most 1,024. A key that is refused after that counts for the
+    /// limit of all; one that was not used for five minutes is forgotten.
     pub limit_keys: usize,
-    /// The limits of the [limit groups](crate::Route::limit_group), in the order of the routes; empty if there is no limit.
+    /// The limits of the [limit groups](crate::Route::limit_group), in the order of the routes; empty if there is no
+    /// limit.
     pub limit_groups: Vec<LimitGroupHealth>,
 }
 

@@ -7,11 +7,10 @@ use crate::hooks::RequestFacts;
 
 /// Where the limit key of a request is: the customer, user or tenant that it is about.
 ///
-/// A service that limits each of them separately says so in its
-/// [scope header](crate::RateLimiting::scope_header). Calls with a limit key that was refused then queue apart, and delay no
-/// others. Given to the service by [`ServiceBuilder::limit_key_from`](crate::ServiceBuilder::limit_key_from), and where an
-/// operation differs by [`Route::limit_key_from`](crate::Route::limit_key_from). Of several places the first that has a key
-/// counts.
+/// A service that limits each of them separately says so in its [scope header](crate::RateLimiting::scope_header).
+/// Calls with a limit key that was refused then queue apart, and delay no others. Given to the service by
+/// [`ServiceBuilder::limit_key_from`](crate::ServiceBuilder::limit_key_from), and where an operation differs by
+/// [`Route::limit_key_from`](crate::Route::limit_key_from). Of several places the first that has a key counts.
 ///
 /// ```
 /// use http::Method;
@@ -34,8 +33,8 @@ use crate::hooks::RequestFacts;
 /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
 /// ```
 ///
-/// A key is looked for only while some limit key is limited, or when a refusal is about one. It is kept as a hash, however
-/// long it is. An empty text is no key.
+/// A key is looked for only while some limit key is limited, or when a refusal is about one. It is kept as a hash,
+/// however long it is. An empty text is no key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "config",
@@ -48,8 +47,8 @@ pub enum LimitKeySource {
     /// The parameter of this name in the path of the request's route, decoded: `customer_id` of
     /// `/customers/{customer_id}`. A request that no route matches has none.
     PathParameter(Cow<'static, str>),
-    /// Text or number at this pointer (RFC 6901) into the JSON body. There is none in a body that is a stream, is not JSON
-    /// or is larger than 256 KiB.
+    /// Text or number at this pointer (RFC 6901) into the JSON body. There is none in a body that is a stream, is not
+    /// JSON or is larger than 256 KiB.
     BodyMember(Cow<'static, str>),
     /// The request header of this name. What a middleware below the layer adds, or the client by itself, is not seen.
     Header(Header),

@@ -175,8 +175,8 @@ impl RateLimiting {
         self
     }
 
-    /// The header that names whose limit was reached, and the values that mean the limit of the request's own
-    /// [limit key](crate::LimitKeySource): they are compared without regard to case, and any other value, or none, means
+    /// The header that names whose limit was reached, and the values that mean the limit of the request's own [limit
+    /// key](crate::LimitKeySource): they are compared without regard to case, and any other value, or none, means
     /// everyone's limit. [`Error::rate_limit_scope`](crate::Error::rate_limit_scope) shows the value.
     ///
     /// ```

@@ -53,8 +53,8 @@ pub struct Route {
     /// What changes in the service's policy for this operation.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub retry_policy: Option<RetryPolicy>,
-    /// Where the limit key of the operation's requests is, if not where the others have it; an empty list means that they
-    /// have none.
+    /// Where the limit key of the operation's requests is, if not where the others have it; an empty list means that
+    /// they have none.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub limit_key_from: Option<Vec<LimitKeySource>>,
     /// The operations that have a concurrency limit of their own together with this one.
@@ -149,10 +149,10 @@ impl Route {
         self
     }
 
-    /// The operation has a concurrency limit of its own, together with the others of this group: for a service that limits by
-    /// endpoint, so that those which are busy do not delay the rest. Each group has a limit as
-    /// [`concurrency_limit`](crate::ServiceBuilder::concurrency_limit) describes it; refusals and failures of its operations
-    /// count for no other. All other operations share the service's.
+    /// The operation has a concurrency limit of its own, together with the others of this group: for a service that
+    /// limits by endpoint, so that those which are busy do not delay the rest. Each group has a limit as
+    /// [`concurrency_limit`](crate::ServiceBuilder::concurrency_limit) describes it; refusals and failures of its
+    /// operations count for no other. All other operations share the service's.
     ///
     /// ```
     /// use http::Method;

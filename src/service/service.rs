@@ -149,15 +149,15 @@ impl Service {
     /// # }).unwrap();
     /// ```
     ///
-    /// Limits of limit keys are not shared.
+    /// Its limit groups are shared too, each as `service/group`; the limits of limit keys are not.
     ///
     /// # Errors
     ///
     /// If the limit is not [`Adaptive`](ConcurrencyLimit::Adaptive), or is shared already.
     pub fn share_limit(self, fleet: &Fleet) -> Result<Self, ConfigError> {
-        let name = self.name().to_owned();
         let mut errors = FieldErrors::default();
-        if !self.limiters().is_some_and(|limiters| limiters.share(fleet, name)) {
+        let groups = self.route_table().groups().iter().map(AsRef::as_ref);
+        if !self.limiters().is_some_and(|limiters| limiters.share(fleet, self.name(), groups)) {
             errors.add("concurrency_limit", "only an adaptive limit can be shared, and only once");
         }
         errors.finish(Some(self))

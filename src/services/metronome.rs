@@ -40,7 +40,8 @@ const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 /// | on `/v2/contracts/edit` it is answered 422 ("Uniqueness key already exists: ...") | observed, not documented |
 /// | `/v1/ingest` recognises repeats by `transaction_id` for 34 days, and needs no key | [ingest] |
 ///
-/// The customer that a 429 may refer to is `{customer_id}` in the path of the request, else `customer_id` in its body. The effects of the 150 operations are in this file's table. An unknown POST path counts as a write.
+/// The customer that a 429 may refer to is `{customer_id}` in the path of the request, else `customer_id` in its body.
+/// The effects of the 150 operations are in this file's table. An unknown POST path counts as a write.
 ///
 /// ```
 /// use reqwest_safe_retry::{KeyKind, services};

@@ -49,7 +49,7 @@
 //! | WARN | once per write that is dropped while an attempt is in flight or in doubt: `call dropped in doubt` | `safe_retry.service`, `http.request.method`, `url.template`, `safe_retry.key_digest` |
 //! | WARN | once per service, if the client follows a redirect of a write | `safe_retry.service`, `to_other_origin` |
 //! | INFO | once per call that recovered, or whose write the verifier found: `call recovered` | `safe_retry.service`, `attempts` |
-//! | INFO | when the concurrency limit of a service closes, and when it reopens | `safe_retry.service` |
+//! | INFO | when the concurrency limit of a service closes, and when it reopens | `safe_retry.service`; `limit_group` if it is that of one |
 //! | INFO | at the first request to each host that no service covers, up to 100 hosts | `server.address` |
 //! | DEBUG | `attempt ended`, `verifier asked`, `call failed` | those of the spans |
 //!

@@ -98,8 +98,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// The concurrency limit has closed or reopened.
-    pub(crate) fn limit_changed(&self, change: Change) {
-        spans::limit_changed(self.labels.service, change);
+    pub(crate) fn limit_changed(&self, change: Change, group: Option<&str>) {
+        spans::limit_changed(self.labels.service, change, group);
     }
 
     pub(crate) fn redirected(&self, redirect: Redirect) {

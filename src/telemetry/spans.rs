@@ -220,14 +220,18 @@ pub(crate) fn store_is_back() {
     info!(target: target!(), "the store of the shared limits answers again");
 }
 
-pub(crate) fn limit_changed(service: &str, change: Change) {
+pub(crate) fn limit_changed(service: &str, change: Change, group: Option<&str>) {
     match change {
         Change::Closed => info!(
             target: target!(),
-            { safe_retry.service = service },
+            { safe_retry.service = service, limit_group = group },
             "concurrency limit closed: one probe at a time finds out when the service is back"
         ),
-        Change::Reopened => info!(target: target!(), { safe_retry.service = service }, "concurrency limit reopened"),
+        Change::Reopened => info!(
+            target: target!(),
+            { safe_retry.service = service, limit_group = group },
+            "concurrency limit reopened"
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest_middleware::ClientBuilder;
-use reqwest_safe_retry::{IdempotencyKey, RetryPolicy, SafeRetry, Service, Verdict};
+use reqwest_safe_retry::{Effect, IdempotencyKey, RetryPolicy, Route, SafeRetry, Service, Verdict};
 use reqwest_tracing::TracingMiddleware;
 use tokio::time::Instant;
 use tracing::Level;
@@ -326,4 +326,20 @@ async fn closing_and_reopening_limit_is_an_event_each() {
         client.post(LIST).send().await.unwrap();
     }
     assert_eq!((collector.count("limit closed"), collector.count("limit reopened")), (1, 1));
+    assert!(!collector.text().contains("limit_group"), "{}", collector.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_limit_of_a_group_is_named() {
+    let collector = Collector::of("reqwest_safe_retry");
+    let transport = Transport::new((0..16).map(|_| status(503)));
+    let lists = Route::new(http::Method::POST, "/v1/contracts/list", Effect::Read).limit_group("lists");
+    let service = metronome(RetryPolicy::never()).into_builder().routes([lists]).build().unwrap();
+    let client = transport.client(service);
+    for _ in 0..16 {
+        assert!(client.post(LIST).send().await.is_err());
+    }
+    let groups: Vec<_> =
+        collector.events().iter().filter_map(|event| event.get("limit_group").map(str::to_owned)).collect();
+    assert_eq!(groups, ["lists"], "{}", collector.text());
 }

@@ -391,7 +391,7 @@ fn public_types_are_send_and_sync() {
     assert_send_and_sync![ServiceBuilder, Source, StatusSet, StopReason, VerdictKind, VerifierFn];
     assert_send_and_sync![dyn Clock, dyn Verifier];
     assert_send_and_sync![Decision, History, KeyPlace, Moment, Outcome, OutcomeClass, ResolvedPolicy, ResponseFacts];
-    assert_send_and_sync![RetryCosts, Rules<'_>, Step, WaitSource];
+    assert_send_and_sync![LimitGroupHealth, LimitKeySource, RetryCosts, Rules<'_>, Step, WaitSource];
     #[cfg(feature = "config")]
     assert_send_and_sync![ServicesConfig];
     // A verdict may have a response, whose body can be read by one task at a time.

@@ -53,7 +53,8 @@ fn keys_of_a_description_are_changed_in_part() {
 
 #[test]
 fn header_tables_are_replaced_whole() {
-    let file = "[services.metronome]\nfrom = 'metronome'\nrate_limiting.scope_header = { header = 'x-scope', limit_key_values = ['a', 'b'] }";
+    let scope = "{ header = 'x-scope', limit_key_values = ['a', 'b'] }";
+    let file = &format!("[services.metronome]\nfrom = 'metronome'\nrate_limiting.scope_header = {scope}");
     let scope = one(file).rate_limiting().scope_header.clone().unwrap();
     assert_eq!((scope.header.as_str(), scope.limit_key_values.len()), ("x-scope", 2));
     // The values of the description's header are not those of another one.

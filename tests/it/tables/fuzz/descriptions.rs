@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use reqwest_safe_retry::{
-    ConcurrencyLimit, ErrorFormat, ErrorStatusHandling, RateLimiting, RetryAfterHeader, Route, Service, ServiceBuilder,
-    StatusSet,
+    ConcurrencyLimit, ErrorFormat, ErrorStatusHandling, LimitKeySource, RateLimiting, RetryAfterHeader, Route, Service,
+    ServiceBuilder, StatusSet,
 };
 
 use super::{
@@ -19,6 +19,7 @@ prop_compose! {
         deduplicated_by in prop::option::weighted(0.2, pointers()),
         unkeyed in any::<bool>(),
         policy in prop::option::weighted(0.1, policies().boxed()),
+        limits in (prop::option::weighted(0.2, limit_keys()), prop::option::weighted(0.2, texts())),
     ) -> Route {
         let mut route = Route::new(method, path, effect);
         if let Some(pointer) = deduplicated_by {
@@ -26,6 +27,12 @@ prop_compose! {
         }
         if let Some(policy) = policy {
             route = route.retry_policy(policy);
+        }
+        if let Some(sources) = limits.0 {
+            route = route.limit_key_from(sources);
+        }
+        if let Some(group) = limits.1 {
+            route = route.limit_group(group);
         }
         if unkeyed { route.unkeyed() } else { route }
     }
@@ -62,6 +69,15 @@ prop_compose! {
         }
         if late { limits.limiter_follows_execution() } else { limits }
     }
+}
+
+fn limit_keys() -> impl Strategy<Value = Vec<LimitKeySource>> {
+    let one = prop_oneof![
+        names().prop_map(LimitKeySource::header),
+        texts().prop_map(LimitKeySource::body_member),
+        texts().prop_map(LimitKeySource::path_parameter),
+    ];
+    prop::collection::vec(one, 0..3)
 }
 
 fn concurrency_limits() -> impl Strategy<Value = ConcurrencyLimit> {
@@ -106,7 +122,11 @@ prop_compose! {
         routes in prop::collection::vec(routes().boxed(), 0..4),
         budget in prop_oneof![2 => Just(500_u32), 1 => any::<u32>()],
         costs in prop::option::weighted(0.3, (any::<u32>(), any::<u32>())),
+        keys in prop::option::weighted(0.3, limit_keys()),
     ) -> ServiceBuilder {
+        if let Some(keys) = keys {
+            builder = builder.limit_key_from(keys);
+        }
         if let Some(idempotency) = idempotency {
             builder = builder.idempotency(idempotency);
         }
