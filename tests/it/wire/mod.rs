@@ -5,6 +5,7 @@ mod client;
 mod endurance;
 mod interim;
 mod metronome;
+mod overload;
 mod protocol_retries;
 mod redirects;
 mod transport;

@@ -1,0 +1,1 @@
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
