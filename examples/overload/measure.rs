@@ -10,6 +10,8 @@ const ENOUGH: f64 = 0.95;
 const WINDOW: Duration = Duration::from_millis(500);
 const STEP: Duration = Duration::from_millis(100);
 const FULL_WITHIN: Duration = Duration::from_secs(1);
+/// A machine that keeps a call waiting for so long measures itself.
+const TOO_LATE: Duration = Duration::from_millis(25);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
@@ -79,7 +81,7 @@ fn full_after(run: &Run, stream: Stream) -> Option<Duration> {
 }
 
 impl Figures {
-    /// The targets that were missed.
+    /// The targets that were missed, and what may explain it.
     pub(crate) fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
         if self.in_doubt > 0 {
@@ -93,6 +95,9 @@ impl Figures {
         }
         if self.is_stream && self.full_after.is_none_or(|after| after > FULL_WITHIN) {
             missed.push("not at full speed 1 s after the load fell".to_owned());
+        }
+        if !missed.is_empty() && self.latest > TOO_LATE {
+            missed.push(format!("the machine was too busy: a call came {} ms late", self.latest.as_millis()));
         }
         match &self.error {
             Some(error) if !missed.is_empty() => missed.push(format!("the first failure: {error}")),

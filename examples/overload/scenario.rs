@@ -34,7 +34,7 @@ pub(crate) const ADMITTED: u64 = 1000;
 /// How many may be in flight in `fixed`.
 pub(crate) const FIXED: u32 = 16;
 /// With what a timer and a connection add, 16 in flight are then about 750 a second.
-const FIXED_TAKES: Duration = Duration::from_micros(20_300);
+const FIXED_TAKES: Duration = Duration::from_micros(19_500);
 const CROWD_TAKES: Duration = Duration::from_secs(1);
 
 impl Scenario {
