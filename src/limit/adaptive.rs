@@ -155,7 +155,7 @@ impl Adaptive {
         }
         // What was sent before the limit closed says nothing about now.
         if self.closed.as_ref().is_some_and(|closed| sent >= closed.since) {
-            self.reopen(now);
+            self.reopen(now, round_trip.smoothed().unwrap_or_default());
         }
         match &mut self.pace {
             Some(pace) => pace.accepted(now, sent, accepted, round_trip.smoothed().unwrap_or_default()),
@@ -163,11 +163,17 @@ impl Adaptive {
         }
     }
 
-    fn reopen(&mut self, now: Duration) {
-        let Some(Closed { since, by_throttling, .. }) = self.closed.take() else { return };
+    fn reopen(&mut self, now: Duration, round_trip: Duration) {
+        let Some(closed) = self.closed.take() else { return };
+        let unnoticed = closed.unnoticed();
+        let Closed { since, by_throttling, .. } = closed;
         let was_short = now.saturating_sub(since) < SHORT_OUTAGE;
         match &mut self.pace {
-            Some(pace) if by_throttling || pace.is_shared() => pace.release(now),
+            Some(pace) if pace.is_shared() => pace.release(now),
+            Some(pace) if by_throttling => {
+                pace.release(now);
+                pace.catch_up(now, unnoticed + round_trip);
+            }
             Some(pace) if was_short => {
                 pace.was_closed();
                 pace.release(now);

@@ -13,6 +13,8 @@ pub(super) struct Closed {
     /// Until when the service asks to wait, if it does.
     pub(super) asked_until: Duration,
     probing: bool,
+    /// When the last two attempts that could tell were sent.
+    looked: (Duration, Duration),
 }
 
 /// A probe follows after this part of the time since the limit closed: so much of an outage is wasted at its end.
@@ -23,7 +25,14 @@ const SHORTEST_HINT: Duration = Duration::from_secs(1);
 
 impl Closed {
     pub(super) fn new(now: Duration, by_throttling: bool) -> Self {
-        Self { since: now, by_throttling, next_probe: now + PROBES.0, asked_until: now, probing: false }
+        Self {
+            since: now,
+            by_throttling,
+            next_probe: now + PROBES.0,
+            asked_until: now,
+            probing: false,
+            looked: (now, now),
+        }
     }
 
     pub(super) fn start(&mut self, now: Duration) -> Start {
@@ -32,9 +41,16 @@ impl Closed {
             false if now < self.next_probe => Start::At(self.next_probe),
             false => {
                 self.probing = true;
+                self.looked = (self.looked.1, now);
                 Start::Probe
             }
         }
+    }
+
+    /// How long the service may have accepted before the limit knew, on average: half of what lies between the last two
+    /// probes.
+    pub(super) fn unnoticed(&self) -> Duration {
+        self.looked.1.saturating_sub(self.looked.0) / 2
     }
 
     /// Starts a probe that the store of the fleet has asked for.

@@ -156,6 +156,17 @@ fn unavailable_service_closes_after_many_in_a_row() {
     assert_eq!(control.limit(back + MS(20)), 1);
 }
 
+/// What the service would have accepted while nobody knew that it does again.
+#[test]
+fn starts_catch_up_after_the_limit_was_closed() {
+    let mut pace = super::pace::Pace::new(Duration::ZERO, Duration::ZERO, 100.0, super::cycle::Cycle::new(MS(0)));
+    let mut starts_from = |from: u64| (from..from + 100).filter(|at| pace.start(MS(*at)).is_ok()).count();
+    assert_eq!(starts_from(0), 10);
+    pace.catch_up(MS(100), MS(500));
+    let mut starts_from = |from: u64| (from..from + 100).filter(|at| pace.start(MS(*at)).is_ok()).count();
+    assert_eq!((starts_from(100), starts_from(200)), (20, 10), "for 100 ms at most");
+}
+
 /// Random faults that are no overload.
 #[test]
 fn scattered_failures_do_not_slow_down() {

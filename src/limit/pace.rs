@@ -34,6 +34,8 @@ pub(super) struct Pace {
     /// Whether calls have waited in this cycle: only then is what was accepted all that the service can take.
     was_needed: bool,
     last_needed: Duration,
+    /// Until then twice as many start: what was missed while it was not known that the service accepts again.
+    catches_up_until: Duration,
 }
 
 /// What is accepted after the refusals of a cycle; the next cycle begins with it.
@@ -56,8 +58,8 @@ const SLOWEST_SHARE: f64 = 0.01;
 const SHORTEST_CYCLE: Duration = Duration::from_millis(600);
 const LEAST_OUTCOMES: u32 = 10;
 const LONG_CYCLE: Duration = Duration::from_millis(2400);
-/// The best second of a cycle counts only if so many were accepted in it, after refusals that were shorter than this.
-const BEST_SECOND_OF: u32 = 50;
+/// The last second of a cycle counts by itself if so many were accepted in it, after refusals that were shorter than this.
+const LAST_SECOND_OF: u32 = 50;
 const SHORT_REFUSALS: Duration = Duration::from_millis(1500);
 /// The brake at which the limit closes.
 const CLOSES_AT: f64 = 0.125;
@@ -68,6 +70,8 @@ const GROWS_EVERY: Duration = Duration::from_millis(500);
 const FIRST_GROWS_EVERY: Duration = Duration::from_millis(250);
 /// So long without a refusal and without a queue.
 const NEEDLESS_AFTER: Duration = Duration::from_secs(10);
+/// No more than that is caught up, so that no burst is refused.
+const MOST_CAUGHT_UP: Duration = Duration::from_millis(100);
 /// A timer that fires late does not lose the starts that it was late for.
 const LATE: Duration = Duration::from_millis(10);
 
@@ -91,6 +95,7 @@ impl Pace {
             grows_at: now + FIRST_GROWS_EVERY,
             was_needed: false,
             last_needed: now,
+            catches_up_until: Duration::ZERO,
         }
     }
 
@@ -139,8 +144,9 @@ impl Pace {
         if self.next_start > now {
             return Err(self.next_start);
         }
-        self.next_start =
-            self.next_start.max(now.saturating_sub(LATE)) + Duration::from_secs_f64(1.0 / self.per_second());
+        let interval = Duration::from_secs_f64(1.0 / self.per_second());
+        let interval = if now < self.catches_up_until { interval / 2 } else { interval };
+        self.next_start = self.next_start.max(now.saturating_sub(LATE)) + interval;
         Ok(())
     }
 
@@ -214,6 +220,10 @@ impl Pace {
         }
     }
 
+    pub(super) fn catch_up(&mut self, now: Duration, missed: Duration) {
+        self.catches_up_until = now + missed.min(MOST_CAUGHT_UP);
+    }
+
     /// Nothing was refused for long, and nobody has waited: the pace keeps nothing from the service any more.
     pub(super) fn is_needless(&self, now: Duration) -> bool {
         let since = self.cut.max(self.last_refused).max(self.last_needed);
@@ -244,9 +254,9 @@ impl Pace {
         }
         cycle.accepted = cycle.accepted.saturating_sub(flow.accepted);
         let refused_for = self.last_refused.saturating_sub(self.refused_since.unwrap_or(self.last_refused));
-        let best_second = cycle.best_second();
-        let best_counts = best_second >= BEST_SECOND_OF && refused_for < SHORT_REFUSALS;
-        let best = if best_counts { f64::from(best_second) } else { 0.0 };
+        let last_second = cycle.last_second(now);
+        let it_counts = last_second >= LAST_SECOND_OF && refused_for < SHORT_REFUSALS;
+        let best = if it_counts { f64::from(last_second) } else { 0.0 };
         let measured = MARGIN * cycle.rate(flow.began).max(best);
         let least = match self.measured {
             _ if !self.was_needed => self.rate,

@@ -8,6 +8,8 @@ pub(super) struct RoundTrip {
     known: Option<(u64, u64)>,
 }
 
+/// A busy machine delays a call by so much, in nanoseconds, however short its round trip is.
+const LEAST_MARGIN: u64 = 25_000_000;
 const MOST_SECONDS: u64 = 180 * 24 * 3600;
 
 impl RoundTrip {
@@ -26,7 +28,8 @@ impl RoundTrip {
 
     /// What an attempt should be given; nothing while no round trip is known.
     pub(super) fn expected(&self) -> Duration {
-        let expected = self.known.map_or(0, |(smoothed, variance)| smoothed + (4 * variance).max(smoothed / 4));
+        let expected =
+            self.known.map_or(0, |(smoothed, variance)| smoothed + (4 * variance).max(smoothed / 4).max(LEAST_MARGIN));
         Duration::from_nanos(expected)
     }
 }

@@ -228,7 +228,9 @@ impl Locked<'_> {
         let ticket = (arrival.priority, began, state.next_number);
         let is_last = state.queue.keys().next_back().is_none_or(|last| *last < ticket);
         let ahead = if is_last { state.queue.len() } else { state.queue.range(..ticket).count() };
-        let wait = state.control.expected_wait(ahead).saturating_add(state.control.needed());
+        let wait = state.control.expected_wait(ahead);
+        // Somewhat more: who joins with just the time that is needed may be in flight when it has passed.
+        let wait = wait.saturating_add(wait / 8).saturating_add(state.control.needed());
         let is_too_long = |deadline| now.checked_add(wait).is_none_or(|ends| ends > deadline);
         if arrival.deadline.is_some_and(is_too_long) && !arrival.is_repeat && !state.control.is_closed() {
             state.turned_away = Some(now.saturating_duration_since(state.began));
