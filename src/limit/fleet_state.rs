@@ -12,6 +12,8 @@ use super::shared_limit::{LimitReport, LimitShare};
 pub(crate) struct FleetState {
     /// When a process last reported anything; none has if 0.
     reported: f64,
+    /// When the first one did.
+    began: f64,
     members: BTreeMap<u64, Member>,
     /// Starts a second of all processes, until an attempt is refused.
     open: f64,
@@ -117,8 +119,9 @@ const MOST_MEMBERS: usize = 10_000;
 impl FleetState {
     /// Takes a report, and returns the process's share.
     pub(crate) fn publish(&mut self, now: f64, report: &LimitReport) -> LimitShare {
-        let has_joined = !self.members.contains_key(&report.process);
+        let known = self.members.len();
         self.join(now, report);
+        let has_joined = self.members.len() > known;
         self.count(now, report);
         if report.accepted > 0 && self.last_accepted >= self.last_refused {
             self.flows(now);
@@ -134,7 +137,9 @@ impl FleetState {
     fn join(&mut self, now: f64, report: &LimitReport) {
         let is_new = self.reported == 0.0;
         if is_new {
-            (self.open, self.needed, self.levels.at) = (OPENS_WITH, now, now);
+            // The clock may begin anywhere: what never happened is not long ago.
+            (self.began, self.levels.at) = (now, now);
+            (self.open, self.needed) = (OPENS_WITH, now);
             self.gathers_until = if report.rate > 0.0 { now + GATHERING } else { now };
         }
         if is_new || now > self.reported + SILENCE {
@@ -207,7 +212,7 @@ impl FleetState {
     fn refuses(&mut self, now: f64, report: &LimitReport) {
         self.refusing_since.get_or_insert(now);
         self.refusals += f64::from(report.refused) + f64::from(report.unavailable);
-        let silent_for = self.last_refused - self.last_accepted;
+        let silent_for = self.last_refused - self.last_accepted.max(self.began);
         let is_down = report.unavailable > 0;
         let all_refused = silent_for > (2.0 * milliseconds(report.round_trip)).max(50.0);
         if self.closed == Closed::No && self.refusals >= CLOSES_AFTER && (is_down || all_refused) {
@@ -265,8 +270,7 @@ impl FleetState {
             rate: (!is_free).then_some(rate),
             closed: is_closed,
             probe,
-            pause: (is_closed && self.paused_until > now)
-                .then(|| Duration::from_secs_f64((self.paused_until - now) / 1000.0)),
+            pause: (is_closed && self.paused_until > now).then(|| from_milliseconds(self.paused_until - now)),
             next_report: if is_soon { NEXT_REPORT_SOON } else { NEXT_REPORT },
         }
     }
@@ -306,4 +310,9 @@ fn fair_levels(now: f64, rate: f64, wanted: &[f64]) -> Levels {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+/// The longest duration is rounded up to what is none.
+fn from_milliseconds(milliseconds: f64) -> Duration {
+    Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or(Duration::MAX)
 }
