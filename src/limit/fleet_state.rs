@@ -36,6 +36,8 @@ pub(crate) struct FleetState {
     needed: f64,
     /// Until when a new state is built from what the processes hold.
     gathers_until: f64,
+    /// What those held that have joined by then.
+    gathered: f64,
     levels: Levels,
 }
 
@@ -45,8 +47,6 @@ struct Member {
     wanted: f64,
     /// The same when the rate was last divided.
     wanted_then: f64,
-    /// The rate that it had before this state began.
-    held: f64,
     leaves_at: f64,
 }
 
@@ -107,8 +107,8 @@ const LEVELS_EVERY: f64 = 50.0;
 const WAITING_STARTS_IN: f64 = 250.0;
 /// So long without a refusal and without a queue.
 const NEEDLESS_AFTER: f64 = 10_000.0;
-/// How long a state is built from what the processes hold.
-const GATHERING: f64 = 250.0;
+/// How long a state is built from what the processes hold: they notice within such a time that the store is back.
+const GATHERING: f64 = 800.0;
 const NEXT_REPORT: Duration = Duration::from_millis(200);
 const NEXT_REPORT_SOON: Duration = Duration::from_millis(100);
 /// Of so many processes each changes the share of the others.
@@ -119,9 +119,7 @@ const MOST_MEMBERS: usize = 10_000;
 impl FleetState {
     /// Takes a report, and returns the process's share.
     pub(crate) fn publish(&mut self, now: f64, report: &LimitReport) -> LimitShare {
-        let known = self.members.len();
-        self.join(now, report);
-        let has_joined = self.members.len() > known;
+        let has_joined = self.join(now, report);
         self.count(now, report);
         if report.accepted > 0 && self.last_accepted >= self.last_refused {
             self.flows(now);
@@ -134,7 +132,8 @@ impl FleetState {
         self.share(now, report)
     }
 
-    fn join(&mut self, now: f64, report: &LimitReport) {
+    /// Whether it is a new process.
+    fn join(&mut self, now: f64, report: &LimitReport) -> bool {
         let is_new = self.reported == 0.0;
         if is_new {
             // The clock may begin anywhere: what never happened is not long ago.
@@ -151,13 +150,17 @@ impl FleetState {
         if wanted > 0.0 || report.refused > 0 {
             self.needed = now;
         }
-        if self.members.len() < MOST_MEMBERS || self.members.contains_key(&report.process) {
+        let known = self.members.len();
+        if known < MOST_MEMBERS || self.members.contains_key(&report.process) {
             let member = self.members.entry(report.process).or_default();
-            *member = Member { wanted, held: report.rate, leaves_at: now + MEMBER_FOR, ..*member };
+            *member = Member { wanted, leaves_at: now + MEMBER_FOR, ..*member };
         }
+        let has_joined = self.members.len() > known;
         if now < self.gathers_until {
-            (self.rate, self.measured) = (self.members.values().map(|member| member.held).sum(), true);
+            self.gathered += if has_joined { report.rate } else { 0.0 };
+            (self.rate, self.measured) = (self.gathered, true);
         }
+        has_joined
     }
 
     fn count(&mut self, now: f64, report: &LimitReport) {

@@ -11,7 +11,7 @@ local MEMBER_FOR, SILENCE, MOST_MEMBERS = 2000, 500, 10000
 local SHORTEST_CYCLE, SHORT_REFUSALS, BEST_SECOND_OF, MARGIN, LEAST_KEPT = 600, 1500, 50, 0.98, 0.8
 local GROWTH, GROWS_EVERY, CLOSES_AFTER = 0.02, 500, 16
 local SHORTEST_PROBE, LONGEST_PROBE = 20, 5000
-local LEVELS_EVERY, WAITING_STARTS_IN, NEEDLESS_AFTER, GATHERING = 50, 250, 10000, 250
+local LEVELS_EVERY, WAITING_STARTS_IN, NEEDLESS_AFTER, GATHERING = 50, 250, 10000, 800
 local NEXT_REPORT, NEXT_REPORT_SOON = 200, 100
 local NO, REFUSED, UNAVAILABLE = 0, 1, 2
 
@@ -22,11 +22,11 @@ local MOST = 1e15
 local SCALARS = {
     'version', 'reported', 'began', 'open', 'rate', 'measured', 'cycle_began', 'accepted', 'refused', 'best',
     'last_accepted', 'last_refused', 'refusing_since', 'refusals', 'closed', 'growth', 'grows_at', 'probes_at',
-    'paused_until', 'needed', 'gathers_until', 'levels_at', 'level', 'equal', 'spare', 'divisions',
+    'paused_until', 'needed', 'gathers_until', 'gathered', 'levels_at', 'level', 'equal', 'spare', 'divisions',
 }
 -- What was accepted in each tenth of the last second: when, and how many.
 local TENTHS = 20
-local MEMBER = '<ddddd'
+local MEMBER = '<dddd'
 local STATE = '<' .. string.rep('d', #SCALARS + TENTHS)
 
 local key, process = KEYS[1], ARGV[1]
@@ -50,8 +50,7 @@ end
 local function to_member(value)
     local numbers = unpacked(MEMBER, value)
     return numbers and {
-        wanted = numbers[1], wanted_then = numbers[2], divisions = numbers[3], held = numbers[4],
-        leaves_at = numbers[5],
+        wanted = numbers[1], wanted_then = numbers[2], divisions = numbers[3], leaves_at = numbers[4],
     }
 end
 
@@ -91,27 +90,15 @@ local own = to_member(found[2])
 local has_joined = false
 
 -- All members by their processes. One that cannot be read has left.
-local all
 local function members()
-    if all then return all end
-    all = {}
-    local fields = length > 0 and redis.call('HGETALL', key) or {}
+    local all, fields = {}, length > 0 and redis.call('HGETALL', key) or {}
     for index = 1, #fields, 2 do
         if fields[index] ~= 'state' and fields[index] ~= process then
-            all[fields[index]] = to_member(fields[index + 1]) or { wanted = 0, held = 0, leaves_at = 0 }
+            all[fields[index]] = to_member(fields[index + 1]) or { wanted = 0, leaves_at = 0 }
         end
     end
     if own then all[process] = own end
     return all
-end
-
--- What the members hold, in their order: a sum of such numbers depends on it.
-local function held()
-    local processes, sum = {}, 0
-    for name in pairs(members()) do processes[#processes + 1] = name end
-    table.sort(processes)
-    for _, name in ipairs(processes) do sum = sum + all[name].held end
-    return sum
 end
 
 local function lately()
@@ -158,9 +145,12 @@ local function join()
         own = own or { wanted = 0, wanted_then = 0, divisions = state.divisions }
         -- Instead of every member's at every division.
         if own.divisions ~= state.divisions then own.wanted_then = own.wanted end
-        own.wanted, own.held, own.leaves_at, own.divisions = wanted, report.rate, now + MEMBER_FOR, state.divisions
+        own.wanted, own.leaves_at, own.divisions = wanted, now + MEMBER_FOR, state.divisions
     end
-    if now < state.gathers_until then state.rate, state.measured = held(), 1 end
+    if now < state.gathers_until then
+        state.gathered = state.gathered + (has_joined and report.rate or 0)
+        state.rate, state.measured = state.gathered, 1
+    end
 end
 
 local function count()
@@ -292,7 +282,7 @@ local function write()
     redis.call('HSET', key, 'state', struct.pack(STATE, unpack(numbers)))
     if own then
         redis.call('HSET', key, process,
-            struct.pack(MEMBER, own.wanted, own.wanted_then, own.divisions, own.held, own.leaves_at))
+            struct.pack(MEMBER, own.wanted, own.wanted_then, own.divisions, own.leaves_at))
     end
     -- Ten minutes: a limit that nobody uses is forgotten.
     redis.call('PEXPIRE', key, 600000)

@@ -37,7 +37,6 @@ pub(crate) fn arguments(report: &LimitReport) -> [String; 10] {
     let milliseconds = |duration: Duration| format!("{:e}", (duration.as_secs_f64() * 1000.0).min(LONGEST));
     let optional = |duration: Option<Duration>| duration.map_or_else(|| "-1".to_owned(), milliseconds);
     [
-        // Of one length, so that their order is that of the numbers.
         format!("{:016x}", report.process),
         number(report.rate),
         number(f64::from(report.accepted)),

@@ -13,8 +13,8 @@ use crate::support::redis_server::RedisServer;
 #[path = "../../src/protocol.rs"]
 mod protocol;
 
-const HISTORIES: u64 = 400;
-const REPORTS: usize = 120;
+const HISTORIES: u64 = 200;
+const REPORTS: usize = 300;
 
 /// A report, and when it comes.
 type Step = (Duration, LimitReport);
@@ -31,11 +31,11 @@ enum Phase {
 
 fn history(seed: u64) -> Vec<Step> {
     let mut rng = Rng::with_seed(seed);
-    let processes = rng.u64(1..12);
+    let (processes, lasting) = (rng.u64(1..12), *rng.choice(&[8, 15, 150]).unwrap());
     let (mut at, mut phase) = (Duration::ZERO, Phase::Accepts);
     let mut step = |_| {
         at += gap(&mut rng);
-        if rng.u8(..15) == 0 {
+        if rng.u8(..lasting) == 0 {
             phase = *rng
                 .choice(&[Phase::Accepts, Phase::RefusesSome, Phase::RefusesAll, Phase::IsAway, Phase::NobodyCalls])
                 .unwrap();
@@ -61,7 +61,7 @@ fn report(rng: &mut Rng, has_shares: bool, processes: u64, phase: Phase) -> Limi
     let ago = |rng: &mut Rng| Some(Duration::from_micros(rng.u64(..150_000)));
     report.rate = if has_shares { rng.f64() * 500.0 } else { 0.0 };
     report.round_trip = Duration::from_micros(rng.u64(..300_000));
-    report.waiting = if rng.u8(..4) == 0 { 0 } else { rng.usize(..2_000) };
+    report.waiting = if rng.u8(..4) == 0 { 0 } else { rng.usize(..5_000) };
     (report.accepted, report.refused, report.unavailable) = match phase {
         Phase::Accepts => (rng.u32(..200), 0, 0),
         Phase::RefusesSome => (rng.u32(..100), rng.u32(..30), 0),

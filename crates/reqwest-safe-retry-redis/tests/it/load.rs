@@ -20,8 +20,8 @@ async fn process(store: Arc<RedisSharedLimit>, process: u64) {
         report.refused = u32::from(rng.u8(..20) == 0);
         report.last_accepted = Some(Duration::from_millis(rng.u64(..50)));
         report.last_refused = (report.refused > 0).then(|| Duration::from_millis(rng.u64(..100)));
-        let shares = store.publish(&[report]).await.unwrap();
-        tokio::time::sleep(shares[0].next_report).await;
+        let next = store.publish(&[report]).await.map_or(Duration::from_millis(200), |shares| shares[0].next_report);
+        tokio::time::sleep(next).await;
     }
 }
 
