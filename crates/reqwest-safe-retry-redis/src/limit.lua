@@ -7,7 +7,7 @@
 local now = (function(time) return time[1] * 1000 + time[2] / 1000 end)(redis.call('TIME'))
 
 local OPENS_WITH, DOUBLES_IN, FREE = 320, 180, 20000
-local MEMBER_FOR, SILENCE, MOST_MEMBERS = 2000, 500, 10000
+local MEMBER_FOR, SILENCE, FEW_MEMBERS, MOST_MEMBERS, LEAST_SHARE = 2000, 500, 1000, 10000, 0.1
 local SHORTEST_CYCLE, SHORT_REFUSALS, BEST_SECOND_OF, MARGIN, LEAST_KEPT = 600, 1500, 50, 0.98, 0.8
 local GROWTH, GROWS_EVERY, CLOSES_AFTER = 0.02, 500, 16
 local SHORTEST_PROBE, LONGEST_PROBE = 20, 5000
@@ -256,7 +256,8 @@ local function share()
     local granted = math.min(wanted, state.level, math.max(wanted_then, state.equal))
     local is_closed = state.closed ~= NO
     local is_free = state.rate == 0 and state.open >= FREE
-    local rate = now < state.gathers_until and report.rate or granted + state.spare
+    local rate = now < state.gathers_until and report.rate
+        or math.max(granted + state.spare, LEAST_SHARE * state.equal)
     local is_due = now >= math.max(state.probes_at, state.paused_until)
     local probe = is_closed and report.waiting > 0 and is_due
     if probe then
@@ -295,7 +296,8 @@ if report.accepted > 0 and state.last_accepted >= state.last_refused then
 elseif report.refused + report.unavailable > 0 then
     refuses()
 end
-if has_joined or now >= state.levels_at + LEVELS_EVERY then divide() end
+-- With the one that has joined there are `length` processes.
+if has_joined and length <= FEW_MEMBERS or now >= state.levels_at + LEVELS_EVERY then divide() end
 local answer = share()
 write()
 return answer
