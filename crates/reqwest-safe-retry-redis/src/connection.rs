@@ -19,8 +19,8 @@ pub(crate) struct Server {
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
-/// A connection in use. It is closed when this is dropped before its [answers](Self::keep) have come: they would be taken
-/// for those of the next report, or never come.
+/// A connection in use. It is closed when this is dropped before its [answers](Self::keep) have come: they would be
+/// taken for those of the next report, or never come.
 pub(crate) struct InUse<'a> {
     server: &'a Server,
     pub(crate) connection: MultiplexedConnection,

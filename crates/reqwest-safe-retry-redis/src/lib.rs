@@ -20,16 +20,16 @@
 //! # While Redis is away
 //!
 //! No call waits for Redis. While it does not answer, each process goes on with its last share as a limit of its own,
-//! after one event at WARN. Every report tries again, so that processes are back within a second of the server's return.
-//! What Redis forgets in a restart it learns anew: the limit is built from what the processes hold.
+//! after one event at WARN. Every report tries again, so that processes are back within a second of the server's
+//! return. What Redis forgets in a restart it learns anew: the limit is built from what the processes hold.
 //!
 //! # What is stored
 //!
-//! One hash for each limit, under the [prefix](RedisSharedLimit::prefix) and the service's name. It has no data of calls,
-//! only numbers: about 400 bytes, and 60 for each process of the last two seconds. It expires ten minutes after the last
-//! report. A script ([`EVALSHA`](https://redis.io/docs/latest/commands/evalsha/)) changes it, with the server's clock.
-//! The user of the URL needs the commands `EVALSHA`, `EVAL`, `TIME`, `HMGET`, `HLEN`, `HGETALL`, `HSET`, `HDEL`, `DEL` and
-//! `PEXPIRE` for these keys.
+//! One hash for each limit, under the [prefix](RedisSharedLimit::prefix) and the service's name. It has no data of
+//! calls, only numbers: about 400 bytes, and 60 for each process of the last two seconds. It expires ten minutes after
+//! the last report. A script ([`EVALSHA`](https://redis.io/docs/latest/commands/evalsha/)) changes it, with the
+//! server's clock. The user of the URL needs the commands `EVALSHA`, `EVAL`, `TIME`, `HMGET`, `HLEN`, `HGETALL`,
+//! `HSET`, `HDEL`, `DEL` and `PEXPIRE` for these keys.
 //!
 //! Redis 5 or later, or Valkey. A Redis Cluster is not supported, since a connection is to one server.
 

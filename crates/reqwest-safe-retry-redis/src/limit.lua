@@ -1,5 +1,5 @@
--- Takes a process's report on a limit, and returns its share. `FleetState` of the crate reqwest-safe-retry takes the same
--- steps with the same names, and says why.
+-- Takes a process's report on a limit, and returns its share. `FleetState` of the crate reqwest-safe-retry takes the
+-- same steps with the same names, and says why.
 --
 -- KEYS[1]: a hash, of `state` and a field for each process. Its values are packed numbers.
 -- ARGV: the process, rate, accepted, refused, unavailable, last_accepted, last_refused, waiting, pause, round_trip.

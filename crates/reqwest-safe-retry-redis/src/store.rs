@@ -25,8 +25,8 @@ use crate::{
 /// # Ok::<_, reqwest_safe_retry_redis::InvalidUrl>(())
 /// ```
 ///
-/// It has one connection, which is made by the first report and made anew after an error. Connections take at most 400 ms,
-/// answers 450 ms.
+/// It has one connection, which is made by the first report and made anew after an error. Connections take at most 400
+/// ms, answers 450 ms.
 pub struct RedisSharedLimit {
     server: Server,
     prefix: String,
@@ -34,8 +34,8 @@ pub struct RedisSharedLimit {
 }
 
 impl RedisSharedLimit {
-    /// A store on the server at this URL: `redis://user:password@host:port/database`, or `rediss://` for TLS. All but the
-    /// host can be left out. It does not connect yet.
+    /// A store on the server at this URL: `redis://user:password@host:port/database`, or `rediss://` for TLS. All but
+    /// the host can be left out. It does not connect yet.
     ///
     /// ```
     /// use reqwest_safe_retry_redis::RedisSharedLimit;

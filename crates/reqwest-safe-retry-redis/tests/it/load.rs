@@ -1,5 +1,5 @@
-//! What the store asks of a Redis server. Figures for the README: `cargo test --release -p reqwest-safe-retry-redis load --
-//! --ignored --nocapture`.
+//! What the store asks of a Redis server, for the README:
+//! `cargo test -p reqwest-safe-retry-redis load -- --ignored --nocapture`.
 
 use std::{sync::Arc, time::Duration};
 
