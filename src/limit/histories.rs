@@ -124,9 +124,9 @@ async fn answer(limiter: Limiter, answers: Vec<Answer>) {
 }
 
 /// While calls wait, nothing is paused and fewer than the limit are in flight, an attempt starts soon: within two round
-/// trips, or within four at the pace of one start a second, the slowest there is.
+/// trips, or within the time of four starts at the pace.
 async fn watch(limiter: Limiter, seen: Rc<RefCell<Seen>>) {
-    const LONGEST: Duration = Duration::from_secs(4);
+    const TWO_ROUND_TRIPS: Duration = Duration::from_millis(600);
     let mut idle_since = time::now();
     loop {
         time::sleep(MS(10)).await;
@@ -135,7 +135,7 @@ async fn watch(limiter: Limiter, seen: Rc<RefCell<Seen>>) {
         let started = seen.borrow().last_start.is_some_and(|at| at.elapsed() < MS(10));
         if !could_start || started {
             idle_since = time::now();
-        } else if idle_since.elapsed() > LONGEST {
+        } else if idle_since.elapsed() > TWO_ROUND_TRIPS.max(limiter.four_starts()) {
             seen.borrow_mut().late.push(format!("nothing starts: {reading:?}"));
             return;
         }

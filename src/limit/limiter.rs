@@ -81,6 +81,12 @@ impl Limiter {
         self.0.lock().reading()
     }
 
+    /// How long four starts take, if they are paced.
+    #[cfg(test)]
+    pub(super) fn four_starts(&self) -> Duration {
+        self.0.lock().expected_wait(4)
+    }
+
     /// Nothing is in flight or waiting, and nothing is known that a new limiter would not know.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.lock().is_idle()

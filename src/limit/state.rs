@@ -360,6 +360,11 @@ impl Locked<'_> {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn expected_wait(&self, ahead: usize) -> Duration {
+        self.state.control.expected_wait(ahead)
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.gate.in_flight() == 0 && self.state.queue.is_empty() && !self.state.control.is_closed()
     }
