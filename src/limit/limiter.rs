@@ -51,7 +51,7 @@ impl Limiter {
         let waiter = Waiter { shared: &self.0, ticket };
         loop {
             let now = time::now();
-            let next = self.0.lock().next(now, ticket, joined, arrival.deadline);
+            let next = self.0.lock().next(now, ticket, joined, arrival);
             match next {
                 Next::Start(granted) => {
                     drop(waiter);
@@ -211,6 +211,23 @@ mod tests {
         assert_eq!(waiting.await.unwrap_err(), Refusal::Deadline);
         assert!(started.elapsed() >= MS(200) && started.elapsed() <= MS(400), "{:?}", started.elapsed());
         drop(permit);
+    }
+
+    /// What was slow once need not be slow for ever: somebody has to find out.
+    #[tokio::test(start_paused = true)]
+    async fn call_that_has_all_its_time_is_let_in_however_long_an_attempt_has_taken() {
+        let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+        for (takes, feedback) in [(MS(700), Feedback::Response), (MS(20), Feedback::Throttled)] {
+            let permit = acquire(&limiter, MS(2000)).await.unwrap();
+            time::sleep(takes).await;
+            permit.release(feedback, time::now());
+        }
+        for _ in 0..30 {
+            time::sleep(MS(1000)).await;
+            let permit = acquire(&limiter, MS(2000)).await.unwrap();
+            time::sleep(MS(20)).await;
+            permit.release(Feedback::Response, time::now());
+        }
     }
 
     /// A limiter that is closed since now.

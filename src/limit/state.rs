@@ -76,6 +76,15 @@ pub(crate) struct Arrival {
     pub(crate) is_repeat: bool,
 }
 
+impl Arrival {
+    /// The time that an attempt needs. It is never all that the call had: if calls were slow once, and none of those that
+    /// follow had the time, nobody would find out that they are not any more.
+    fn needed(&self, control: &Control) -> Duration {
+        let most = self.deadline.map_or(Duration::MAX, |deadline| (deadline - self.began) / 8 * 7);
+        control.needed().min(most)
+    }
+}
+
 /// What can be seen of a limiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
@@ -230,7 +239,7 @@ impl Locked<'_> {
         let ahead = if is_last { state.queue.len() } else { state.queue.range(..ticket).count() };
         let wait = state.control.expected_wait(ahead);
         // Somewhat more: who joins with just the time that is needed may be in flight when it has passed.
-        let wait = wait.saturating_add(wait / 8).saturating_add(state.control.needed());
+        let wait = wait.saturating_add(wait / 8).saturating_add(arrival.needed(&state.control));
         let is_too_long = |deadline| now.checked_add(wait).is_none_or(|ends| ends > deadline);
         if arrival.deadline.is_some_and(is_too_long) && !arrival.is_repeat && !state.control.is_closed() {
             state.turned_away = Some(now.saturating_duration_since(state.began));
@@ -245,14 +254,15 @@ impl Locked<'_> {
         Ok((ticket, joined))
     }
 
-    pub(super) fn next(&mut self, now: Instant, ticket: Ticket, joined: u64, deadline: Option<Instant>) -> Next {
+    pub(super) fn next(&mut self, now: Instant, ticket: Ticket, joined: u64, arrival: &Arrival) -> Next {
         let (times, hint) = self.state.sent_away;
         if times > joined {
             return Next::Refuse(Refusal::RetryAfter(hint));
         }
         let elapsed = self.since_began(now);
         let control = &self.state.control;
-        let last_start = deadline.map(|deadline| deadline.checked_sub(control.needed()).unwrap_or(now));
+        let needed = arrival.needed(control);
+        let last_start = arrival.deadline.map(|deadline| deadline.checked_sub(needed).unwrap_or(now));
         let opens = control.closed_until().and_then(|until| self.state.began.checked_add(until));
         if last_start.is_some_and(|last| last <= now || opens.is_some_and(|opens| last < opens)) {
             self.state.turned_away = Some(elapsed);
