@@ -96,7 +96,7 @@ impl Adaptive {
             return match self.member.as_mut().filter(|member| member.is_live(now)) {
                 None => closed.start(now),
                 Some(member) => match member.take_probe() {
-                    true => closed.start_told(),
+                    true => closed.start_told(now),
                     false => Start::At(member.live_until()),
                 },
             };

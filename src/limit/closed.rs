@@ -1,4 +1,4 @@
-//! While every attempt is refused, or finds the service unavailable: one probe at a time.
+//! While every attempt is refused, or finds the service unavailable: one probe at a time, and another one if it has no answer.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ pub(super) struct Closed {
     pub(super) next_probe: Duration,
     /// Until when the service asks to wait, if it does.
     pub(super) asked_until: Duration,
-    probing: bool,
+    /// Since when a probe is in flight.
+    probing: Option<Duration>,
     /// When the last two attempts that could tell were sent.
     looked: (Duration, Duration),
 }
@@ -20,6 +21,8 @@ pub(super) struct Closed {
 /// A probe follows after this part of the time since the limit closed: so much of an outage is wasted at its end.
 const PROBE_SHARE: u32 = 16;
 const PROBES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
+/// A probe that has had no answer for so long may never get one: its connection may have died with the service.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 /// Hints come in whole seconds: one second is what a service says whose limit is shorter than that.
 const SHORTEST_HINT: Duration = Duration::from_secs(1);
 
@@ -30,17 +33,17 @@ impl Closed {
             by_throttling,
             next_probe: now + PROBES.0,
             asked_until: now,
-            probing: false,
+            probing: None,
             looked: (now, now),
         }
     }
 
     pub(super) fn start(&mut self, now: Duration) -> Start {
         match self.probing {
-            true => Start::WhenReleased,
-            false if now < self.next_probe => Start::At(self.next_probe),
-            false => {
-                self.probing = true;
+            Some(since) if now < since.saturating_add(LOST_AFTER) => Start::At(since.saturating_add(LOST_AFTER)),
+            _ if now < self.next_probe => Start::At(self.next_probe),
+            _ => {
+                self.probing = Some(now);
                 self.looked = (self.looked.1, now);
                 Start::Probe
             }
@@ -54,14 +57,14 @@ impl Closed {
     }
 
     /// Starts a probe that the store of the fleet has asked for.
-    pub(super) fn start_told(&mut self) -> Start {
-        self.probing = true;
+    pub(super) fn start_told(&mut self, now: Duration) -> Start {
+        self.probing = Some(now);
         Start::Probe
     }
 
     /// A probe has ended; a success reopens the limit, whatever was set here.
     pub(super) fn probed(&mut self, now: Duration) {
-        self.probing = false;
+        self.probing = None;
         let wait = (now.saturating_sub(self.since) / PROBE_SHARE).clamp(PROBES.0, PROBES.1);
         self.next_probe = self.next_probe.max(now + wait);
     }

@@ -130,7 +130,7 @@ fn run_of_refusals_closes_and_one_success_reopens() {
         while let Start::At(at) = control.start(now) {
             now = at;
         }
-        assert_eq!(control.start(now), Start::WhenReleased, "one at a time");
+        assert_eq!(control.start(now), Start::At(now + MS(5000)), "one at a time");
         now += MS(20);
         control.end(now, now - MS(20), true, feedback)
     };

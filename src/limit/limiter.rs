@@ -261,6 +261,21 @@ mod tests {
         assert!(!granted.iter().any(Permit::is_probe) && limiter.read().paused.is_none());
     }
 
+    /// Its connection died with the service: it has no answer until its deadline.
+    #[tokio::test(start_paused = true)]
+    async fn probe_without_an_answer_does_not_keep_the_limit_closed() {
+        let limiter = closed().await;
+        let probe = acquire(&limiter, MS(120_000)).await.unwrap();
+        let started = time::now();
+        let next = acquire(&limiter, MS(120_000)).await.unwrap();
+        assert!(probe.is_probe() && next.is_probe());
+        assert_eq!(started.elapsed(), MS(5000));
+        next.release(Feedback::Response, time::now());
+        assert!(acquire(&limiter, MS(120_000)).await.is_ok() && limiter.read().paused.is_none());
+        drop(probe);
+        assert!(limiter.read().paused.is_none());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn hint_holds_the_probe() {
         let limiter = closed().await;
