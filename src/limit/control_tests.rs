@@ -138,6 +138,25 @@ fn run_of_refusals_closes_and_one_success_reopens() {
     assert_eq!(probe(Feedback::Response), Some(Change::Reopened));
 }
 
+/// Six that call one after the other are fewer than the starts of a second, and each waits for the pace.
+#[test]
+fn pace_after_a_stray_refusal_grows_for_a_few_that_wait() {
+    let mut control = adaptive();
+    attempt(&mut control, Duration::ZERO, Feedback::Throttled);
+    let (mut now, mut started) = (MS(20), 0);
+    while now < MS(30_000) {
+        match control.control.start(now, 0, 6, false) {
+            Start::At(at) => now = at,
+            _ => {
+                started += 1;
+                let ended = Ended { sent: now, probe: false, feedback: Feedback::Response, in_flight: 1, accepted: 1 };
+                control.control.end(now + MS(5), &ended);
+            }
+        }
+    }
+    assert!(started > 10_000, "{started}");
+}
+
 #[test]
 fn unavailable_service_closes_after_many_in_a_row() {
     let mut control = adaptive();

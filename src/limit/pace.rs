@@ -68,7 +68,7 @@ const GROWTH: f64 = 0.01;
 const FIRST_GROWTH: f64 = 0.5;
 const GROWS_EVERY: Duration = Duration::from_millis(500);
 const FIRST_GROWS_EVERY: Duration = Duration::from_millis(250);
-/// So long without a refusal and without a queue.
+/// So long without a refusal; and without a queue, if the pace is not kept.
 const NEEDLESS_AFTER: Duration = Duration::from_secs(10);
 /// No more than that is caught up, so that no burst is refused.
 const MOST_CAUGHT_UP: Duration = Duration::from_millis(100);
@@ -194,7 +194,9 @@ impl Pace {
         if sent > self.last_refused && self.cycle.refused > 0 {
             self.flows(now, sent, accepted, round_trip);
         }
-        if self.measured == 0 && self.was_needed && self.cycle.length(sent) >= 4 * round_trip {
+        // Without refusals the pace alone has kept it down.
+        let is_telling = self.cycle.length(sent) >= 4 * round_trip && !self.was_refused_long_ago(now);
+        if self.measured == 0 && self.was_needed && is_telling {
             self.rate = self.rate.min(self.cycle.rate(sent)).max(SLOWEST);
         }
     }
@@ -226,8 +228,12 @@ impl Pace {
 
     /// Nothing was refused for long, and nobody has waited: the pace keeps nothing from the service any more.
     pub(super) fn is_needless(&self, now: Duration) -> bool {
-        let since = self.cut.max(self.last_refused).max(self.last_needed);
-        !self.is_shared && now.saturating_sub(since) >= NEEDLESS_AFTER
+        let is_needed = now.saturating_sub(self.last_needed) < NEEDLESS_AFTER;
+        !self.is_shared && !is_needed && self.was_refused_long_ago(now)
+    }
+
+    fn was_refused_long_ago(&self, now: Duration) -> bool {
+        now.saturating_sub(self.cut.max(self.last_refused)) >= NEEDLESS_AFTER
     }
 
     /// The rate stays as it is, and is measured anew.
@@ -280,7 +286,8 @@ impl Pace {
         if now < self.grows_at || self.is_shared {
             return;
         }
-        let is_needed = turned_away || waiting as f64 >= self.rate;
+        // Few that call one after the other never wait in numbers, however slow the pace is.
+        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && self.was_refused_long_ago(now);
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),
