@@ -39,6 +39,7 @@ impl Call<'_> {
             began: self.started,
             deadline: self.deadline(),
             is_repeat: self.history.attempts() > 0,
+            longest_hint: self.plan.policy().max_retry_after,
         };
         let permits = limiters.acquire(self.plan.limit_group(), &arrival, || self.limit_key()).await;
         self.now = time::now();

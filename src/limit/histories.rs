@@ -89,7 +89,13 @@ async fn run(limiter: Limiter, call: Call, seen: Rc<RefCell<Seen>>) {
     time::sleep(MS(call.comes)).await;
     let began = time::now();
     let priority = if call.is_write { Priority::Write } else { Priority::Read };
-    let arrival = Arrival { priority, began, deadline: began.checked_add(MS(call.timeout)), is_repeat: false };
+    let arrival = Arrival {
+        priority,
+        began,
+        deadline: began.checked_add(MS(call.timeout)),
+        is_repeat: false,
+        longest_hint: Duration::from_secs(60),
+    };
     let attempt = async {
         let Ok(permit) = limiter.acquire(&arrival).await else { return };
         seen.borrow_mut().last_start = Some(time::now());

@@ -113,7 +113,7 @@ mod tests {
 
     fn arrival(priority: Priority, timeout: Duration) -> Arrival {
         let began = time::now();
-        Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false }
+        Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false, longest_hint: MS(60_000) }
     }
 
     async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit, Refusal> {
@@ -311,6 +311,18 @@ mod tests {
         }
         assert_eq!(started.elapsed(), Duration::ZERO);
         assert!(acquire(&limiter, MS(60_000)).await.is_ok(), "a later call finds out anew");
+    }
+
+    /// A call that would rather fail than wait does not make the others fail.
+    #[tokio::test(start_paused = true)]
+    async fn hint_above_the_longest_of_one_call_is_not_that_of_those_that_may_wait() {
+        let limiter = closed().await;
+        let impatient = acquire(&limiter, MS(60_000)).await.unwrap();
+        let mut waiting = Box::pin(acquire(&limiter, MS(60_000)));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        impatient.release(Feedback::Throttled, time::now());
+        limiter.hint(MS(5000), Duration::ZERO);
+        assert!(waiting.await.unwrap().is_probe());
     }
 
     #[tokio::test(start_paused = true)]

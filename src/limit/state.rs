@@ -74,6 +74,8 @@ pub(crate) struct Arrival {
     /// None if it is too far away to be expressed.
     pub(crate) deadline: Option<Instant>,
     pub(crate) is_repeat: bool,
+    /// The longest wait that the service may ask for.
+    pub(crate) longest_hint: Duration,
 }
 
 impl Arrival {
@@ -100,7 +102,7 @@ pub(crate) struct Reading {
 pub(crate) enum Refusal {
     /// It could not end in time.
     Deadline,
-    /// The service asks for a longer wait than the policy of another call allows.
+    /// The service asks for a longer wait than the policy allows.
     RetryAfter(Duration),
 }
 
@@ -256,7 +258,7 @@ impl Locked<'_> {
 
     pub(super) fn next(&mut self, now: Instant, ticket: Ticket, joined: u64, arrival: &Arrival) -> Next {
         let (times, hint) = self.state.sent_away;
-        if times > joined {
+        if times > joined && hint > arrival.longest_hint {
             return Next::Refuse(Refusal::RetryAfter(hint));
         }
         let elapsed = self.since_began(now);
@@ -349,7 +351,7 @@ impl Locked<'_> {
         change
     }
 
-    /// The service asks for a wait. One that is longer than a call may wait is told to all that wait.
+    /// The service asks for a wait. One that is longer than the call may wait is told to all that wait: it may be for them.
     pub(super) fn hint(&mut self, hint: Duration, longest: Duration) {
         let now = self.since_began(time::now());
         let is_told = if hint > longest {

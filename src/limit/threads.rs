@@ -33,7 +33,13 @@ fn contend(limit: &ConcurrencyLimit) -> usize {
                 for call in 0..CALLS {
                     let began = time::now();
                     let deadline = began.checked_add(Duration::from_secs(20));
-                    let arrival = Arrival { priority: Priority::Write, began, deadline, is_repeat: true };
+                    let arrival = Arrival {
+                        priority: Priority::Write,
+                        began,
+                        deadline,
+                        is_repeat: true,
+                        longest_hint: Duration::from_secs(60),
+                    };
                     let permit = limiter.acquire(&arrival).await.expect("a permit before the deadline");
                     most.fetch_max(in_flight.fetch_add(1, SeqCst) + 1, SeqCst);
                     if call % 3 == 0 {
