@@ -5,9 +5,12 @@ use std::{fmt, time::Duration};
 use http::StatusCode;
 use smallvec::SmallVec;
 
-use crate::decide::{
-    key::KeyAction,
-    outcome::{Failure, Redirect, ResponseFacts},
+use crate::{
+    decide::{
+        key::KeyAction,
+        outcome::{Failure, Redirect, ResponseFacts},
+    },
+    key::IdempotencyKey,
 };
 
 /// The attempts of one call, in order; in every response and every error of the layer.
@@ -27,7 +30,11 @@ use crate::decide::{
 pub struct Attempts {
     /// Most calls have one, few have more than two.
     list: SmallVec<[Attempt; 2]>,
-    elapsed: Duration,
+    /// In nanoseconds: a call is kept small.
+    elapsed: u64,
+    /// Few calls end with any.
+    #[allow(clippy::box_collection)] // A slice would take twice the room in every call.
+    keys: Option<Box<Vec<IdempotencyKey>>>,
 }
 
 /// One attempt: its outcome, and what followed.
@@ -96,7 +103,16 @@ impl Attempts {
 
     /// The time from the start of the call to its end.
     pub fn elapsed(&self) -> Duration {
-        self.elapsed
+        Duration::from_nanos(self.elapsed)
+    }
+
+    /// The keys of the call in the order in which they were used, each with the time at which it was first sent: the first
+    /// one has [generation](Attempt::key_generation) 1.
+    ///
+    /// There are none if the request had none, or if it succeeded with a key that the layer has made for it: that key is of
+    /// no use to anyone any more.
+    pub fn keys(&self) -> &[IdempotencyKey] {
+        self.keys.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Whether the verifier found that the write had taken effect. A response is then the verifier's: the write's own was
@@ -126,8 +142,12 @@ impl Attempts {
         }
     }
 
+    pub(crate) fn used_keys(&mut self, keys: Vec<IdempotencyKey>) {
+        self.keys = (!keys.is_empty()).then(|| Box::new(keys));
+    }
+
     pub(crate) fn finish(&mut self, elapsed: Duration) {
-        self.elapsed = elapsed;
+        self.elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
     }
 }
 
@@ -237,6 +257,6 @@ impl fmt::Display for Attempts {
                 write!(f, " > {verdict}")?;
             }
         }
-        write!(f, ", in {}ms", self.elapsed.as_millis())
+        write!(f, ", in {}ms", self.elapsed().as_millis())
     }
 }

@@ -61,6 +61,7 @@ mod config;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 pub mod decide;
+mod durable;
 mod error;
 mod explain;
 mod hooks;
@@ -90,6 +91,7 @@ pub use decide::{
     status_set::StatusSet,
     stop::{Applied, StopReason},
 };
+pub use durable::operation::Operation;
 pub use error::{
     call_error::{CallError, Result},
     error::Error,

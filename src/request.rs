@@ -6,6 +6,7 @@ use reqwest_middleware::RequestBuilder;
 
 use crate::{
     decide::{effect::Effect, policy::RetryPolicy},
+    durable::operation::Operation,
     key::IdempotencyKey,
     verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
 };
@@ -14,7 +15,7 @@ use crate::{
 ///
 /// | | request | route | service | default |
 /// |---|---|---|---|---|
-/// | key | [`idempotency_key`](Self::idempotency_key), or the header itself | | | a UUIDv4 if the service keys the request |
+/// | key | [`idempotency_key`](Self::idempotency_key), [`operation`](Self::operation), or the header itself | | | a UUIDv4 if the service keys the request |
 /// | policy | [`retry_policy`](Self::retry_policy) | [`Route::retry_policy`](crate::Route::retry_policy) | [`retry_policy`](crate::ServiceBuilder::retry_policy) | [`RetryPolicy`] |
 /// | deadline | [`deadline`](Self::deadline) | its policy's | its policy's | 120 s |
 /// | effect | [`effect`](Self::effect) | [`Route::new`](crate::Route::new) | | by the method |
@@ -43,12 +44,19 @@ use crate::{
 /// [`StopReason::DeadlineExceeded`](crate::StopReason::DeadlineExceeded).
 ///
 /// Each is an extension of the request, which a request without a builder can be given as such: [`IdempotencyKey`],
-/// [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
+/// [`Operation`], [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
 pub trait RequestBuilderExt: sealed::Sealed + Sized {
     /// Sends this key, in the service's header and format: a text, or the key of an earlier [`Error`](crate::Error). For a
     /// write of which the service documents no key it is refused.
     #[must_use]
     fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self;
+    /// Names what the write is to achieve, and so gives it a key that every process derives alike; see [`Operation`].
+    ///
+    /// A replay or a conflict may then be about the request of another process: a conflict leaves the write in doubt, and the
+    /// key is rotated only once the service has said that it is used up (a replayed response, or an error that says so). Where
+    /// the service takes its key in a JSON body, the layer writes it there.
+    #[must_use]
+    fn operation(self, operation: impl Into<Operation>) -> Self;
     /// Changes the settings that this policy makes.
     #[must_use]
     fn retry_policy(self, policy: RetryPolicy) -> Self;
@@ -86,6 +94,10 @@ mod sealed {
 impl RequestBuilderExt for RequestBuilder {
     fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self {
         self.with_extension::<IdempotencyKey>(key.into())
+    }
+
+    fn operation(self, operation: impl Into<Operation>) -> Self {
+        self.with_extension::<Operation>(operation.into())
     }
 
     fn retry_policy(self, policy: RetryPolicy) -> Self {

@@ -32,8 +32,10 @@ pub(crate) struct Call<'a> {
     pub(super) request: ReplayableRequest,
     pub(super) extensions: Carried<'a>,
     pub(super) key: CallKey,
-    /// The key that the caller gave, if an earlier pass has replaced it.
-    pub(super) given_key: Option<Box<IdempotencyKey>>,
+    /// Those before `key`; in a box, since few calls have any.
+    pub(super) earlier_keys: Option<Box<EarlierKeys>>,
+    /// Whether other processes reach the same key: that of an operation.
+    pub(super) key_is_derived: bool,
     pub(super) key_generation: u32,
     /// When the key was sent for the first time, by this call or before it.
     pub(super) key_first_sent: Option<SystemTime>,
@@ -59,6 +61,15 @@ pub(crate) struct Call<'a> {
     /// After how many attempts the verifier was asked, the largest number before: never twice about the same ones.
     pub(super) verified_after: u32,
     pub(super) tokens_spent: u32,
+}
+
+/// The keys before the one now in use.
+#[derive(Default)]
+pub(super) struct EarlierKeys {
+    /// That which this call has replaced.
+    pub(super) replaced: Option<IdempotencyKey>,
+    /// That which the caller gave, if an earlier pass has replaced it.
+    pub(super) given: Option<IdempotencyKey>,
 }
 
 /// Whether the client below may follow redirects.
@@ -92,7 +103,8 @@ impl<'a> Call<'a> {
             recorder: Recorder::new(labels, span),
             extensions,
             key: CallKey::None,
-            given_key: None,
+            earlier_keys: None,
+            key_is_derived: false,
             key_generation: 0,
             key_first_sent: None,
             clock,
@@ -151,11 +163,25 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The keys of the call, each with the time at which it was first sent.
+    pub(super) fn used_keys(&self) -> Vec<IdempotencyKey> {
+        let current = self.key.to_key().map(|key| match self.key_first_sent {
+            Some(first_sent) => key.first_sent(first_sent),
+            None => key,
+        });
+        let replaced = self.earlier_keys.as_ref().and_then(|keys| keys.replaced.clone());
+        replaced.into_iter().chain(current).collect()
+    }
+
     /// For a later pass of the same request, which must not get another key.
     pub(super) fn leave_key(&mut self) {
         let (Some(current), Some(request)) = (self.current_key(), self.request.fingerprint()) else { return };
         let first_sent = current.first_sent_at();
-        let given = self.given_key.take().map(|given| *given).or_else(|| self.request.replaced_key().cloned());
+        let given = self
+            .earlier_keys
+            .as_mut()
+            .and_then(|keys| keys.given.take())
+            .or_else(|| self.request.replaced_key().cloned());
         let given = given.unwrap_or(current);
         let (key, tokens_spent) = (self.key.clone(), self.tokens_spent);
         self.extensions.leave(EarlierPass { request, given, key, first_sent, tokens_spent });
@@ -174,11 +200,13 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn rules(&self) -> Rules<'_> {
-        self.plan.rules(self.effect(), self.key.place(), self.body_replayable)
+        let mut rules = self.plan.rules(self.effect(), self.key.place(), self.body_replayable);
+        rules.key_is_derived = self.key_is_derived;
+        rules
     }
 
     /// The effect of the request. If its body has a say, it is looked at only after an attempt has failed.
-    fn effect(&self) -> Effect {
+    pub(super) fn effect(&self) -> Effect {
         let is_given = |pointer| json::member(self.request.body()?, pointer).map(|member| member.is_given());
         let deduplicated = self.plan.deduplicated_by().and_then(is_given).unwrap_or(false);
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }

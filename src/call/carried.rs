@@ -104,6 +104,11 @@ impl<'a> Carried<'a> {
         self.extensions
     }
 
+    /// What the caller gave, if anything.
+    pub(crate) fn given(&self) -> Option<&Extensions> {
+        self.original.as_ref()
+    }
+
     /// Whether an earlier call has left something.
     pub(super) fn has_earlier_pass(&self) -> bool {
         self.original.is_some() && self.extensions.get::<EarlierPass>().is_some()

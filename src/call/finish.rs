@@ -33,6 +33,9 @@ impl Call<'_> {
         };
         self.warn_of_redirect(facts.redirect);
         self.attempts.push_response(&facts, self.key_generation);
+        if self.earlier_keys.is_some() || self.key.is_known() {
+            self.attempts.used_keys(self.used_keys());
+        }
         self.attempts.finish(self.now - self.started);
         let (sent, now) = (self.sent, self.now);
         self.recorder.succeeded(&self.attempts, &facts, || now - sent, || service.levels());
@@ -48,6 +51,7 @@ impl Call<'_> {
         };
         let service = self.plan.service;
         service.budget().deposit(self.tokens_spent);
+        self.attempts.used_keys(self.used_keys());
         self.attempts.finish(self.started.elapsed());
         self.recorder.verified_applied(&self.attempts, || service.levels());
         response.extensions_mut().insert(mem::take(&mut self.attempts));
@@ -80,6 +84,9 @@ impl Call<'_> {
         applied: Applied,
         details: ErrorDetails,
     ) -> Error {
+        if self.attempts.count() > 0 {
+            self.attempts.used_keys(self.used_keys());
+        }
         self.attempts.finish(self.started.elapsed());
         self.leave_key();
         let service = self.plan.service;

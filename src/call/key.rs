@@ -2,16 +2,20 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::CONTENT_LENGTH};
 use reqwest::{Body, Request};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
     decide::key::KeyPlace,
+    durable::operation::InvalidOperation,
     key::IdempotencyKey,
     service::idempotency::{Idempotency, KeyCharacters, KeyFormat},
     time,
-    wire::json::{self, Member},
+    wire::{
+        json::{self, Member},
+        json_insert,
+    },
 };
 
 /// The key of a call, resolved once when it begins.
@@ -56,6 +60,11 @@ impl CallKey {
         }
     }
 
+    /// Whether the caller has given it, or what it follows from.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Self::Body(_) | Self::Header(WireKey::Given(..)))
+    }
+
     /// Whether the layer has made it.
     pub(super) fn is_fresh(&self) -> bool {
         matches!(self, Self::Header(WireKey::Fresh(..)))
@@ -76,6 +85,19 @@ impl CallKey {
             Self::Body(key) => Some(key.clone()),
         }
     }
+}
+
+/// Puts the key of an operation into the JSON body, unless there is one already.
+pub(super) fn write_into_body(request: &mut Request, pointer: &str, key: &IdempotencyKey) -> Result<(), InvalidKey> {
+    let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
+    if json::member(body, pointer).is_some() {
+        return Ok(());
+    }
+    let written = json_insert::insert_text(body, pointer, key.as_str()).ok_or(InvalidKey::NotWritten)?;
+    *request.body_mut() = Some(written.into());
+    // That of the body before; the client works it out anew.
+    request.headers_mut().remove(CONTENT_LENGTH);
+    Ok(())
 }
 
 /// The namespace of keys that replace others: a UUIDv5 (RFC 9562, section 5.5) of it and the exact bytes on the wire of the
@@ -119,6 +141,12 @@ pub(crate) enum InvalidKey {
     NotInBody,
     #[error("the idempotency header and the IdempotencyKey extension differ: give the key in one place")]
     Disagree,
+    #[error("the request has an operation and an idempotency key: leave one out")]
+    TwoKeys,
+    #[error(transparent)]
+    Operation(#[from] InvalidOperation),
+    #[error("the service takes its key in the request's body, which is no JSON object in memory: put the key there")]
+    NotWritten,
 }
 
 impl WireKey {

@@ -6,7 +6,7 @@ use super::{
     call::Call,
     failed::FailedAttempt,
     finish::Ending,
-    key::{CallKey, InvalidKey},
+    key::{self, CallKey, InvalidKey},
 };
 use crate::{
     decide::{
@@ -15,6 +15,7 @@ use crate::{
         key::{ConcurrentRequests, KeyAction},
         stop::StopReason,
     },
+    durable::operation::Operation,
     error::{details::ErrorDetails, kind::ErrorKind},
     key::IdempotencyKey,
     limit::limiters::Permits,
@@ -65,17 +66,17 @@ impl Call<'_> {
     ///
     /// If the caller's key cannot be sent.
     pub(crate) fn choose_key(&mut self) -> Result<(), reqwest_middleware::Error> {
-        let given = self.extensions.get().get::<IdempotencyKey>().cloned();
+        let given = self.given_key();
+        let given = given.map_err(|invalid| self.invalid_key(invalid))?;
         if !self.plan.keyed {
             return match given {
                 Some(_) if self.plan.effect == Effect::Write => Err(self.invalid_key(InvalidKey::NotTaken)),
-                _ => Ok(()),
+                _ => self.check_for_operation(),
             };
         }
-        let Some(request) = self.request.whole() else { return Ok(()) };
-        match CallKey::resolve(self.plan.idempotency(), request, given.as_ref()) {
-            Ok(key) => self.key = key,
-            Err(invalid) => return Err(self.invalid_key(invalid)),
+        self.key = self.resolve_key(given.as_ref()).map_err(|invalid| self.invalid_key(invalid))?;
+        if !self.key.is_known() {
+            self.check_for_operation()?;
         }
         if let Some(first_sent) = given.and_then(|key| key.first_sent_at()) {
             self.key_was_sent(first_sent);
@@ -85,6 +86,36 @@ impl Call<'_> {
         }
         self.key_generation = u32::from(matches!(self.key, CallKey::Header(_)));
         Ok(())
+    }
+
+    /// The key that the caller gives, or that follows from the operation.
+    fn given_key(&mut self) -> Result<Option<IdempotencyKey>, InvalidKey> {
+        let Some(extensions) = self.extensions.given() else { return Ok(None) };
+        let given = extensions.get::<IdempotencyKey>();
+        let Some(operation) = extensions.get::<Operation>() else { return Ok(given.cloned()) };
+        if given.is_some() {
+            return Err(InvalidKey::TwoKeys);
+        }
+        operation.check()?;
+        self.key_is_derived = true;
+        Ok(Some(operation.key(self.plan.service.name())))
+    }
+
+    fn resolve_key(&mut self, given: Option<&IdempotencyKey>) -> Result<CallKey, InvalidKey> {
+        let idempotency = self.plan.idempotency();
+        let Some(request) = self.request.whole() else { return Ok(CallKey::None) };
+        if let (true, Some(pointer), Some(key)) = (self.key_is_derived, &idempotency.body_member, given) {
+            key::write_into_body(request, pointer, key)?;
+        }
+        CallKey::resolve(idempotency, request, given)
+    }
+
+    /// Where every write needs an operation or a key of the caller's, this one has neither.
+    fn check_for_operation(&mut self) -> Result<(), reqwest_middleware::Error> {
+        if !self.plan.service.requires_operation() || self.effect() != Effect::Write {
+            return Ok(());
+        }
+        Err(self.refuse(ErrorKind::OperationRequired, StopReason::Permanent, ErrorDetails::default()))
     }
 
     fn invalid_key(&mut self, invalid: InvalidKey) -> reqwest_middleware::Error {
@@ -106,7 +137,7 @@ impl Call<'_> {
         if given.is_some() && !known.contains(&given) {
             return;
         }
-        self.given_key = given.map(Box::new);
+        self.earlier_keys.get_or_insert_default().given = given;
         self.key = earlier.key;
         self.tokens_spent = earlier.tokens_spent;
         if let Some(first_sent) = earlier.first_sent {

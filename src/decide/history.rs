@@ -42,6 +42,8 @@ pub(super) struct KeyHistory {
     pub(super) in_progress: Option<Elapsed>,
     /// A stored response was repeated, the key was called unusable, or it is stuck.
     pub(super) closed: bool,
+    /// The service has said that the key is used up: a stored response was repeated, or the key was called unusable.
+    pub(super) used_up: bool,
     /// An attempt may have been executed, and nothing has settled it since.
     pub(super) doubt: bool,
 }
@@ -62,6 +64,8 @@ impl History {
     /// now settles it.
     pub fn settled_from(&self, rules: &Rules<'_>) -> Option<Duration> {
         match self.key.may_be_executing() {
+            // Another process may have sent it: only the service knows.
+            _ if rules.key_is_derived && !self.key.used_up => None,
             _ if self.key.is_settled() => Some(Duration::ZERO),
             Some(began) if self.key.internal_errors >= 2 => Some(began.after(rules.longest_execution?)),
             _ => None,

@@ -37,7 +37,7 @@ impl History {
                 let ends_the_key = rules.kind == KeyKind::InvalidatedByError || rules.probe == Probe::Never;
                 self.key.closed |= ends_the_key && self.key.may_be_executing().is_none();
             }
-            OutcomeClass::KeyInvalidated => self.key.closed = true,
+            OutcomeClass::KeyInvalidated => (self.key.closed, self.key.used_up) = (true, true),
             OutcomeClass::Final { may_have_executed: true } => self.may_be_executing(began),
             OutcomeClass::Final { may_have_executed: false }
             | OutcomeClass::NotSent
@@ -77,7 +77,7 @@ impl History {
             return self.may_be_executing(began);
         }
         if response.replayed {
-            self.key.closed = true;
+            (self.key.closed, self.key.used_up) = (true, true);
             // The stored result is a refusal, so what was executed under the key had no effect. A rate limiter stores none.
             let is_limited = matches!(response.status.as_u16(), 425 | 429);
             let refused = response.status.is_client_error() && !leaves_doubt(response.status) && !is_limited;

@@ -20,6 +20,8 @@ pub struct Rules<'a> {
     pub effect_is_documented: bool,
     /// Whether and where the request carries a key.
     pub key: KeyPlace,
+    /// Whether other processes reach the same key and may have used it before: that of an operation.
+    pub key_is_derived: bool,
     /// What the service stores under a key.
     pub kind: KeyKind,
     /// Whether a 500 is followed by one attempt with the same key.
@@ -120,6 +122,7 @@ impl<'a> Rules<'a> {
             effect,
             effect_is_documented: true,
             key,
+            key_is_derived: false,
             kind,
             probe: Probe::Once,
             in_progress_needs_signal: false,

@@ -51,6 +51,9 @@ pub enum ErrorKind {
     InvalidKey,
     /// The retry policy of the request contradicts itself or the service; nothing was sent.
     InvalidPolicy,
+    /// The service takes writes only with an [`Operation`](crate::Operation) or a key of the caller's, and the request has
+    /// neither; nothing was sent.
+    OperationRequired,
     /// No service of the layer covers the request's URL, and the layer refuses such requests; nothing was sent.
     UnknownHost,
 }
@@ -108,6 +111,7 @@ impl fmt::Display for ErrorKind {
             Self::AlreadyExists => "already exists",
             Self::InvalidKey => "invalid idempotency key",
             Self::InvalidPolicy => "invalid retry policy",
+            Self::OperationRequired => "the write names no operation and has no key: name one with `operation`",
             Self::UnknownHost => "no service covers this URL",
         })
     }

@@ -192,6 +192,14 @@ impl ServiceBuilder {
         self
     }
 
+    /// Refuses a write that has neither an [operation](crate::Operation) nor a key of the caller's, with
+    /// [`ErrorKind::OperationRequired`](crate::ErrorKind::OperationRequired): for calls from jobs that may run more than
+    /// once, where a key made for each call protects nothing.
+    pub fn require_operation(mut self) -> Self {
+        self.description.require_operation = true;
+        self
+    }
+
     /// How many attempts may be in flight at once; [`ConcurrencyLimit::Adaptive`] unless set.
     pub fn concurrency_limit(mut self, limit: ConcurrencyLimit) -> Self {
         self.description.concurrency_limit = limit;

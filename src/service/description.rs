@@ -66,6 +66,8 @@ pub(crate) struct Description {
     pub(crate) retry_costs: RetryCosts,
     /// How many attempts may be in flight at once: "adaptive" (the default), "off", or a number.
     pub(crate) concurrency_limit: ConcurrencyLimit,
+    /// Refuses a write that has neither an operation nor a key of the caller's.
+    pub(crate) require_operation: bool,
     /// How a final 4xx or 5xx is surfaced: "error" (the default) or "response".
     pub(crate) error_statuses: ErrorStatusHandling,
 }
@@ -87,6 +89,7 @@ impl Default for Description {
             retry_budget: 500,
             retry_costs: RetryCosts::default(),
             concurrency_limit: ConcurrencyLimit::Adaptive,
+            require_operation: false,
             error_statuses: ErrorStatusHandling::Error,
         }
     }

@@ -282,6 +282,10 @@ impl Service {
         Health::new(self.budget().tokens(), self.retry_budget(), self.limiters(), groups)
     }
 
+    pub(crate) fn requires_operation(&self) -> bool {
+        self.shared.description.require_operation
+    }
+
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {
         self.shared.description.name.clone()
     }

@@ -5,5 +5,6 @@ pub(crate) mod causes;
 mod chunk;
 pub(crate) mod failure;
 pub(crate) mod json;
+pub(crate) mod json_insert;
 pub(crate) mod redirect;
 pub(crate) mod retry_after;

@@ -20,6 +20,7 @@ mod limit_keys;
 mod metrics;
 mod model;
 mod nested;
+mod operations;
 mod order;
 mod request;
 mod secrets;
