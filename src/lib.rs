@@ -29,7 +29,7 @@
 //! |---|---|---|
 //! | service | which service is this? none: the request passes through untouched | [`Service`], `service/registry.rs` |
 //! | plan | what does sending this again do, with which key, policy and verifier? | [`Effect`], [`Route`], `call/plan.rs` |
-//! | key | the caller's key, checked, or a fresh one | [`IdempotencyKey`], `call/key.rs` |
+//! | key | the caller's key, checked, that of an operation, or a fresh one | [`IdempotencyKey`], [`Operation`], `call/key.rs` |
 //! | admit | may one more be in flight? wait, within the deadline | [`ConcurrencyLimit`], `call/admit.rs`, `limit/` |
 //! | send | one attempt, within the deadline; what it takes to repeat it is kept | `call/send.rs`, `call/replay.rs` |
 //! | read | what the response says, an error's body within bounds, or how the transport failed | `call/read.rs`, `wire/` |
