@@ -14,9 +14,9 @@
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum ConcurrencyLimit {
-    /// As many as the service can take, found out by what it refuses. Starts at 16 and opens with time while calls wait; after a
-    /// refusal starts are paced. While it is on, a repeat after a 429 costs nothing of the retry budget, and neither does one
-    /// that waits behind a closed limit, which costs no attempt either if it is refused.
+    /// As many as the service can take, found out by what it refuses. Starts at 16 and opens with time while calls wait;
+    /// after a refusal starts are paced. While it is on, a repeat after a 429 costs nothing of the retry budget, and neither
+    /// does one that waits behind a closed limit, which costs no attempt either if it is refused.
     #[default]
     Adaptive,
     /// This many, whatever happens.

@@ -1,8 +1,8 @@
 //! When the next attempt may start, by numbers alone: the rules of the limit.
 //!
 //! Until the service refuses an attempt for its load, as many are in flight as a cap allows that opens with time
-//! ([`Opening`](super::opening::Opening)). From then on starts are paced ([`Pace`]). While every attempt is refused the limit is closed, and one
-//! probe at a time finds out when the service is back. Times are since the limiter began.
+//! ([`Opening`](super::opening::Opening)). From then on starts are paced ([`Pace`]). While every attempt is refused the
+//! limit is closed, and one probe at a time finds out when the service is back. Times are since the limiter began.
 
 use std::time::Duration;
 
