@@ -9,7 +9,7 @@ use crate::{
         details::{ErrorDetails, Queued},
         kind::ErrorKind,
     },
-    limit::state::{Arrival, Refusal},
+    limit::arrival::{Arrival, Refusal},
     time,
 };
 

@@ -11,7 +11,7 @@ use crate::{
         policy::{ResolvedPolicy, RetryPolicy},
         rules::Rules,
     },
-    limit::{concurrency_limit::ConcurrencyLimit, limiters::Group, state::Priority},
+    limit::{arrival::Priority, concurrency_limit::ConcurrencyLimit, limiters::Group},
     request::{Deadline, RequestVerifier},
     service::{
         config_error::{ConfigError, FieldErrors},

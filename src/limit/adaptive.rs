@@ -106,7 +106,10 @@ impl Adaptive {
         }
         if let Some(pace) = &mut self.pace {
             pace.grow(now, waiting, turned_away, round_trip.unwrap_or_default());
-            return pace.start(now).map_or_else(Start::At, |()| Start::Now);
+            // When a share ends, another pace begins.
+            let share_ends = self.member.as_ref().filter(|member| member.is_live(now)).map(Member::live_until);
+            let at = |at: Duration| Start::At(share_ends.map_or(at, |ends| at.min(ends)));
+            return pace.start(now).map_or_else(at, |()| Start::Now);
         }
         if self.opening.has_room(now, in_flight) {
             return Start::Now;

@@ -20,6 +20,8 @@ pub(super) struct Gate {
     accepted: AtomicU32,
 }
 
+/// After a pause so many start without a look at the state.
+const IDLE: usize = 16;
 /// The first success is looked at, and then one in so many.
 const ONE_IN: u32 = 16;
 
@@ -35,21 +37,25 @@ impl Gate {
         self.in_flight.fetch_update(SeqCst, SeqCst, enter).is_ok()
     }
 
-    /// One fewer in flight.
-    pub(super) fn leave(&self) {
-        self.in_flight.fetch_sub(1, SeqCst);
+    /// One fewer in flight. Returns how many there were.
+    pub(super) fn leave(&self) -> usize {
+        self.in_flight.fetch_sub(1, SeqCst)
     }
 
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight.load(SeqCst)
     }
 
-    pub(super) fn is_shut(&self) -> bool {
-        self.open_below.load(SeqCst) == 0
+    /// Whether the state is to be told of an attempt that has ended: if the gate is shut, or if none is in flight any more
+    /// and it is wide open.
+    pub(super) fn needs_a_look(&self, none_in_flight: bool) -> bool {
+        let open_below = self.open_below.load(SeqCst);
+        open_below == 0 || (none_in_flight && open_below > IDLE)
     }
 
-    /// 0 shuts it.
+    /// 0 shuts it. While none is in flight it is not wide open: what was known of the service may be long ago.
     pub(super) fn open_below(&self, most: usize) {
+        let most = if self.in_flight() == 0 { most.min(IDLE) } else { most };
         self.open_below.store(most, SeqCst);
     }
 

@@ -1,16 +1,16 @@
 //! What must hold for every history of calls: random arrivals, durations, outcomes, deadlines, cancellations, hints, and
 //! shares of a fleet's limit.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, mem, rc::Rc, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
 use super::{
+    arrival::{Arrival, Priority},
     concurrency_limit::ConcurrencyLimit,
     feedback::Feedback,
     limiter::Limiter,
     shared_limit::{LimitReport, LimitShare},
-    state::{Arrival, Priority},
 };
 use crate::time::{self, Instant};
 
@@ -133,15 +133,16 @@ async fn answer(limiter: Limiter, answers: Vec<Answer>) {
 /// trips, or within the time of four starts at the pace.
 async fn watch(limiter: Limiter, seen: Rc<RefCell<Seen>>) {
     const TWO_ROUND_TRIPS: Duration = Duration::from_millis(600);
-    let mut idle_since = time::now();
+    let (mut idle_since, mut starts_within) = (time::now(), Duration::ZERO);
     loop {
         time::sleep(MS(10)).await;
         let reading = limiter.read();
         let could_start = reading.waiting > 0 && reading.paused.is_none() && reading.in_flight < reading.limit;
         let started = seen.borrow().last_start.is_some_and(|at| at.elapsed() < MS(10));
-        if !could_start || started {
+        let is_faster = limiter.four_starts() < mem::replace(&mut starts_within, limiter.four_starts());
+        if !could_start || started || is_faster {
             idle_since = time::now();
-        } else if idle_since.elapsed() > TWO_ROUND_TRIPS.max(limiter.four_starts()) {
+        } else if idle_since.elapsed() > TWO_ROUND_TRIPS.max(starts_within) {
             seen.borrow_mut().late.push(format!("nothing starts: {reading:?}"));
             return;
         }

@@ -8,9 +8,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 use super::{
+    arrival::{Arrival, Next, Reading, Refusal, Ticket},
     concurrency_limit::ConcurrencyLimit,
     permit::Permit,
-    state::{Arrival, Next, Reading, Refusal, Shared, Ticket, WeakShared},
+    state::{Shared, WeakShared},
 };
 use crate::time::{self, Instant};
 
@@ -105,8 +106,8 @@ mod tests {
 
     use super::*;
     use crate::limit::{
+        arrival::Priority::{self, Read, Write},
         feedback::Feedback,
-        state::Priority::{self, Read, Write},
     };
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -183,6 +184,20 @@ mod tests {
         assert!(futures_util::poll!(second.as_mut()).is_ready());
         drop(second);
         assert_eq!((limiter.read().in_flight, limiter.read().waiting), (0, 0));
+    }
+
+    /// After a crowd, the next one after a long time is met by a slow start again.
+    #[tokio::test(start_paused = true)]
+    async fn limit_that_was_idle_for_long_is_not_wide_open() {
+        let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+        let crowd = (0..1000).map(|_| acquire(&limiter, MS(60_000)));
+        let crowd = futures_util::future::join_all(crowd).await;
+        for permit in crowd {
+            permit.unwrap().release(Feedback::Response, time::now());
+        }
+        time::sleep(MS(3_600_000)).await;
+        let at_once = (0..1000).map_while(|_| limiter.try_acquire(time::now(), None));
+        assert_eq!(at_once.collect::<Vec<_>>().len(), 16);
     }
 
     /// A limiter that has learned that an attempt takes 100 ms.

@@ -12,13 +12,13 @@ use std::{
 };
 
 use super::{
+    arrival::{Arrival, Reading, Refusal},
     concurrency_limit::ConcurrencyLimit,
     feedback::{Change, Feedback},
     fleet::Fleet,
     held::{self, Lent},
     limiter::Limiter,
     permit::Permit,
-    state::{Arrival, Reading, Refusal},
 };
 use crate::time::{self, Instant};
 

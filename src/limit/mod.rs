@@ -1,6 +1,7 @@
 //! The retry budget of a service, and its concurrency limit: the queue, and a separate limit per limit key.
 
 mod adaptive;
+pub(crate) mod arrival;
 pub(crate) mod budget;
 mod closed;
 pub(crate) mod concurrency_limit;
@@ -26,6 +27,6 @@ mod pace;
 pub(crate) mod permit;
 mod round_trip;
 pub(crate) mod shared_limit;
-pub(crate) mod state;
+mod state;
 #[cfg(test)]
 mod threads;

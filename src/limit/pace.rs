@@ -103,6 +103,7 @@ impl Pace {
     pub(super) fn shared(now: Duration, rate: f64) -> Self {
         let mut pace = Self::new(now, now, rate, Cycle::new(now));
         (pace.is_shared, pace.cycle.refused, pace.refused_since) = (true, 0, None);
+        pace.rate = rate.clamp(SLOWEST_SHARE, FASTEST);
         pace
     }
 

@@ -1,8 +1,9 @@
 //! The right to have one attempt in flight.
 
 use super::{
+    arrival::Granted,
     feedback::{Change, Feedback},
-    state::{Granted, Shared},
+    state::Shared,
 };
 use crate::time::{self, Instant};
 

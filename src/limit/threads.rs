@@ -9,10 +9,10 @@ use std::{
 };
 
 use super::{
+    arrival::{Arrival, Priority},
     concurrency_limit::ConcurrencyLimit,
     feedback::Feedback,
     limiter::Limiter,
-    state::{Arrival, Priority},
 };
 use crate::time;
 

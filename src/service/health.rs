@@ -3,8 +3,8 @@
 use std::{borrow::Cow, time::Duration};
 
 use crate::limit::{
+    arrival::Reading,
     limiters::{Group, Limiters},
-    state::Reading,
 };
 
 /// How a service is doing, by the outcomes of its calls; for a status page.
