@@ -32,8 +32,8 @@ pub(crate) struct Call<'a> {
     pub(super) request: ReplayableRequest,
     pub(super) extensions: Carried<'a>,
     pub(super) key: CallKey,
-    /// Those before `key`; in a box, since few calls have any.
-    pub(super) earlier_keys: Option<Box<EarlierKeys>>,
+    /// The key that the caller gave, if an earlier pass has replaced it.
+    pub(super) given_key: Option<Box<IdempotencyKey>>,
     /// Whether other processes reach the same key: that of an operation.
     pub(super) key_is_derived: bool,
     pub(super) key_generation: u32,
@@ -61,15 +61,6 @@ pub(crate) struct Call<'a> {
     /// After how many attempts the verifier was asked, the largest number before: never twice about the same ones.
     pub(super) verified_after: u32,
     pub(super) tokens_spent: u32,
-}
-
-/// The keys before the one now in use.
-#[derive(Default)]
-pub(super) struct EarlierKeys {
-    /// That which this call has replaced.
-    pub(super) replaced: Option<IdempotencyKey>,
-    /// That which the caller gave, if an earlier pass has replaced it.
-    pub(super) given: Option<IdempotencyKey>,
 }
 
 /// Whether the client below may follow redirects.
@@ -103,7 +94,7 @@ impl<'a> Call<'a> {
             recorder: Recorder::new(labels, span),
             extensions,
             key: CallKey::None,
-            earlier_keys: None,
+            given_key: None,
             key_is_derived: false,
             key_generation: 0,
             key_first_sent: None,
@@ -169,19 +160,14 @@ impl<'a> Call<'a> {
             Some(first_sent) => key.first_sent(first_sent),
             None => key,
         });
-        let replaced = self.earlier_keys.as_ref().and_then(|keys| keys.replaced.clone());
-        replaced.into_iter().chain(current).collect()
+        self.request.replaced_key().cloned().into_iter().chain(current).collect()
     }
 
     /// For a later pass of the same request, which must not get another key.
     pub(super) fn leave_key(&mut self) {
         let (Some(current), Some(request)) = (self.current_key(), self.request.fingerprint()) else { return };
         let first_sent = current.first_sent_at();
-        let given = self
-            .earlier_keys
-            .as_mut()
-            .and_then(|keys| keys.given.take())
-            .or_else(|| self.request.replaced_key().cloned());
+        let given = self.given_key.take().map(|given| *given).or_else(|| self.request.replaced_key().cloned());
         let given = given.unwrap_or(current);
         let (key, tokens_spent) = (self.key.clone(), self.tokens_spent);
         self.extensions.leave(EarlierPass { request, given, key, first_sent, tokens_spent });

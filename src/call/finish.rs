@@ -33,7 +33,7 @@ impl Call<'_> {
         };
         self.warn_of_redirect(facts.redirect);
         self.attempts.push_response(&facts, self.key_generation);
-        if self.earlier_keys.is_some() || self.key.is_known() {
+        if self.key.is_known() || self.given_key.is_some() || self.request.replaced_key().is_some() {
             self.attempts.used_keys(self.used_keys());
         }
         self.attempts.finish(self.now - self.started);

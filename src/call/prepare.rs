@@ -137,7 +137,7 @@ impl Call<'_> {
         if given.is_some() && !known.contains(&given) {
             return;
         }
-        self.earlier_keys.get_or_insert_default().given = given;
+        self.given_key = given.map(Box::new);
         self.key = earlier.key;
         self.tokens_spent = earlier.tokens_spent;
         if let Some(first_sent) = earlier.first_sent {

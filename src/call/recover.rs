@@ -122,7 +122,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The concurrency limit is told how long the service asks to wait.
+    /// Passes the wait that the service asks for to the concurrency limit.
     fn hint(&self, failed: &FailedAttempt) {
         let limiters = self.plan.service.limiters();
         if let (Some(limiters), Some(scope), Some(hint)) = (limiters, failed.scope, failed.details.retry_after) {

@@ -58,10 +58,10 @@ impl Call<'_> {
 
     fn replace_key(&mut self) {
         let CallKey::Header(key) = &self.key else { return };
-        let (replaced, next) = (key.to_key(), key.next());
-        let last = self.used_keys().pop();
-        self.earlier_keys.get_or_insert_default().replaced = last;
-        self.request.key_replaced(replaced);
+        let next = key.next();
+        if let Some(replaced) = self.used_keys().pop() {
+            self.request.key_replaced(replaced);
+        }
         self.key = CallKey::Header(next);
     }
 

@@ -54,7 +54,7 @@ impl History {
         self.attempts
     }
 
-    /// The history of a write whose key was already sent before this call: whether that request took effect is unknown.
+    /// The history of a write whose key was sent before this call began. It is unknown whether that request took effect.
     pub fn of_used_key() -> Self {
         let key = KeyHistory { unanswered: Some(Elapsed::default()), doubt: true, ..KeyHistory::default() };
         Self { key, ..Self::default() }

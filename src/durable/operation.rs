@@ -26,7 +26,7 @@ use uuid::Uuid;
 /// chain can compute the next one, in any language.
 ///
 /// The name of the service and the scope are part of the key: a write that is tried again after one of them was renamed has
-/// another key, and may be doubled. So may one whose id changes between two runs.
+/// another key, and may be applied twice. The same holds if its id changes between two runs.
 ///
 /// The id has 1 to 1,024 bytes, the scope at most 1,024; neither has control characters. The call ends with
 /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) otherwise, before anything is sent.

@@ -267,7 +267,7 @@ impl Adaptive {
     pub(super) fn receive(&mut self, now: Duration, share: &LimitShare) {
         let Some(member) = &mut self.member else { return };
         member.receive(now, share);
-        match (member::rate(share), &mut self.pace) {
+        match (share.rate, &mut self.pace) {
             (Some(rate), Some(pace)) => pace.set_share(now, rate),
             (Some(rate), None) => self.pace = Some(Pace::shared(now, rate)),
             (None, Some(pace)) if pace.is_shared() => self.reset(now, Opening::at(now)),

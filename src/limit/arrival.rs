@@ -1,4 +1,4 @@
-//! A call that asks for a permit, and what it is told.
+//! A call that asks for a permit, and the answers it can get.
 
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// The time that an attempt needs. It is never all that the call had: if calls were slow once, and none of those that
-    /// follow had the time, nobody would find out that they are not any more.
+    /// The time that an attempt needs, at most seven eighths of the call's whole time. Otherwise one slow attempt could turn
+    /// away all later calls unsent, and nothing would show that attempts are fast again.
     pub(super) fn needed(&self, control: &Control) -> Duration {
         let most = self.deadline.map_or(Duration::MAX, |deadline| (deadline - self.began) / 8 * 7);
         control.needed().min(most)

@@ -1,4 +1,4 @@
-//! While every attempt is refused, or finds the service unavailable: one probe at a time, and another one if it has no answer.
+//! While every attempt is refused, or finds the service unavailable: one probe at a time.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const PROBE_SHARE: u32 = 16;
 const PROBES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 /// A probe that has had no answer for so long may never get one: its connection may have died with the service.
 const LOST_AFTER: Duration = Duration::from_secs(5);
-/// Hints come in whole seconds: one second is what a service says whose limit is shorter than that.
+/// `Retry-After` has whole seconds, so a service says 1 for any shorter wait: such a hint does not hold the probe.
 const SHORTEST_HINT: Duration = Duration::from_secs(1);
 
 impl Closed {

@@ -150,7 +150,7 @@ impl Control {
         self.round_trip.expected()
     }
 
-    /// The wait of a call behind so many others, as far as it is known: of a limit that nobody was refused by it is not.
+    /// The expected wait of a call with so many ahead of it; zero while the rate is unknown.
     pub(super) fn expected_wait(&self, ahead: usize) -> Duration {
         let per_second = match &self.limit {
             Limit::Fixed(most) => self.round_trip.smoothed().map(|trip| *most as f64 / trip.as_secs_f64().max(1e-6)),

@@ -175,7 +175,7 @@ fn unavailable_service_closes_after_many_in_a_row() {
     assert_eq!(control.limit(back + MS(20)), 1);
 }
 
-/// What the service would have accepted while nobody knew that it does again.
+/// Makes up for the time between the service's recovery and the probe that noticed it.
 #[test]
 fn starts_catch_up_after_the_limit_was_closed() {
     let mut pace = super::pace::Pace::new(Duration::ZERO, Duration::ZERO, 100.0, super::cycle::Cycle::new(MS(0)));

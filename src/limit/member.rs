@@ -32,7 +32,6 @@ const REPORTS_MISSED: u32 = 3;
 const SHORTEST_LIFE: Duration = Duration::from_millis(600);
 /// What a store says is kept within these bounds.
 const NEXT_REPORT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-const RATES: (f64, f64) = (0.01, 1e6);
 
 impl Member {
     pub(super) fn ended(&mut self, ended: &Ended) {
@@ -99,8 +98,4 @@ impl Member {
 /// When a process reports next, whatever the store says.
 pub(super) fn next_report(share: &LimitShare) -> Duration {
     share.next_report.clamp(NEXT_REPORT.0, NEXT_REPORT.1)
-}
-
-pub(super) fn rate(share: &LimitShare) -> Option<f64> {
-    share.rate.map(|rate| rate.max(RATES.0).min(RATES.1))
 }

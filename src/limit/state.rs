@@ -209,8 +209,6 @@ impl Locked<'_> {
         if self.state.queue.keys().next() != Some(&ticket) {
             return Next::Wait(last_start);
         }
-        // It is asked of when the call joined, too: from then on the gate is shut.
-        self.gate.open_below(0);
         match self.start(elapsed, self.has_turned_away(elapsed)) {
             Ok(granted) => Next::Start(granted),
             Err(Start::At(at)) => {

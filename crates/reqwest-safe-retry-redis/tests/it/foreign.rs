@@ -101,7 +101,7 @@ async fn members_leave_and_the_limit_is_forgotten() {
     assert_eq!(redis.keys::<_, Vec<String>>("*"), Ok(vec![KEY.to_owned()]));
 }
 
-/// As of a server that has taken over, and whose clock is behind.
+/// Another server takes over, and its clock is behind.
 #[tokio::test]
 async fn clock_that_goes_back_begins_anew() {
     let Some(server) = RedisServer::start("clock_that_goes_back_begins_anew") else { return };

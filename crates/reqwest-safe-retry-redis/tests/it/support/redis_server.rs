@@ -28,7 +28,7 @@ impl RedisServer {
             Ok(child) => Some(Self { port, folder, child }.when_ready()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let _ = std::fs::remove_dir_all(&folder);
-                // Not `eprintln`, whose output is hidden of tests that pass.
+                // Not `eprintln`: the test runner hides its output if the test passes.
                 let _ = writeln!(io::stderr(), "redis-server is not on the PATH: the test `{test}` is left out");
                 None
             }
