@@ -61,7 +61,7 @@ mod config;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
 pub mod decide;
-mod durable;
+pub mod durable;
 mod error;
 mod explain;
 mod hooks;

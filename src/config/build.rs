@@ -15,8 +15,9 @@ use crate::service::{
     builder::ServiceBuilder,
     config_error::{ConfigError, FieldErrors},
     description::Description,
+    hooks::Hooks,
     registry::refuse_shared_base_urls,
-    service::{Hooks, Service},
+    service::Service,
 };
 
 /// The services of a file, in the order of their names.

@@ -19,11 +19,9 @@ use serde_json::Value;
 
 use self::{merge::Table, value::Any};
 use crate::{
+    durable::journal::Journal,
     hooks::RequestFacts,
-    service::{
-        config_error::ConfigError,
-        service::{Hooks, Service},
-    },
+    service::{config_error::ConfigError, hooks::Hooks, service::Service},
     verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
 };
 
@@ -171,6 +169,16 @@ impl ServicesConfig {
         key: impl Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ConfigError> {
         self.hooks(name)?.limit_key = Some(Arc::new(key));
+        Ok(self)
+    }
+
+    /// Gives the service of this name a journal, see [`Service::journal`].
+    ///
+    /// # Errors
+    ///
+    /// If the file has no such service.
+    pub fn journal(mut self, name: &str, journal: impl Journal) -> Result<Self, ConfigError> {
+        self.hooks(name)?.journal = Some(Arc::new(journal));
         Ok(self)
     }
 

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use uuid::Uuid;
 
+use super::digest;
+
 /// What a write is to achieve, in the caller's words: `invoice-2026-07/charge`. The keys of the call follow from it.
 ///
 /// A job that runs at least once (after a crash, from a queue, in a durable engine) names the operation, and each of its runs
@@ -71,14 +73,8 @@ impl Operation {
 
     /// The first key for a service of this name.
     pub fn key(&self, service: &str) -> crate::IdempotencyKey {
-        let mut name = Vec::with_capacity(12 + service.len() + self.scope.len() + self.id.len());
-        for field in [service, &*self.scope, &*self.id] {
-            // A field that does not fit is refused before it gets here.
-            let length = u32::try_from(field.len()).unwrap_or(u32::MAX);
-            name.extend(length.to_be_bytes());
-            name.extend(field.as_bytes());
-        }
-        crate::IdempotencyKey::new(Uuid::new_v5(&FIRST_KEY, &name).to_string())
+        let fields = [service, &*self.scope, &*self.id].map(str::as_bytes);
+        crate::IdempotencyKey::new(digest::of_fields(FIRST_KEY, &fields).to_string())
     }
 
     pub(crate) fn check(&self) -> Result<(), InvalidOperation> {

@@ -10,6 +10,7 @@ use super::{
     config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
     error_format::ErrorFormat,
+    hooks::Hooks,
     idempotency::Idempotency,
     idempotency_check,
     limit_key::{self, LimitKeySource},
@@ -17,11 +18,12 @@ use super::{
     rate_limiting::RateLimiting,
     route::Route,
     routes::Routes,
-    service::{Hooks, Service},
+    service::Service,
     source::Source,
 };
 use crate::{
     decide::{effect::Effect, key::KeyKind, policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
+    durable::{journal::Journal, settings::JournalSettings},
     hooks::RequestFacts,
     limit::concurrency_limit::ConcurrencyLimit,
     verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
@@ -197,6 +199,18 @@ impl ServiceBuilder {
     /// once, where a key made for each call protects nothing.
     pub fn require_operation(mut self) -> Self {
         self.description.require_operation = true;
+        self
+    }
+
+    /// As [`Service::journal`].
+    pub fn journal(mut self, journal: impl Journal) -> Self {
+        self.hooks.journal = Some(Arc::new(journal));
+        self
+    }
+
+    /// How calls with an operation use the [journal](Service::journal).
+    pub fn journal_settings(mut self, settings: JournalSettings) -> Self {
+        self.description.journal = settings;
         self
     }
 

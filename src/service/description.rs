@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     decide::{policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
+    durable::settings::JournalSettings,
     limit::concurrency_limit::ConcurrencyLimit,
 };
 
@@ -68,6 +69,8 @@ pub(crate) struct Description {
     pub(crate) concurrency_limit: ConcurrencyLimit,
     /// Refuses a write that has neither an operation nor a key of the caller's.
     pub(crate) require_operation: bool,
+    /// How calls with an operation use the journal, which code gives to the service.
+    pub(crate) journal: JournalSettings,
     /// How a final 4xx or 5xx is surfaced: "error" (the default) or "response".
     pub(crate) error_statuses: ErrorStatusHandling,
 }
@@ -90,6 +93,7 @@ impl Default for Description {
             retry_costs: RetryCosts::default(),
             concurrency_limit: ConcurrencyLimit::Adaptive,
             require_operation: false,
+            journal: JournalSettings::new(),
             error_statuses: ErrorStatusHandling::Error,
         }
     }

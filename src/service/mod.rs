@@ -8,6 +8,7 @@ pub(crate) mod description;
 pub(crate) mod error_format;
 pub(crate) mod header;
 pub(crate) mod health;
+pub(crate) mod hooks;
 pub(crate) mod idempotency;
 pub(crate) mod idempotency_check;
 pub(crate) mod limit_key;

@@ -19,6 +19,7 @@ use super::{
     description::{Description, ErrorStatusHandling},
     error_format::ErrorFormat,
     health::Health,
+    hooks::Hooks,
     idempotency::Idempotency,
     limit_key::LimitKeySource,
     rate_limiting::RateLimiting,
@@ -32,13 +33,13 @@ use crate::{
         rules::RetryCosts,
         status_set::StatusSet,
     },
-    hooks::{LimitKey, RequestFacts},
+    durable::settings::JournalSettings,
+    hooks::RequestFacts,
     limit::{budget::Budget, concurrency_limit::ConcurrencyLimit, fleet::Fleet, limiters::Limiters},
     telemetry::{
         instruments::{Instruments, Levels},
         spans::Template,
     },
-    verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
 };
 
 /// A named base URL with what the service behind it documents, how often calls to it are repeated, and its retry budget.
@@ -59,22 +60,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Service {
     shared: Arc<Shared>,
-    hooks: Hooks,
-}
-
-/// What only code can give to a service.
-#[derive(Clone, Default)]
-pub(crate) struct Hooks {
-    pub(crate) verifier: Option<Arc<dyn Verifier>>,
-    pub(crate) limit_key: Option<LimitKey>,
-}
-
-#[cfg(feature = "config")]
-impl Hooks {
-    /// These, and those of `base` for what is not given here.
-    pub(crate) fn or(self, base: Self) -> Self {
-        Self { verifier: self.verifier.or(base.verifier), limit_key: self.limit_key.or(base.limit_key) }
-    }
+    pub(super) hooks: Hooks,
 }
 
 /// What all clones of a service share.
@@ -161,34 +147,6 @@ impl Service {
             errors.add("concurrency_limit", "only an adaptive limit can be shared, and only once");
         }
         errors.finish(Some(self))
-    }
-
-    /// Asks this verifier whether a write in doubt took effect, and so allows a write to be sent once more with a new key
-    /// if it provably did not. See [`Verifier`].
-    #[must_use]
-    pub fn verifier(mut self, verifier: impl Verifier) -> Self {
-        self.hooks.verifier = Some(Arc::new(verifier));
-        self
-    }
-
-    /// As [`verifier`](Self::verifier), with an async closure; see [`VerifierFn`].
-    ///
-    /// ```
-    /// use reqwest_safe_retry::{Service, Verdict};
-    ///
-    /// let service = Service::metronome().verifier_fn(|write| {
-    ///     let wanted = write.json("/uniqueness_key");
-    ///     async move { if wanted.is_some() { Verdict::NotApplied } else { Verdict::Unknown } }
-    /// });
-    /// # assert_eq!(service.name(), "metronome");
-    /// ```
-    #[must_use]
-    pub fn verifier_fn<F, Fut>(self, verify: F) -> Self
-    where
-        F: Fn(&InDoubtWrite<'_>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: Into<Verdict>> + Send + 'static,
-    {
-        self.verifier(VerifierFn::new(verify))
     }
 
     /// The name.
@@ -286,6 +244,10 @@ impl Service {
         self.shared.description.require_operation
     }
 
+    pub(crate) fn journal_settings(&self) -> &JournalSettings {
+        &self.shared.description.journal
+    }
+
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {
         self.shared.description.name.clone()
     }
@@ -364,6 +326,7 @@ impl fmt::Debug for Service {
             .field("base_url", &self.base_url())
             .field("kind", &self.idempotency().kind)
             .field("verifier", &self.hooks.verifier.is_some())
+            .field("journal", &self.hooks.journal.is_some())
             .field("retry_budget", &self.shared.budget)
             .finish_non_exhaustive()
     }

@@ -1,0 +1,112 @@
+//! A journal in the memory of one process.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+
+use super::{
+    answer::JournalAnswer,
+    entry::JournalEntry,
+    journal::{Journal, JournalError},
+    step::JournalStep,
+};
+use crate::time::{Clock, SystemClock};
+
+/// A [`Journal`] in memory, for tests: it ends with its process. Clones share their entries.
+///
+/// ```
+/// use reqwest_safe_retry::{Service, durable::InMemoryJournal};
+///
+/// let journal = InMemoryJournal::default();
+/// let service = Service::metronome().journal(journal.clone());
+/// # let _ = service;
+/// ```
+#[derive(Clone)]
+pub struct InMemoryJournal {
+    /// Each as text, as another store would have it.
+    entries: Arc<Mutex<HashMap<[String; 3], String>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl InMemoryJournal {
+    /// Takes the store's time from here; for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    fn update(&self, step: &JournalStep) -> Result<JournalAnswer, JournalError> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = [step.service(), step.scope(), step.operation()].map(str::to_owned);
+        let entry = entries.get(&name).map(|text| JournalEntry::from_json(text)).transpose()?;
+        let outcome = step.apply(entry, self.clock.wall());
+        if let Some(entry) = outcome.entry {
+            entries.insert(name, entry.to_json());
+        }
+        Ok(outcome.answer)
+    }
+
+    fn now(&self) -> i64 {
+        let since = self.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Default for InMemoryJournal {
+    fn default() -> Self {
+        Self { entries: Arc::default(), clock: Arc::new(SystemClock) }
+    }
+}
+
+#[async_trait]
+impl Journal for InMemoryJournal {
+    async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+        self.update(&step)
+    }
+
+    async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+        let now = self.now();
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doubtful: Vec<_> =
+            entries.values().map(|text| JournalEntry::from_json(text)).collect::<Result<_, _>>()?;
+        doubtful.retain(|entry| entry.in_doubt_from().is_some_and(|from| from <= now));
+        doubtful.sort_by_key(JournalEntry::in_doubt_from);
+        doubtful.truncate(most);
+        Ok(doubtful)
+    }
+
+    async fn purge(&self) -> Result<u64, JournalError> {
+        let now = self.now();
+        let mut purged = 0;
+        for text in self.entries.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+            let entry = JournalEntry::from_json(text)?;
+            if entry.purge_from().is_some_and(|from| from <= now) {
+                *text = entry.purged().to_json();
+                purged += 1;
+            }
+        }
+        Ok(purged)
+    }
+}
+
+impl fmt::Debug for InMemoryJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemoryJournal").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable::testing;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn journal_keeps_its_promises() {
+        testing::conformance(Arc::new(InMemoryJournal::default())).await;
+    }
+}

@@ -1,0 +1,103 @@
+//! The store in which processes record what they do.
+
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use super::{
+    answer::{Answer, JournalAnswer},
+    entry::JournalEntry,
+    step::JournalStep,
+};
+use crate::decide::stop::Applied;
+
+/// A store with one entry for each operation. Give it to a service with [`Service::journal`](crate::Service::journal).
+///
+/// [`InMemoryJournal`](super::InMemoryJournal) is for tests; the crates `reqwest-safe-retry-sqlite` and
+/// `reqwest-safe-retry-postgres` have journals that outlive a process. An adapter for another store
+///
+/// - applies a step within one transaction: it locks the row of the operation, reads its text, calls
+///   [`JournalStep::apply`] and writes the entry that it returns. Two steps of one operation never see the same entry;
+/// - returns only once what it wrote is durable;
+/// - reads the time from the store itself, after the row is locked, so that all processes use one clock;
+/// - never loses a row: a write whose row is lost after the service has forgotten its key is applied twice.
+///
+/// [`testing::conformance`](super::testing::conformance) checks the first three.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Applies a step to the entry of its operation.
+    async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError>;
+
+    /// The operations that need somebody to look: ended in doubt, or begun by a process that has not come back in its lease.
+    /// At most so many, the oldest first.
+    async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError>;
+
+    /// Shortens the entries of operations that ended so long ago that the service has forgotten their keys, twice its
+    /// retention: [`JournalEntry::purged`]. What is left refuses another run. Returns how many were shortened.
+    ///
+    /// Operations in doubt are kept, and all those of services that do not document how long they keep keys. Nothing calls
+    /// this by itself.
+    async fn purge(&self) -> Result<u64, JournalError>;
+
+    /// Records what somebody has found out about an operation in doubt. [`Applied::No`] lets it run again,
+    /// [`Applied::Unknown`] leaves it in doubt.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails, if another process has begun the operation since the entry was read, or if the operation was
+    /// not applied but an attempt may still be executed.
+    async fn resolve(&self, entry: &JournalEntry, applied: Applied) -> Result<(), JournalError> {
+        match self.apply(JournalStep::resolve(entry, applied)).await?.0 {
+            Answer::Ended => Ok(()),
+            Answer::TooEarly(left) | Answer::RunningElsewhere(left) => {
+                let message = format!("an attempt may still be executed: look again in {left:.0?}");
+                Err(JournalError::new(message))
+            }
+            _ => Err(JournalError::new("another process has begun the operation since: read its entry again")),
+        }
+    }
+}
+
+#[async_trait]
+impl<J: Journal + ?Sized> Journal for Arc<J> {
+    async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+        J::apply(self, step).await
+    }
+
+    async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+        J::in_doubt(self, most).await
+    }
+
+    async fn purge(&self) -> Result<u64, JournalError> {
+        J::purge(self).await
+    }
+}
+
+/// A journal could not be read or written.
+///
+/// ```
+/// use reqwest_safe_retry::durable::JournalError;
+///
+/// assert_eq!(JournalError::new("the disk is full").to_string(), "the journal failed: the disk is full");
+/// ```
+#[derive(Debug)]
+pub struct JournalError(Box<dyn StdError + Send + Sync>);
+
+impl JournalError {
+    /// With its cause, or a message that says what to do.
+    pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the journal failed: {}", self.0)
+    }
+}
+
+impl StdError for JournalError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}

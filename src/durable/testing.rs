@@ -1,0 +1,249 @@
+//! Checks that a journal keeps its promises: for the tests of adapters.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{
+    answer::{Answer, Held, JournalAnswer},
+    digest,
+    entry::{EntryState, JournalEntry},
+    journal::{Journal, JournalError},
+    step::{Begin, JournalStep, Proof},
+};
+use crate::{decide::stop::Applied, time};
+
+/// Checks that a journal applies each step to the right entry, one after the other, and finds what it has stored. It may
+/// be one that is in use: all names are fresh.
+///
+/// ```
+/// use std::sync::Arc;
+/// use reqwest_safe_retry::durable::{InMemoryJournal, testing};
+///
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// testing::conformance(Arc::new(InMemoryJournal::default())).await;
+/// # });
+/// ```
+///
+/// What it cannot check: that a step is durable once it returns, and that all processes use one clock.
+///
+/// # Panics
+///
+/// If the journal fails or breaks a promise; the message says which.
+#[allow(clippy::panic)] // A test.
+pub async fn conformance(journal: Arc<dyn Journal>) {
+    let suite = Suite { journal, service: format!("conformance-{}", time::fresh_uuid()) };
+    if let Err(error) = suite.run().await {
+        panic!("{error}");
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const NONE: Duration = Duration::ZERO;
+
+#[derive(Clone)]
+struct Suite {
+    journal: Arc<dyn Journal>,
+    /// A fresh name for each run.
+    service: String,
+}
+
+type Checked = Result<(), JournalError>;
+
+impl Suite {
+    async fn run(&self) -> Checked {
+        self.one_process_holds_an_operation().await?;
+        self.many_begin_at_once().await?;
+        self.rotation_is_seen_by_the_next_process().await?;
+        self.old_process_is_refused().await?;
+        self.earlier_attempts_delay_a_rotation().await?;
+        self.endings_are_kept().await?;
+        self.names_are_kept_apart().await?;
+        self.doubt_is_listed_and_resolved().await?;
+        self.old_entries_are_purged().await
+    }
+
+    async fn apply(&self, step: JournalStep) -> Result<Answer, JournalError> {
+        self.journal.apply(step).await.map(|JournalAnswer(answer)| answer)
+    }
+
+    async fn begin(&self, operation: &str, lease: Duration) -> Result<Answer, JournalError> {
+        self.begin_with(operation, begin(lease)).await
+    }
+
+    async fn begin_with(&self, operation: &str, begin: Begin) -> Result<Answer, JournalError> {
+        self.apply(JournalStep::begin(&self.service, "", operation, begin)).await
+    }
+
+    async fn held(&self, operation: &str, lease: Duration) -> Result<Held, JournalError> {
+        match self.begin(operation, lease).await? {
+            Answer::Begun(held) => Ok(held),
+            other => Err(JournalError::new(format!("`{operation}` was not begun: {other:?}"))),
+        }
+    }
+
+    async fn end(&self, operation: &str, fence: u64, applied: Applied) -> Result<Answer, JournalError> {
+        self.apply(JournalStep::end((&self.service, "", operation), fence, applied, "test")).await
+    }
+
+    async fn rotate(&self, operation: &str, fence: u64, proof: Proof) -> Result<Answer, JournalError> {
+        let key = format!("{operation}-next");
+        self.apply(JournalStep::rotate((&self.service, "", operation), fence, key, proof)).await
+    }
+
+    async fn one_process_holds_an_operation(&self) -> Checked {
+        let held = self.held("held", HOUR).await?;
+        assert_eq!((held.fence, held.generation, held.earlier), (1, 0, None), "the first process");
+        assert_eq!(held.key.as_deref(), Some("first"), "the key is the call's own");
+        assert!(held.age < Duration::from_secs(60) && !held.clock_is_behind, "the key is new: {held:?}");
+        let second = self.begin("held", HOUR).await?;
+        assert!(
+            matches!(second, Answer::RunningElsewhere(left) if left <= HOUR),
+            "the lease has not ended: {second:?}"
+        );
+        let other = Begin { request: digest::of_text("another request"), ..begin(HOUR) };
+        assert_eq!(self.begin_with("held", other).await?, Answer::OtherRequest);
+        Ok(())
+    }
+
+    async fn many_begin_at_once(&self) -> Checked {
+        let mut begun = JoinSet::new();
+        for number in 0..96 {
+            let suite = self.clone();
+            begun.spawn(async move { suite.begin(&format!("crowd-{}", number % 12), HOUR).await });
+        }
+        let mut held = 0;
+        while let Some(answer) = begun.join_next().await {
+            match answer.map_err(JournalError::new)?? {
+                Answer::Begun(_) => held += 1,
+                Answer::RunningElsewhere(_) => {}
+                other => return Err(JournalError::new(format!("neither held nor refused: {other:?}"))),
+            }
+        }
+        assert_eq!(held, 12, "each of 12 operations has one process, of 8 that begin it at once");
+        Ok(())
+    }
+
+    async fn rotation_is_seen_by_the_next_process(&self) -> Checked {
+        let first = self.held("rotated", NONE).await?;
+        assert_eq!(self.rotate("rotated", first.fence, Proof::Verdict).await?, Answer::Rotated);
+        let next = self.held("rotated", NONE).await?;
+        assert_eq!((next.fence, next.generation), (first.fence + 1, 1));
+        assert_eq!(next.key.as_deref(), Some("rotated-next"), "everybody has the new key");
+        Ok(())
+    }
+
+    async fn old_process_is_refused(&self) -> Checked {
+        let old = self.held("fenced", NONE).await?;
+        let new = self.held("fenced", HOUR).await?;
+        assert_eq!(self.rotate("fenced", old.fence, Proof::UsedUp).await?, Answer::Fenced);
+        assert_eq!(self.end("fenced", old.fence, Applied::No).await?, Answer::Fenced);
+        assert_eq!(self.end("fenced", new.fence, Applied::Yes).await?, Answer::Ended);
+        assert_eq!(self.end("unknown", 1, Applied::Yes).await?, Answer::Fenced, "a row that is not there");
+        Ok(())
+    }
+
+    async fn earlier_attempts_delay_a_rotation(&self) -> Checked {
+        self.begin_with("early", Begin { longest_attempt: HOUR, ..begin(NONE) }).await?;
+        let held = self.held("early", NONE).await?;
+        assert!(held.earlier.is_some_and(|left| left <= HOUR && left > HOUR / 2), "{held:?}");
+        let answer = self.rotate("early", held.fence, Proof::Verdict).await?;
+        assert!(matches!(answer, Answer::TooEarly(_)), "an attempt may still be executed: {answer:?}");
+        assert_eq!(self.rotate("early", held.fence, Proof::UsedUp).await?, Answer::Rotated);
+        Ok(())
+    }
+
+    async fn endings_are_kept(&self) -> Checked {
+        let held = self.held("ended", HOUR).await?;
+        self.end("ended", held.fence, Applied::Unknown).await?;
+        let again = self.held("ended", HOUR).await?;
+        assert!(again.earlier.is_some(), "what ended in doubt is begun in doubt");
+        self.end("ended", again.fence, Applied::No).await?;
+        let third = self.held("ended", HOUR).await?;
+        assert_eq!(third.earlier, None, "what was not applied begins anew");
+        self.end("ended", third.fence, Applied::Yes).await?;
+        let answer = self.begin("ended", HOUR).await?;
+        assert!(matches!(answer, Answer::Applied(_)), "what was applied is never begun again: {answer:?}");
+        Ok(())
+    }
+
+    async fn names_are_kept_apart(&self) -> Checked {
+        let long = "ü".repeat(512);
+        let names = [
+            ("", "a"),
+            ("", "A"),
+            ("", "a "),
+            ("a", ""),
+            ("a", "b"),
+            ("", "ab"),
+            ("'; --", "%_\\"),
+            ("ß", &long),
+            (&*long, "x"),
+        ];
+        for (scope, operation) in names {
+            let step = JournalStep::begin(&self.service, scope, operation, begin(HOUR));
+            let answer = self.apply(step).await?;
+            assert!(matches!(&answer, Answer::Begun(held) if held.fence == 1), "`{scope}` `{operation}`: {answer:?}");
+        }
+        Ok(())
+    }
+
+    async fn listed(&self, operation: &str) -> Result<Option<JournalEntry>, JournalError> {
+        let mut listed = self.journal.in_doubt(usize::MAX).await?;
+        listed.retain(|entry| entry.service() == self.service && entry.operation() == operation);
+        Ok(listed.pop())
+    }
+
+    async fn doubt_is_listed_and_resolved(&self) -> Checked {
+        for (operation, applied) in [("doubt-yes", Applied::Yes), ("doubt-no", Applied::No)] {
+            let held = self.held(operation, NONE).await?;
+            let begun = self.listed(operation).await?.ok_or_else(|| JournalError::new("a dead process is listed"))?;
+            assert_eq!((begun.state(), begun.method(), begun.path()), (EntryState::Begun, "POST", "/v1/{id}"));
+            self.end(operation, held.fence, Applied::Unknown).await?;
+            let entry = self.listed(operation).await?.ok_or_else(|| JournalError::new("doubt is listed"))?;
+            assert_eq!(entry.state(), EntryState::Ended(Applied::Unknown));
+            assert_eq!(entry.key().map(String::from).as_deref(), Some("first"));
+            self.journal.resolve(&entry, applied).await?;
+            assert_eq!(self.listed(operation).await?, None, "what was resolved is not listed");
+            assert_eq!(self.end(operation, held.fence, Applied::Unknown).await?, Answer::Fenced);
+            assert!(self.journal.resolve(&entry, applied).await.is_err(), "an old entry is refused");
+        }
+        assert!(matches!(self.begin("doubt-yes", HOUR).await?, Answer::Applied(_)));
+        assert!(matches!(self.begin("doubt-no", HOUR).await?, Answer::Begun(held) if held.earlier.is_none()));
+        self.held("running", HOUR).await?;
+        assert_eq!(self.listed("running").await?, None, "a process is at work on it");
+        assert!(self.journal.in_doubt(0).await?.is_empty());
+        Ok(())
+    }
+
+    async fn old_entries_are_purged(&self) -> Checked {
+        for (operation, retention) in
+            [("old", Some(NONE)), ("young", Some(HOUR)), ("kept", None), ("doubt", Some(NONE))]
+        {
+            self.begin_with(operation, Begin { retention, ..begin(HOUR) }).await?;
+            let applied = if operation == "doubt" { Applied::Unknown } else { Applied::Yes };
+            self.end(operation, 1, applied).await?;
+        }
+        assert!(self.journal.purge().await? >= 1, "one is old enough");
+        assert_eq!(self.begin("old", HOUR).await?, Answer::Purged(Applied::Yes), "it is still known");
+        assert_eq!(self.end("old", 1, Applied::No).await?, Answer::Fenced);
+        for operation in ["young", "kept"] {
+            assert!(matches!(self.begin(operation, HOUR).await?, Answer::Applied(_)), "{operation}");
+        }
+        assert!(self.listed("doubt").await?.is_some(), "what is in doubt is kept");
+        Ok(())
+    }
+}
+
+fn begin(lease: Duration) -> Begin {
+    Begin {
+        request: Uuid::nil(),
+        method: "POST".to_owned(),
+        path: "/v1/{id}".to_owned(),
+        key: Some("first".to_owned()),
+        lease,
+        longest_attempt: NONE,
+        retention: None,
+    }
+}
