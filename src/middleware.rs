@@ -177,7 +177,7 @@ impl Middleware for SafeRetry {
         let target = Target { method, url, template: || service.template(method, url) };
         let span = spans::if_traced(|| spans::call(service.name(), plan.effect, &target));
         let carried = Carried::begin(extensions, &self.spare_marks);
-        let call = Call::new(plan, carried, span.clone(), &*self.clock, self.redirects, now, request);
+        let call = Call::new(plan, carried, span.clone(), &self.clock, self.redirects, now, request);
         spans::within(span.as_ref(), Box::pin(retry_loop(call, next)))
     }
 }
@@ -196,6 +196,11 @@ fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = En
             Box::pin(call.wait_for_earlier_request()).await?;
         }
         loop {
+            if call.needs_lease() {
+                if let Break(ending) = Box::pin(call.begin_operation()).await {
+                    return ending;
+                }
+            }
             if !call.try_admit() {
                 if let Break(ending) = Box::pin(call.wait_for_permit()).await {
                     return ending;
@@ -207,6 +212,7 @@ fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = En
             call.begin_attempt();
             let arrived = call.send(next.clone()).await;
             let failed = match call.read_head(arrived) {
+                Break(ending) if call.holds_operation() => return Box::pin(call.end_with_response(ending)).await,
                 Break(ending) => return ending,
                 Continue(failed) => failed,
             };

@@ -47,7 +47,8 @@ impl Call<'_> {
         match permits {
             Ok(permits) => {
                 self.permits = permits;
-                ControlFlow::Continue(())
+                // After a long wait another process may have the operation.
+                if self.needs_lease() { self.begin_operation().await } else { ControlFlow::Continue(()) }
             }
             Err(refusal) => ControlFlow::Break(self.turn_away(refusal, self.now - queued).await),
         }

@@ -1,6 +1,9 @@
 //! The state of a call.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::Request;
 
@@ -8,12 +11,20 @@ use super::{
     carried::{Carried, EarlierPass},
     failed::FailedAttempt,
     key::CallKey,
+    operating::Operating,
     plan::Plan,
     replay::{self, ReplayableRequest},
 };
 use crate::{
     attempts::Attempts,
-    decide::{effect::Effect, history::History, key::KeyAction, outcome::Redirect, rules::Rules, stop::Applied},
+    decide::{
+        effect::Effect,
+        history::History,
+        key::{KeyAction, KeySharing},
+        outcome::Redirect,
+        rules::Rules,
+        stop::Applied,
+    },
     key::IdempotencyKey,
     limit::{budget::Withdrawal, limiters::Permits},
     telemetry::{
@@ -34,12 +45,10 @@ pub(crate) struct Call<'a> {
     pub(super) key: CallKey,
     /// The key that the caller gave, if an earlier pass has replaced it.
     pub(super) given_key: Option<Box<IdempotencyKey>>,
-    /// Whether other processes reach the same key: that of an operation.
-    pub(super) key_is_derived: bool,
     pub(super) key_generation: u32,
     /// When the key was sent for the first time, by this call or before it.
     pub(super) key_first_sent: Option<SystemTime>,
-    pub(super) clock: &'a dyn Clock,
+    pub(super) clock: &'a Arc<dyn Clock>,
     redirects: Redirects,
     pub(super) recorder: Recorder<'a>,
     /// Of the current attempt.
@@ -61,6 +70,8 @@ pub(crate) struct Call<'a> {
     /// After how many attempts the verifier was asked, the largest number before: never twice about the same ones.
     pub(super) verified_after: u32,
     pub(super) tokens_spent: u32,
+    /// In a box, since few calls have one.
+    pub(super) operating: Option<Box<Operating<'a>>>,
 }
 
 /// Whether the client below may follow redirects.
@@ -83,7 +94,7 @@ impl<'a> Call<'a> {
         plan: Plan<'a>,
         extensions: Carried<'a>,
         span: Option<Span>,
-        clock: &'a dyn Clock,
+        clock: &'a Arc<dyn Clock>,
         redirects: Redirects,
         now: Instant,
         request: Request,
@@ -95,7 +106,6 @@ impl<'a> Call<'a> {
             extensions,
             key: CallKey::None,
             given_key: None,
-            key_is_derived: false,
             key_generation: 0,
             key_first_sent: None,
             clock,
@@ -111,6 +121,7 @@ impl<'a> Call<'a> {
             repeat: None,
             verified_after: u32::MAX,
             tokens_spent: 0,
+            operating: None,
             plan,
             body_replayable: replay::in_memory(&request).is_some(),
             request: ReplayableRequest::new(request),
@@ -187,7 +198,9 @@ impl<'a> Call<'a> {
 
     pub(super) fn rules(&self) -> Rules<'_> {
         let mut rules = self.plan.rules(self.effect(), self.key.place(), self.body_replayable);
-        rules.key_is_derived = self.key_is_derived;
+        rules.key_sharing = self.operating.as_ref().map_or(KeySharing::Unshared, |operating| operating.key_sharing());
+        // What was applied earlier is not sent with another key, whatever the verifier says now.
+        rules.has_verifier &= !self.was_applied_earlier();
         rules
     }
 
@@ -201,7 +214,7 @@ impl<'a> Call<'a> {
     /// What is lost if the call is dropped now; `None` if nothing was, or could have been, executed.
     fn lost_write(&self) -> Option<LostWrite<'_>> {
         let effect = self.plan.effect;
-        let in_doubt = self.history.applied(effect) == Applied::Unknown;
+        let in_doubt = self.applied() == Applied::Unknown;
         if effect == Effect::Read || !(in_doubt || self.recorder.is_in_flight()) {
             return None;
         }

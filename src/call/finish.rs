@@ -44,7 +44,8 @@ impl Call<'_> {
     }
 
     /// The verifier has found the write: its response is the call's, or an error says that it was applied.
-    pub(super) fn verified_applied(&mut self, found: Option<Response>, failed: Box<FailedAttempt>) -> Ending {
+    pub(super) async fn verified_applied(&mut self, found: Option<Response>, failed: Box<FailedAttempt>) -> Ending {
+        self.end_operation(Applied::Yes, "").await;
         let Some(mut response) = found else {
             let error = self.error(failed.kind, StopReason::Permanent, Applied::Yes, failed.details);
             return Err(reqwest_middleware::Error::middleware(error));
@@ -60,17 +61,17 @@ impl Call<'_> {
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
     pub(super) async fn fail(&mut self, stop: StopReason, mut failed: Box<FailedAttempt>) -> Ending {
-        let effect = self.plan.effect;
-        let in_doubt = self.history.applied(effect) == Applied::Unknown;
+        let in_doubt = self.applied() == Applied::Unknown;
         let asked = self.verified_after == self.history.attempts();
         if in_doubt && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
             self.wait_for_verdict().await;
             if let Verdict::Applied(response) = self.verify().await {
-                return self.verified_applied(response, failed);
+                return self.verified_applied(response, failed).await;
             }
         }
         let head = failed.head.take();
-        let error = self.error(failed.kind, stop, self.history.applied(effect), failed.details);
+        let applied = self.end_operation(self.applied(), stop.as_str()).await;
+        let error = self.error(failed.kind, stop, applied, failed.details);
         match head {
             Some(head) => Ok(error.into_response(head)),
             None => Err(reqwest_middleware::Error::middleware(error)),

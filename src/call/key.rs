@@ -147,6 +147,14 @@ pub(crate) enum InvalidKey {
     Operation(#[from] InvalidOperation),
     #[error("the service takes its key in the request's body, which is no JSON object in memory: put the key there")]
     NotWritten,
+    #[error(
+        "the request's body is a stream, which nothing tells from another one: say with `Operation::about` what it is"
+    )]
+    NoDigest,
+    #[error(
+        "an earlier process may have sent the write, and the service takes no key that keeps it from being done twice"
+    )]
+    MayBeSent,
 }
 
 impl WireKey {
@@ -185,7 +193,7 @@ impl WireKey {
         Self::Fresh(Uuid::new_v5(&NEXT_KEY, self.header_value().as_bytes()), format)
     }
 
-    fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, InvalidKey> {
+    pub(super) fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, InvalidKey> {
         check(idempotency, raw.as_bytes())?;
         let format = idempotency.format;
         let value = HeaderValue::from_str(&on_the_wire(format, raw)).map_err(|_| InvalidKey::Characters)?;

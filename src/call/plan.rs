@@ -104,7 +104,9 @@ impl<'a> Plan<'a> {
         // No time at all is a call that ends at its deadline, not a contradiction.
         if !resolved.deadline.is_zero() {
             policy::check(&given, &resolved, "request.retry_policy", &mut errors);
-            self.idempotency().check_deadline(resolved.deadline, "request.retry_policy.deadline", &mut errors);
+            let (deadline, path) = (resolved.deadline, "request.retry_policy.deadline");
+            self.idempotency().check_deadline(deadline, path, &mut errors);
+            policy::check_lease(self.service.journal_settings(), deadline, path, &mut errors);
         }
         Some((resolved, errors.finish(Some(())).err()))
     }

@@ -2,11 +2,14 @@
 
 use std::time::SystemTime;
 
+use uuid::Uuid;
+
 use super::{
     call::Call,
     failed::FailedAttempt,
     finish::Ending,
     key::{self, CallKey, InvalidKey},
+    operating::Operating,
 };
 use crate::{
     decide::{
@@ -15,12 +18,12 @@ use crate::{
         key::{ConcurrentRequests, KeyAction},
         stop::StopReason,
     },
-    durable::operation::Operation,
+    durable::{digest, operation::Operation},
     error::{details::ErrorDetails, kind::ErrorKind},
     key::IdempotencyKey,
     limit::limiters::Permits,
     time,
-    wire::body,
+    wire::{body, json_insert},
 };
 
 impl Call<'_> {
@@ -70,6 +73,7 @@ impl Call<'_> {
         let given = given.map_err(|invalid| self.invalid_key(invalid))?;
         if !self.plan.keyed {
             return match given {
+                Some(_) if self.needs_lease() => Ok(()),
                 Some(_) if self.plan.effect == Effect::Write => Err(self.invalid_key(InvalidKey::NotTaken)),
                 _ => self.check_for_operation(),
             };
@@ -97,14 +101,30 @@ impl Call<'_> {
             return Err(InvalidKey::TwoKeys);
         }
         operation.check()?;
-        self.key_is_derived = true;
-        Ok(Some(operation.key(self.plan.service.name())))
+        let operation = operation.clone();
+        let key = operation.key(self.plan.service.name());
+        let journal = self.plan.service.hooks().journal.as_deref().filter(|_| self.plan.effect != Effect::Read);
+        let request = operation.request().or_else(|| self.digest());
+        if journal.is_some() && request.is_none() {
+            return Err(InvalidKey::NoDigest);
+        }
+        self.operating = Some(Box::new(Operating::new(operation, request, journal)));
+        Ok(Some(key))
+    }
+
+    /// What tells the request from another one, without its key; `None` if its body is a stream.
+    fn digest(&self) -> Option<Uuid> {
+        let (url, body) = (self.request.url(), self.request.body()?);
+        let pointer = self.plan.idempotency().body_member.as_deref();
+        let without_key = pointer.and_then(|pointer| json_insert::without_member(body, pointer));
+        let body = without_key.as_deref().unwrap_or(body);
+        Some(digest::of_request(self.request.method().as_str(), url.path(), url.query(), body))
     }
 
     fn resolve_key(&mut self, given: Option<&IdempotencyKey>) -> Result<CallKey, InvalidKey> {
         let idempotency = self.plan.idempotency();
         let Some(request) = self.request.whole() else { return Ok(CallKey::None) };
-        if let (true, Some(pointer), Some(key)) = (self.key_is_derived, &idempotency.body_member, given) {
+        if let (true, Some(pointer), Some(key)) = (self.operating.is_some(), &idempotency.body_member, given) {
             key::write_into_body(request, pointer, key)?;
         }
         CallKey::resolve(idempotency, request, given)
@@ -158,7 +178,8 @@ impl Call<'_> {
     ///
     /// If it is not known how long that takes, or there is not the time.
     pub(crate) async fn wait_for_earlier_request(&mut self) -> Result<(), reqwest_middleware::Error> {
-        let longest = self.plan.idempotency().longest_execution;
+        let by_journal = self.holds_operation().then(|| self.history.earlier_until());
+        let longest = self.plan.idempotency().longest_execution.or(by_journal);
         let stop = match longest.map(|longest| longest.saturating_sub(self.started.elapsed())) {
             Some(left) if left < self.time_left() => {
                 time::sleep(left).await;
@@ -168,7 +189,9 @@ impl Call<'_> {
             Some(_) => StopReason::DeadlineExceeded,
             None => StopReason::NotIdempotent,
         };
-        Err(self.refuse(ErrorKind::InvalidKey, stop, ErrorDetails::of_cause(InvalidKey::InUse)))
+        let applied = self.end_operation(self.applied(), stop.as_str()).await;
+        let error = self.error(ErrorKind::InvalidKey, stop, applied, ErrorDetails::of_cause(InvalidKey::InUse));
+        Err(reqwest_middleware::Error::middleware(error))
     }
 
     /// Whether the next attempt would carry a key that the service may have forgotten, and with it that it executed the
@@ -197,7 +220,7 @@ impl Call<'_> {
         stop: StopReason,
         details: ErrorDetails,
     ) -> reqwest_middleware::Error {
-        let applied = self.history.applied(self.plan.effect);
+        let applied = self.applied();
         let error = self.error(kind, stop, applied, details);
         reqwest_middleware::Error::middleware(error)
     }

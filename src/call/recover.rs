@@ -45,8 +45,13 @@ impl<'a> Call<'a> {
         if needs_verdict {
             match self.verify().await {
                 Verdict::NotApplied => {}
-                Verdict::Applied(response) => return Break(self.verified_applied(response, failed)),
+                Verdict::Applied(response) => return Break(self.verified_applied(response, failed).await),
                 Verdict::Unknown => return Break(self.fail(StopReason::Unverified, failed).await),
+            }
+        }
+        if repeat.key != KeyAction::Preserve {
+            if let Err(stop) = self.rotate_operation().await {
+                return Break(self.fail(stop, failed).await);
             }
         }
         self.last = Some(failed.without_body());
@@ -142,7 +147,10 @@ impl<'a> Call<'a> {
 
     /// Waits until a verdict about the last attempt counts, if the deadline leaves the time.
     pub(super) async fn wait_for_verdict(&mut self) {
-        let left = self.rules().verdict_counts_after().saturating_sub(self.sent.elapsed());
+        let rules = self.rules();
+        let settled_from = self.history.settled_from(&rules).unwrap_or_default();
+        let left = rules.verdict_counts_after().saturating_sub(self.sent.elapsed());
+        let left = left.max(settled_from.saturating_sub(self.started.elapsed()));
         if !left.is_zero() && left < self.time_left() {
             time::sleep(left).await;
         }

@@ -83,14 +83,14 @@ impl OutcomeClass {
             Some(Meaning::KeyInvalidated) if has_key => return Self::KeyInvalidated,
             Some(Meaning::NotApplied) if has_key => return Self::NotApplied,
             // What exists, or the request that differs, may be that of another process.
-            Some(_) => return Self::Final { may_have_executed: rules.key_is_derived },
+            Some(_) => return Self::Final { may_have_executed: rules.key_is_shared() },
             None => {}
         }
         // A stored 409 is the result of the request itself.
         if response.status == StatusCode::CONFLICT && history.is_in_doubt() && !response.replayed {
             return Self::EarlierAttemptRunning;
         }
-        if response.status == StatusCode::CONFLICT && rules.key_is_derived && !response.replayed {
+        if response.status == StatusCode::CONFLICT && rules.key_is_shared() && !response.replayed {
             return Self::Final { may_have_executed: true };
         }
         Self::of_status(rules, response.status)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     effect::Effect,
-    key::{KeyAction, KeyPlace},
+    key::{KeyAction, KeyPlace, KeySharing},
     rules::Rules,
     stop::Applied,
 };
@@ -46,6 +46,8 @@ pub(super) struct KeyHistory {
     pub(super) used_up: bool,
     /// An attempt may have been executed, and nothing has settled it since.
     pub(super) doubt: bool,
+    /// Until when what earlier processes have sent may be executed, by the journal.
+    earlier_until: Elapsed,
 }
 
 impl History {
@@ -60,16 +62,37 @@ impl History {
         Self { key, ..Self::default() }
     }
 
+    /// The call holds an operation that an earlier process may have sent with the key: for so long after the call's
+    /// beginning what it has sent may still be executed.
+    pub fn take_over(&mut self, until: Duration) {
+        self.key = KeyHistory { doubt: true, earlier_until: Elapsed::of(until), ..KeyHistory::default() };
+        // The key before was replaced only because nothing had come of it.
+        self.earlier_doubt = false;
+    }
+
+    /// Until when what earlier processes have sent may be executed, as the time since the call's beginning.
+    pub fn earlier_until(&self) -> Duration {
+        self.key.earlier_until.after(Duration::ZERO)
+    }
+
+    /// Whether the service has said that the key now in use is used up.
+    pub const fn key_is_used_up(&self) -> bool {
+        self.key.used_up
+    }
+
     /// From when on the key now in use is settled, as the time since the call's beginning; `None` if nothing that is known
     /// now settles it.
     pub fn settled_from(&self, rules: &Rules<'_>) -> Option<Duration> {
-        match self.key.may_be_executing() {
+        let by_this_call = match self.key.may_be_executing() {
             // Another process may have sent it: only the service knows.
-            _ if rules.key_is_derived && !self.key.used_up => None,
-            _ if self.key.is_settled() => Some(Duration::ZERO),
-            Some(began) if self.key.internal_errors >= 2 => Some(began.after(rules.longest_execution?)),
-            _ => None,
-        }
+            _ if rules.key_sharing == KeySharing::Derived && !self.key.used_up => return None,
+            _ if self.key.is_settled() => Duration::ZERO,
+            Some(began) if self.key.internal_errors >= 2 => began.after(rules.longest_execution?),
+            _ => return None,
+        };
+        // What is used up stays so, whatever is still on its way.
+        let by_earlier = if self.key.used_up { Duration::ZERO } else { self.earlier_until() };
+        Some(by_this_call.max(by_earlier))
     }
 
     /// Whether the write took effect, as far as the responses tell: no error response proves that it did.

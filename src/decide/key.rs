@@ -112,6 +112,19 @@ pub enum KeyPlace {
     Body,
 }
 
+/// Which other processes may have used a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySharing {
+    /// None: the key is this call's own.
+    #[default]
+    Unshared,
+    /// Every process that tries the same operation, at any time.
+    Derived,
+    /// Those that held the operation before: a journal says for how long what they sent may still be executed.
+    Journaled,
+}
+
 /// What becomes of the key before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

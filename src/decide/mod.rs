@@ -41,7 +41,7 @@ pub(crate) mod stop;
 pub use class::OutcomeClass;
 pub use decision::{Decision, Step, WaitSource, decide, step};
 pub use history::History;
-pub use key::KeyPlace;
+pub use key::{KeyPlace, KeySharing};
 pub use outcome::{Outcome, ResponseFacts};
 pub use policy::ResolvedPolicy;
 pub use rules::{Moment, RetryCosts, Rules};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     effect::Effect,
-    key::{ConcurrentRequests, KeyKind, KeyPlace, Probe},
+    key::{ConcurrentRequests, KeyKind, KeyPlace, KeySharing, Probe},
     policy::ResolvedPolicy,
     status_set::StatusSet,
 };
@@ -20,8 +20,8 @@ pub struct Rules<'a> {
     pub effect_is_documented: bool,
     /// Whether and where the request carries a key.
     pub key: KeyPlace,
-    /// Whether other processes reach the same key and may have used it before: that of an operation.
-    pub key_is_derived: bool,
+    /// Which other processes may have used the key.
+    pub key_sharing: KeySharing,
     /// What the service stores under a key.
     pub kind: KeyKind,
     /// Whether a 500 is followed by one attempt with the same key.
@@ -122,7 +122,7 @@ impl<'a> Rules<'a> {
             effect,
             effect_is_documented: true,
             key,
-            key_is_derived: false,
+            key_sharing: KeySharing::Unshared,
             kind,
             probe: Probe::Once,
             in_progress_needs_signal: false,
@@ -149,6 +149,11 @@ impl<'a> Rules<'a> {
     /// Whether a second execution would double something that only the key keeps from it.
     pub fn is_keyed_write(&self) -> bool {
         self.effect == Effect::Write && self.key != KeyPlace::Absent
+    }
+
+    /// Whether a response may be about a request of another process.
+    pub(super) fn key_is_shared(&self) -> bool {
+        self.key_sharing != KeySharing::Unshared
     }
 
     pub(super) fn is_unkeyed_write(&self) -> bool {

@@ -25,6 +25,10 @@ pub enum StopReason {
     Unverified,
     /// The service may have forgotten the key, so that it would execute the write once more.
     KeyExpired,
+    /// The journal could not be read or written.
+    JournalUnavailable,
+    /// Another process works on the operation, or has begun it since.
+    RunningElsewhere,
     /// The server asks for a longer wait than the policy allows.
     RetryAfterTooLong,
     /// No further attempt fits into the deadline: the next wait is too long, or the time was used up in the queue.
@@ -43,6 +47,8 @@ impl StopReason {
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::Unverified => "unverified",
             Self::KeyExpired => "key_expired",
+            Self::JournalUnavailable => "journal_unavailable",
+            Self::RunningElsewhere => "running_elsewhere",
             Self::RetryAfterTooLong => "retry_after_too_long",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::BudgetExhausted => "budget_exhausted",
@@ -59,6 +65,8 @@ impl fmt::Display for StopReason {
             Self::AttemptsExhausted => "all attempts are used up",
             Self::Unverified => "not repeated with a new key: nothing proves that it was not applied",
             Self::KeyExpired => "not repeated: the service may have forgotten its key",
+            Self::JournalUnavailable => "not sent: the journal is not available",
+            Self::RunningElsewhere => "not sent: another process works on the operation",
             Self::RetryAfterTooLong => "the server asks for a longer wait than the policy allows",
             Self::DeadlineExceeded => "the deadline leaves no time for another attempt",
             Self::BudgetExhausted => "the retry budget is used up",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::journal::JournalError;
+use super::journal_error::JournalError;
 use crate::decide::stop::Applied;
 
 /// What a journal keeps of one operation.

@@ -9,10 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    answer::JournalAnswer,
-    entry::JournalEntry,
-    journal::{Journal, JournalError},
-    step::JournalStep,
+    answer::JournalAnswer, entry::JournalEntry, journal::Journal, journal_error::JournalError, step::JournalStep,
 };
 use crate::time::{Clock, SystemClock};
 

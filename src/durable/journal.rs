@@ -1,12 +1,13 @@
 //! The store in which processes record what they do.
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{
     answer::{Answer, JournalAnswer},
     entry::JournalEntry,
+    journal_error::JournalError,
     step::JournalStep,
 };
 use crate::decide::stop::Applied;
@@ -70,34 +71,5 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
 
     async fn purge(&self) -> Result<u64, JournalError> {
         J::purge(self).await
-    }
-}
-
-/// A journal could not be read or written.
-///
-/// ```
-/// use reqwest_safe_retry::durable::JournalError;
-///
-/// assert_eq!(JournalError::new("the disk is full").to_string(), "the journal failed: the disk is full");
-/// ```
-#[derive(Debug)]
-pub struct JournalError(Box<dyn StdError + Send + Sync>);
-
-impl JournalError {
-    /// With its cause, or a message that says what to do.
-    pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(cause.into())
-    }
-}
-
-impl fmt::Display for JournalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal failed: {}", self.0)
-    }
-}
-
-impl StdError for JournalError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
     }
 }

@@ -27,6 +27,7 @@ pub(crate) mod digest;
 pub(crate) mod entry;
 pub(crate) mod in_memory;
 pub(crate) mod journal;
+pub(crate) mod journal_error;
 pub(crate) mod operation;
 pub(crate) mod settings;
 pub(crate) mod step;
@@ -36,7 +37,8 @@ pub use self::{
     answer::{JournalAnswer, JournalOutcome},
     entry::{EntryState, JournalEntry},
     in_memory::InMemoryJournal,
-    journal::{Journal, JournalError},
+    journal::Journal,
+    journal_error::JournalError,
     settings::JournalSettings,
     step::JournalStep,
 };

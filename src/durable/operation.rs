@@ -36,6 +36,8 @@ use super::digest;
 pub struct Operation {
     id: Arc<str>,
     scope: Arc<str>,
+    /// What the caller says that the request is about.
+    request: Option<Uuid>,
 }
 
 /// The namespace of the first keys of operations.
@@ -56,7 +58,7 @@ pub(crate) enum InvalidOperation {
 impl Operation {
     /// An operation with an id from the caller's own data, the same whenever it is tried.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
-        Self { id: id.into(), scope: Arc::from("") }
+        Self { id: id.into(), scope: Arc::from(""), request: None }
     }
 
     /// Within which the id is unique: the account, or the environment. Never a credential, which changes.
@@ -64,6 +66,32 @@ impl Operation {
     pub fn scope(mut self, scope: impl Into<Arc<str>>) -> Self {
         self.scope = scope.into();
         self
+    }
+
+    /// What the request is about, for the journal, which refuses another request under the same operation. Without it the
+    /// request is told by its method, path, query and body; give it if the body differs from run to run (a timestamp), or
+    /// is a stream.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::Operation;
+    ///
+    /// let charge = Operation::new("invoice-2026-07/charge").about("customer 12, 4200 USD");
+    /// assert_eq!(charge.key("billing"), Operation::new("invoice-2026-07/charge").key("billing"), "not part of the key");
+    /// ```
+    #[must_use]
+    pub fn about(mut self, request: impl AsRef<str>) -> Self {
+        self.request = Some(digest::of_text(request.as_ref()));
+        self
+    }
+
+    /// What was said that the request is [about](Self::about).
+    pub(crate) fn request(&self) -> Option<Uuid> {
+        self.request
+    }
+
+    /// The scope; empty unless given.
+    pub fn scope_name(&self) -> &str {
+        &self.scope
     }
 
     /// The id.

@@ -9,7 +9,8 @@ use super::{
     answer::{Answer, Held, JournalAnswer},
     digest,
     entry::{EntryState, JournalEntry},
-    journal::{Journal, JournalError},
+    journal::Journal,
+    journal_error::JournalError,
     step::{Begin, JournalStep, Proof},
 };
 use crate::{decide::stop::Applied, time};

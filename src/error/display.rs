@@ -64,10 +64,6 @@ impl Error {
 
     fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind(), self.status(), self.attempts().iter().last().map(Attempt::outcome)) {
-            (kind @ (ErrorKind::InvalidKey | ErrorKind::InvalidPolicy | ErrorKind::UnknownHost), ..) => {
-                write!(f, "{kind}, nothing was sent")?;
-                self.details().source.iter().try_for_each(|cause| write!(f, ": {cause}"))
-            }
             (ErrorKind::QueueRefused, ..) => {
                 let (waited, limit) = self.queue_refusal().unwrap_or_default();
                 write!(f, "gave up after {waited:.0?} in the queue (limit {limit}), nothing was sent")
@@ -78,7 +74,11 @@ impl Error {
                 Some(cause) => write!(f, "{cause}"),
                 None => write!(f, "{outcome}"),
             },
-            (_, None, None) => f.write_str("not sent"),
+            (ErrorKind::Transport, None, None) => f.write_str("not sent"),
+            (kind, None, None) => {
+                write!(f, "{kind}, nothing was sent")?;
+                self.details().source.iter().try_for_each(|cause| write!(f, ": {cause}"))
+            }
         }
     }
 }

@@ -54,6 +54,13 @@ pub enum ErrorKind {
     /// The service takes writes only with an [`Operation`](crate::Operation) or a key of the caller's, and the request has
     /// neither; nothing was sent.
     OperationRequired,
+    /// The journal could not record that the operation begins; nothing was sent.
+    JournalUnavailable,
+    /// Another process works on the operation; nothing was sent.
+    RunningElsewhere,
+    /// An earlier call has ended the operation, and [`applied`](crate::Error::applied) says how. Either its response cannot
+    /// be fetched any more, or the entry in the journal was purged. Nothing was sent.
+    OperationEnded,
     /// No service of the layer covers the request's URL, and the layer refuses such requests; nothing was sent.
     UnknownHost,
 }
@@ -112,6 +119,9 @@ impl fmt::Display for ErrorKind {
             Self::InvalidKey => "invalid idempotency key",
             Self::InvalidPolicy => "invalid retry policy",
             Self::OperationRequired => "the write names no operation and has no key: name one with `operation`",
+            Self::JournalUnavailable => "the journal is not available",
+            Self::RunningElsewhere => "another process works on the operation",
+            Self::OperationEnded => "an earlier call has ended the operation",
             Self::UnknownHost => "no service covers this URL",
         })
     }

@@ -210,7 +210,7 @@ impl ServiceBuilder {
 
     /// How calls with an operation use the [journal](Service::journal).
     pub fn journal_settings(mut self, settings: JournalSettings) -> Self {
-        self.description.journal = settings;
+        self.description.journal_settings = settings;
         self
     }
 
@@ -297,6 +297,7 @@ fn check(description: &Description, errors: &mut FieldErrors) {
     description.rate_limiting.check(errors);
     let paths = description.routes.iter().map(|route| &*route.path);
     limit_key::check(&description.limit_key_from, "limit_key_from", paths, errors);
+    policy::check_journal(description, errors);
     policy::check_statuses(&description.retryable, "retryable", errors);
     policy::check_budget(description.retry_budget, &description.retry_costs, errors);
     if let Some(signal) = &description.retry_signal {

@@ -70,7 +70,7 @@ pub(crate) struct Description {
     /// Refuses a write that has neither an operation nor a key of the caller's.
     pub(crate) require_operation: bool,
     /// How calls with an operation use the journal, which code gives to the service.
-    pub(crate) journal: JournalSettings,
+    pub(crate) journal_settings: JournalSettings,
     /// How a final 4xx or 5xx is surfaced: "error" (the default) or "response".
     pub(crate) error_statuses: ErrorStatusHandling,
 }
@@ -93,7 +93,7 @@ impl Default for Description {
             retry_costs: RetryCosts::default(),
             concurrency_limit: ConcurrencyLimit::Adaptive,
             require_operation: false,
-            journal: JournalSettings::new(),
+            journal_settings: JournalSettings::new(),
             error_statuses: ErrorStatusHandling::Error,
         }
     }

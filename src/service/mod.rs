@@ -1,5 +1,6 @@
 //! What a service documents, as data, and the service that is built from it.
 
+mod attach;
 pub(crate) mod base_url;
 pub(crate) mod boolean_header;
 pub(crate) mod builder;

@@ -245,7 +245,7 @@ impl Service {
     }
 
     pub(crate) fn journal_settings(&self) -> &JournalSettings {
-        &self.shared.description.journal
+        &self.shared.description.journal_settings
     }
 
     pub(crate) fn shared_name(&self) -> Cow<'static, str> {

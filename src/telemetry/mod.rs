@@ -34,7 +34,7 @@
 //! | `http.response.status_code`, `error.type`, `otel.status_code` | as above, of this attempt |
 //! | `safe_retry.decision` | `return`, `retry`, `fail` |
 //! | `safe_retry.reason` | the class of a failed attempt: `not_sent`, `rate_limited`, `no_response`, `in_progress`, `earlier_attempt_running`, `key_invalidated`, `not_applied`, `gateway`, `http_500` (and other 5xx), `policy_status`, `final` |
-//! | `safe_retry.stop_reason` | why there is no further attempt: `permanent`, `not_idempotent`, `body_not_replayable`, `attempts_exhausted`, `unverified`, `retry_after_too_long`, `deadline_exceeded`, `budget_exhausted` |
+//! | `safe_retry.stop_reason` | why there is no further attempt: `permanent`, `not_idempotent`, `body_not_replayable`, `attempts_exhausted`, `unverified`, `key_expired`, `journal_unavailable`, `running_elsewhere`, `retry_after_too_long`, `deadline_exceeded`, `budget_exhausted` |
 //! | `safe_retry.wait_ms`, `safe_retry.wait_source` | the wait that follows, and where it comes from: `backoff`, `retry_after` |
 //! | `safe_retry.replayed` | `true` if the response was marked as a stored one |
 //!
@@ -48,6 +48,7 @@
 //! | WARN | once per call that ends in doubt: `call ended in doubt` | `error`, `safe_retry.stop_reason`, `safe_retry.key_digest` |
 //! | WARN | once per write that is dropped while an attempt is in flight or in doubt: `call dropped in doubt` | `safe_retry.service`, `http.request.method`, `url.template`, `safe_retry.key_digest` |
 //! | WARN | once per service, if the client follows a redirect of a write | `safe_retry.service`, `to_other_origin` |
+//! | WARN | when the journal fails after an attempt was sent | `safe_retry.service`, `error` |
 //! | INFO | once per call that recovered, or whose write the verifier found: `call recovered` | `safe_retry.service`, `attempts` |
 //! | INFO | when the concurrency limit of a service closes, and when it reopens | `safe_retry.service`; `limit_group` if it is that of one |
 //! | INFO | at the first request to each host that no service covers, up to 100 hosts | `server.address` |

@@ -14,6 +14,7 @@ use crate::{
         outcome::{Outcome, Redirect, ResponseFacts},
         stop::Applied,
     },
+    durable::journal_error::JournalError,
     error::error::Error,
     key::IdempotencyKey,
     limit::feedback::Change,
@@ -100,6 +101,11 @@ impl<'a> Recorder<'a> {
     /// The concurrency limit has closed or reopened.
     pub(crate) fn limit_changed(&self, change: Change, group: Option<&str>) {
         spans::limit_changed(self.labels.service, change, group);
+    }
+
+    /// A call goes on, or has ended, without its journal.
+    pub(crate) fn journal_failed(&self, error: &JournalError) {
+        spans::journal_failed(self.labels.service, error);
     }
 
     pub(crate) fn redirected(&self, redirect: Redirect) {

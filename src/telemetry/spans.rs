@@ -22,6 +22,7 @@ use crate::{
         outcome::{Outcome, Redirect},
         stop::Applied,
     },
+    durable::journal_error::JournalError,
     error::error::Error,
     key::IdempotencyKey,
     limit::feedback::Change,
@@ -241,6 +242,14 @@ pub(super) fn redirected(service: &str, redirect: Redirect) {
         target: target!(),
         { safe_retry.service = service, to_other_origin },
         "the client followed a redirect of a write: use `SafeRetry::client`, or set `redirect::Policy::none()`"
+    );
+}
+
+pub(super) fn journal_failed(service: &str, error: &JournalError) {
+    warn!(
+        target: target!(),
+        { safe_retry.service = service, %error },
+        "the journal could not record what became of an operation: its next run finds out"
     );
 }
 

@@ -81,7 +81,17 @@ fn every_setter_has_its_field() {
         (
             include_str!("../../../../src/service/builder.rs"),
             "Service",
-            &["at", "build", "into_builder", "limit_key", "map_idempotency", "route", "verifier", "verifier_fn"],
+            &[
+                "at",
+                "build",
+                "into_builder",
+                "journal",
+                "limit_key",
+                "map_idempotency",
+                "route",
+                "verifier",
+                "verifier_fn",
+            ],
             &["from"],
         ),
         (include_str!("../../../../src/decide/policy.rs"), "RetryPolicy", &[], &[]),

@@ -1,0 +1,338 @@
+//! A call whose operation a journal records: begun before anything is sent, ended before the call returns.
+
+use std::{
+    ops::ControlFlow::{self, Break, Continue},
+    time::Duration,
+};
+
+use super::{
+    call::Call,
+    failed::FailedAttempt,
+    finish::Ending,
+    key::{CallKey, InvalidKey, WireKey},
+    operating::Lease,
+};
+use crate::{
+    decide::{
+        effect::Effect,
+        history::History,
+        key::{ConcurrentRequests, KeyKind, KeyPlace},
+        stop::{Applied, StopReason},
+    },
+    durable::{
+        answer::{Answer, Held, JournalAnswer},
+        journal_error::JournalError,
+        settings::JournalSettings,
+        step::{Begin, JournalStep, Proof},
+    },
+    error::kind::ErrorKind,
+    key::IdempotencyKey,
+    time,
+    verify::Verdict,
+};
+
+/// The first and the longest wait before a call looks again whether another process has ended the operation.
+const POLLS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+
+impl Call<'_> {
+    /// Whether the operation is to be begun: for the first time, or again because the lease has passed.
+    pub(crate) fn needs_lease(&self) -> bool {
+        let Some(operating) = self.operating.as_ref().filter(|operating| operating.journal.is_some()) else {
+            return false;
+        };
+        match &operating.held {
+            Some(lease) => {
+                let by_wall = self.clock.wall().duration_since(lease.began_wall).unwrap_or_default();
+                by_wall.max(lease.began.elapsed()) >= lease.lasts
+            }
+            None => !operating.applied_earlier,
+        }
+    }
+
+    /// Whether an earlier call has applied the write: this one only fetches its response.
+    pub(super) fn was_applied_earlier(&self) -> bool {
+        self.operating.as_ref().is_some_and(|operating| operating.applied_earlier)
+    }
+
+    /// Whether the write took effect, as far as responses and the journal tell.
+    pub(super) fn applied(&self) -> Applied {
+        match &self.operating {
+            Some(operating) if operating.applied_earlier => Applied::Yes,
+            Some(operating) if operating.fenced => Applied::Unknown,
+            _ => self.history.applied(self.plan.effect),
+        }
+    }
+
+    /// Begins the operation: commit, then send.
+    pub(crate) async fn begin_operation(&mut self) -> ControlFlow<Ending> {
+        let answer = self.begin_or_wait().await;
+        self.now = time::now();
+        match answer {
+            Ok(Answer::Begun(held)) => self.hold(held).await,
+            Ok(Answer::Applied(held)) => self.fetch(held),
+            Ok(Answer::RunningElsewhere(left)) => {
+                self.again_after(left);
+                self.break_unsent(ErrorKind::RunningElsewhere, StopReason::RunningElsewhere, Applied::Unknown)
+            }
+            Ok(Answer::Purged(applied)) => self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, applied),
+            Ok(Answer::OtherRequest) => {
+                self.break_unsent(ErrorKind::PayloadMismatch, StopReason::Permanent, Applied::Unknown)
+            }
+            Ok(_) => self.break_unavailable(JournalError::new("it answered another step")),
+            Err(error) => self.break_unavailable(error),
+        }
+    }
+
+    async fn begin_or_wait(&self) -> Result<Answer, JournalError> {
+        let [mut wait, longest] = POLLS;
+        loop {
+            let answer = self.ask(self.begin_step(), self.journal_settings().timeout.min(self.time_left())).await?;
+            let waits = self.journal_settings().wait_for_running && wait < self.time_left();
+            match answer {
+                Answer::RunningElsewhere(left) if waits => time::sleep(wait.min(left)).await,
+                answer => return Ok(answer),
+            }
+            wait = (wait * 2).min(longest);
+        }
+    }
+
+    fn begin_step(&self) -> Option<JournalStep> {
+        let operating = self.operating.as_ref()?;
+        let (method, url) = (self.request.method(), self.request.url());
+        let template = self.plan.service.template(method, url);
+        let idempotency = self.plan.idempotency();
+        let never_expires = idempotency.kind == KeyKind::ResourceKey;
+        let begin = Begin {
+            request: operating.request?,
+            method: method.to_string(),
+            path: template.map_or_else(|| url.path().to_owned(), |template| template.to_string()),
+            key: self.key.to_key().map(String::from),
+            lease: self.lease(),
+            longest_attempt: self.journal_settings().longest_attempt,
+            retention: if never_expires { Some(Duration::MAX) } else { idempotency.retention },
+        };
+        let (service, scope, id) = self.operation_name()?;
+        Some(JournalStep::begin(service, scope, id, begin))
+    }
+
+    fn operation_name(&self) -> Option<(&str, &str, &str)> {
+        let operation = &self.operating.as_ref()?.operation;
+        Some((self.plan.service.name(), operation.scope_name(), operation.id()))
+    }
+
+    fn journal_settings(&self) -> &JournalSettings {
+        self.plan.service.journal_settings()
+    }
+
+    fn lease(&self) -> Duration {
+        let idempotency = self.plan.idempotency();
+        let executes_both = idempotency.concurrent_requests == ConcurrentRequests::Executed;
+        let longest = if executes_both { idempotency.longest_execution.unwrap_or_default() } else { Duration::ZERO };
+        self.journal_settings().lease.unwrap_or(self.plan.policy().deadline).saturating_add(longest)
+    }
+
+    async fn ask(&self, step: Option<JournalStep>, timeout: Duration) -> Result<Answer, JournalError> {
+        let journal = self.operating.as_ref().and_then(|operating| operating.journal);
+        let (Some(journal), Some(step)) = (journal, step) else {
+            return Err(JournalError::new("the call has no operation"));
+        };
+        match time::within(timeout, journal.apply(step)).await {
+            Some(answer) => answer.map(|JournalAnswer(answer)| answer),
+            None => Err(JournalError::new(format!("it did not answer within {timeout:.0?}"))),
+        }
+    }
+
+    /// The call has the operation for itself: it goes on where the journal says that the process before has left it.
+    async fn hold(&mut self, held: Held) -> ControlFlow<Ending> {
+        let lease = Lease { fence: held.fence, began: self.now, began_wall: self.clock.wall(), lasts: self.lease() };
+        if let Some(operating) = &mut self.operating {
+            operating.held = Some(lease);
+        }
+        if let Err(invalid) = self.take_key(&held) {
+            let ended = self.end_operation(self.applied(), StopReason::Permanent.as_str()).await;
+            let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, invalid));
+            return Break(self.end_in(failed, StopReason::Permanent, ended));
+        }
+        let Some(earlier) = held.earlier else { return Continue(()) };
+        self.history.take_over((self.now - self.started).saturating_add(earlier));
+        let rules = self.rules();
+        match (rules.effect, rules.key) {
+            (Effect::Write, KeyPlace::Absent) => Break(self.look_instead(earlier, StopReason::NotIdempotent).await),
+            (Effect::Write, _) if !self.key_protects(&held) => self.go_on_after_expiry(earlier).await,
+            _ if self.key_may_be_in_use() => match self.wait_for_earlier_request().await {
+                Ok(()) => Continue(()),
+                Err(error) => Break(Err(error)),
+            },
+            _ => Continue(()),
+        }
+    }
+
+    /// Whether the service still knows the key when the call's last attempt is made.
+    fn key_protects(&self, held: &Held) -> bool {
+        let idempotency = self.plan.idempotency();
+        match idempotency.key_lifetime() {
+            Some(lifetime) => !held.clock_is_behind && held.age.saturating_add(self.time_left()) < lifetime,
+            None => idempotency.kind == KeyKind::ResourceKey,
+        }
+    }
+
+    /// The key of the operation, which the process before may have replaced.
+    fn take_key(&mut self, held: &Held) -> Result<(), InvalidKey> {
+        let Some(key) = &held.key else { return Ok(()) };
+        if self.key.place() == KeyPlace::Header {
+            let key = IdempotencyKey::new(key.as_str());
+            self.key = CallKey::Header(WireKey::from_raw(self.plan.idempotency(), key.as_str())?);
+            self.key_generation = held.generation.saturating_add(1);
+        }
+        self.key_first_sent = self.clock.wall().checked_sub(held.age);
+        Ok(())
+    }
+
+    /// The write took effect earlier: while its key protects it, the same key fetches the response.
+    fn fetch(&mut self, held: Held) -> ControlFlow<Ending> {
+        if let Some(operating) = &mut self.operating {
+            (operating.applied_earlier, operating.held) = (true, None);
+        }
+        let can_fetch = self.rules().is_keyed_write() && self.key_protects(&held) && self.take_key(&held).is_ok();
+        if !can_fetch {
+            return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
+        }
+        self.history = History::of_used_key();
+        Continue(())
+    }
+
+    /// A service without keys: what the process before has sent is looked up, and never sent again.
+    async fn look_instead(&mut self, earlier: Duration, stop: StopReason) -> Ending {
+        self.wait_for_earlier(earlier).await;
+        let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::MayBeSent));
+        self.fail(stop, failed).await
+    }
+
+    /// The service may have forgotten the key: only the verifier can tell, once what was sent is over.
+    async fn go_on_after_expiry(&mut self, earlier: Duration) -> ControlFlow<Ending> {
+        if !self.wait_for_earlier(earlier).await {
+            return Break(self.expire().await);
+        }
+        match self.verify().await {
+            Verdict::Applied(response) => {
+                let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
+                Break(self.verified_applied(response, failed).await)
+            }
+            Verdict::NotApplied if self.journal_settings().rotate_expired_keys => self.rotate_expired_key().await,
+            _ => Break(self.expire().await),
+        }
+    }
+
+    async fn rotate_expired_key(&mut self) -> ControlFlow<Ending> {
+        let CallKey::Header(key) = &self.key else { return Break(self.expire().await) };
+        let next = key.next();
+        if let Err(stop) = self.rotate_operation().await {
+            let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
+            return Break(self.fail(stop, failed).await);
+        }
+        self.key = CallKey::Header(next);
+        self.key_generation = self.key_generation.saturating_add(1);
+        self.key_first_sent = None;
+        self.history = History::default();
+        Continue(())
+    }
+
+    /// Until nothing that an earlier process has sent can still be executed; false if the deadline comes first.
+    async fn wait_for_earlier(&mut self, earlier: Duration) -> bool {
+        if earlier >= self.time_left() {
+            self.again_after(earlier);
+            return false;
+        }
+        time::sleep(earlier).await;
+        self.now = time::now();
+        true
+    }
+
+    /// Records the key that replaces this one, before it is sent.
+    pub(super) async fn rotate_operation(&mut self) -> Result<(), StopReason> {
+        let Some(fence) = self.held_fence() else { return Ok(()) };
+        let (CallKey::Header(key), Some(name)) = (&self.key, self.operation_name()) else { return Ok(()) };
+        let proof = if self.history.key_is_used_up() { Proof::UsedUp } else { Proof::Verdict };
+        let step = JournalStep::rotate(name, fence, key.next().to_key().into(), proof);
+        let answer = self.ask(Some(step), self.journal_settings().timeout.min(self.time_left())).await;
+        self.now = time::now();
+        match answer {
+            Ok(Answer::Rotated) => return Ok(()),
+            Ok(Answer::TooEarly(left)) => self.again_after(left),
+            Ok(_) => {
+                self.fence();
+                return Err(StopReason::RunningElsewhere);
+            }
+            Err(error) => {
+                self.recorder.journal_failed(&error);
+                return Err(StopReason::JournalUnavailable);
+            }
+        }
+        Err(StopReason::Unverified)
+    }
+
+    fn held_fence(&self) -> Option<u64> {
+        Some(self.operating.as_ref()?.held.as_ref()?.fence)
+    }
+
+    fn fence(&mut self) {
+        if let Some(operating) = &mut self.operating {
+            (operating.fenced, operating.held) = (true, None);
+        }
+    }
+
+    fn again_after(&mut self, left: Duration) {
+        if let Some(operating) = &mut self.operating {
+            operating.again_after = Some(left);
+        }
+    }
+
+    /// Records how the call ends. Returns whether the write took effect: unknown if another process has begun the operation
+    /// since, unless it is known to have been applied.
+    pub(super) async fn end_operation(&mut self, applied: Applied, stop: &'static str) -> Applied {
+        let Some(lease) = self.operating.as_mut().and_then(|operating| operating.held.take()) else { return applied };
+        let step = self.operation_name().map(|name| JournalStep::end(name, lease.fence, applied, stop));
+        match self.ask(step, self.journal_settings().timeout).await {
+            Ok(Answer::Ended) => applied,
+            Ok(_) if applied == Applied::Yes => applied,
+            Ok(_) => {
+                self.fence();
+                Applied::Unknown
+            }
+            // The operation stays begun: another run finds out.
+            Err(error) => {
+                self.recorder.journal_failed(&error);
+                applied
+            }
+        }
+    }
+
+    /// Records that the call has a response, and returns it.
+    pub(crate) async fn end_with_response(&mut self, ending: Ending) -> Ending {
+        let is_success = ending.as_ref().is_ok_and(|response| response.status().is_success());
+        self.end_operation(if is_success { Applied::Yes } else { Applied::Unknown }, "").await;
+        ending
+    }
+
+    /// Whether there is an ending to be recorded.
+    pub(crate) fn holds_operation(&self) -> bool {
+        self.held_fence().is_some()
+    }
+
+    fn break_unavailable(&mut self, error: JournalError) -> ControlFlow<Ending> {
+        let failed = Box::new(FailedAttempt::refused(ErrorKind::JournalUnavailable, error));
+        Break(self.end_in(failed, StopReason::JournalUnavailable, Applied::Unknown))
+    }
+
+    fn break_unsent(&mut self, kind: ErrorKind, stop: StopReason, applied: Applied) -> ControlFlow<Ending> {
+        let failed = Box::new(FailedAttempt { kind, ..FailedAttempt::past_deadline() });
+        Break(self.end_in(failed, stop, applied))
+    }
+
+    /// Ends the call, which does not hold the operation. The error is that of its last attempt, if there was one.
+    fn end_in(&mut self, unsent: Box<FailedAttempt>, stop: StopReason, applied: Applied) -> Ending {
+        let failed = self.last.take().unwrap_or(unsent);
+        let error = self.error(failed.kind, stop, applied, failed.details);
+        Err(reqwest_middleware::Error::middleware(error))
+    }
+}

@@ -1,0 +1,47 @@
+//! What a call knows of its operation.
+
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use crate::{
+    decide::key::KeySharing,
+    durable::{journal::Journal, operation::Operation},
+    time::Instant,
+};
+
+/// What a call with an operation knows of it.
+pub(super) struct Operating<'a> {
+    pub(super) operation: Operation,
+    /// The digest of the request, if its body is in memory or the caller gave one.
+    pub(super) request: Option<Uuid>,
+    /// The journal, unless the service has none or the request is a read.
+    pub(super) journal: Option<&'a dyn Journal>,
+    pub(super) held: Option<Lease>,
+    /// An earlier call has applied the write.
+    pub(super) applied_earlier: bool,
+    /// Another process has begun the operation since.
+    pub(super) fenced: bool,
+    /// When it makes sense to try again, if the journal says so.
+    pub(super) again_after: Option<Duration>,
+}
+
+/// The time for which the call has the operation for itself.
+pub(super) struct Lease {
+    pub(super) fence: u64,
+    pub(super) began: Instant,
+    /// The monotonic clock may stop while the machine sleeps.
+    pub(super) began_wall: SystemTime,
+    pub(super) lasts: Duration,
+}
+
+impl<'a> Operating<'a> {
+    pub(super) fn new(operation: Operation, request: Option<Uuid>, journal: Option<&'a dyn Journal>) -> Self {
+        Self { operation, request, journal, held: None, applied_earlier: false, fenced: false, again_after: None }
+    }
+
+    /// Which other processes may have used the key.
+    pub(super) fn key_sharing(&self) -> KeySharing {
+        if self.held.is_some() { KeySharing::Journaled } else { KeySharing::Derived }
+    }
+}

@@ -1,0 +1,32 @@
+//! Why a step could not be applied.
+
+use std::{error::Error as StdError, fmt};
+
+/// A journal could not be read or written.
+///
+/// ```
+/// use reqwest_safe_retry::durable::JournalError;
+///
+/// assert_eq!(JournalError::new("the disk is full").to_string(), "the journal failed: the disk is full");
+/// ```
+#[derive(Debug)]
+pub struct JournalError(Box<dyn StdError + Send + Sync>);
+
+impl JournalError {
+    /// With its cause, or a message that says what to do.
+    pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the journal failed: {}", self.0)
+    }
+}
+
+impl StdError for JournalError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
