@@ -6,7 +6,7 @@ use reqwest_safe_retry::Clock;
 use tokio::time::Instant;
 
 /// Uses one jitter sample for every wait; the wall clock follows tokio's.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FixedClock {
     jitter_sample: f64,
     start: SystemTime,
