@@ -27,6 +27,7 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Attempts {
     /// Most calls have one, few have more than two.
     list: SmallVec<[Attempt; 2]>,
@@ -39,6 +40,7 @@ pub struct Attempts {
 
 /// One attempt: its outcome, and what followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Attempt {
     outcome: AttemptOutcome,
     key: u32,
@@ -59,16 +61,18 @@ pub struct Attempt {
 /// assert_eq!(AttemptOutcome::Failure(Failure::Ambiguous).to_string(), "no response");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AttemptOutcome {
     /// A response with this status.
-    Status(StatusCode),
+    Status(#[cfg_attr(feature = "serde", serde(with = "status"))] StatusCode),
     /// No response.
     Failure(Failure),
 }
 
 /// What the verifier found out, without the response that came with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum VerdictKind {
     /// The write took effect.
@@ -77,6 +81,21 @@ pub enum VerdictKind {
     NotApplied,
     /// The verifier cannot tell, failed, or took too long.
     Unknown,
+}
+
+/// A status as its number.
+#[cfg(feature = "serde")]
+mod status {
+    use http::StatusCode;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+        status.as_u16().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StatusCode, D::Error> {
+        StatusCode::from_u16(u16::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
 }
 
 impl VerdictKind {
@@ -106,8 +125,8 @@ impl Attempts {
         Duration::from_nanos(self.elapsed)
     }
 
-    /// The keys of the call in the order in which they were used, each with the time at which it was first sent: the first
-    /// one has [generation](Attempt::key_generation) 1.
+    /// The keys of the call in the order in which they were used, each with its
+    /// [generation](IdempotencyKey::generation) and the time at which it was first sent.
     ///
     /// There are none if the request had none, or if it succeeded with a key that the layer has made for it: that key is of
     /// no use to anyone any more.
@@ -179,7 +198,8 @@ impl Attempt {
         }
     }
 
-    /// Which of the call's keys it carried: 1 for the first, 2 for the one after the rotation, 0 for none.
+    /// Which key it carried: 1 for the first one, 2 for the one that replaced it, and so on, also if another process has
+    /// replaced it; 0 for none.
     pub fn key_generation(&self) -> u32 {
         self.key
     }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    num::NonZeroU32,
     sync::Arc,
     time::SystemTime,
 };
@@ -23,15 +24,34 @@ use std::{
 ///
 /// Keys are equal if their text is.
 #[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IdempotencyKey {
+    #[cfg_attr(feature = "serde", serde(rename = "key", with = "text"))]
     text: Arc<str>,
     first_sent: Option<SystemTime>,
+    generation: Option<NonZeroU32>,
+}
+
+/// A text that is shared, as a text.
+#[cfg(feature = "serde")]
+pub(crate) mod text {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        (**text).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
+    }
 }
 
 impl IdempotencyKey {
     /// A key from the caller's own data. The same operation must have the same key, another one a different key.
     pub fn new(key: impl Into<Arc<str>>) -> Self {
-        Self { text: key.into(), first_sent: None }
+        Self { text: key.into(), first_sent: None, generation: None }
     }
 
     /// Says that a request with this key was sent before the call, and when for the first time: an earlier process, or
@@ -60,6 +80,22 @@ impl IdempotencyKey {
     /// When a request with this key was sent for the first time, as far as that is known and may matter.
     pub fn first_sent_at(&self) -> Option<SystemTime> {
         self.first_sent
+    }
+
+    /// Which of its chain it is, if it comes from the layer: 1 for the first one, 2 for the one that replaced it, and so on.
+    pub fn generation(&self) -> Option<u32> {
+        self.generation.map(NonZeroU32::get)
+    }
+
+    pub(crate) fn of_generation(mut self, generation: u32) -> Self {
+        self.generation = NonZeroU32::new(generation);
+        self
+    }
+
+    /// Nothing that was sent with it can have taken effect.
+    pub(crate) fn never_sent(mut self) -> Self {
+        self.first_sent = None;
+        self
     }
 
     /// The key itself. Anyone who knows it may be able to read the response that is stored under it.

@@ -50,6 +50,7 @@
 //! - `http2`: recognise requests that an HTTP/2 server did not process
 //! - `config`: `ServicesConfig`, the services of a layer from a file of TOML, JSON or YAML
 //! - `schema`: the JSON schema of that file
+//! - `serde`: [`Record`], [`Attempts`] and the facts of an error can be stored
 //! - `metrics`: counts and times, listed in [`telemetry`], through the `metrics` facade
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -83,6 +84,7 @@ pub use attempts::{Attempt, AttemptOutcome, Attempts, VerdictKind};
 #[cfg(feature = "config")]
 pub use config::ServicesConfig;
 pub use decide::{
+    advice::Advice,
     backoff::{Backoff, Jitter},
     effect::Effect,
     key::{ConcurrentRequests, KeyAction, KeyKind, Meaning, Probe},
@@ -91,7 +93,7 @@ pub use decide::{
     status_set::StatusSet,
     stop::{Applied, StopReason},
 };
-pub use durable::operation::Operation;
+pub use durable::{operation::Operation, record::Record};
 pub use error::{
     call_error::{CallError, Result},
     error::Error,

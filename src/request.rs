@@ -6,7 +6,7 @@ use reqwest_middleware::RequestBuilder;
 
 use crate::{
     decide::{effect::Effect, policy::RetryPolicy},
-    durable::operation::Operation,
+    durable::{operation::Operation, record::Record},
     key::IdempotencyKey,
     verify::{InDoubtWrite, Verdict, Verifier, VerifierFn},
 };
@@ -15,7 +15,7 @@ use crate::{
 ///
 /// | | request | route | service | default |
 /// |---|---|---|---|---|
-/// | key | [`idempotency_key`](Self::idempotency_key), [`operation`](Self::operation), or the header itself | | | a UUIDv4 if the service keys the request |
+/// | key | [`idempotency_key`](Self::idempotency_key), [`operation`](Self::operation), [`resume`](Self::resume), or the header itself | | | a UUIDv4 if the service keys the request |
 /// | policy | [`retry_policy`](Self::retry_policy) | [`Route::retry_policy`](crate::Route::retry_policy) | [`retry_policy`](crate::ServiceBuilder::retry_policy) | [`RetryPolicy`] |
 /// | deadline | [`deadline`](Self::deadline) | its policy's | its policy's | 120 s |
 /// | effect | [`effect`](Self::effect) | [`Route::new`](crate::Route::new) | | by the method |
@@ -44,7 +44,7 @@ use crate::{
 /// [`StopReason::DeadlineExceeded`](crate::StopReason::DeadlineExceeded).
 ///
 /// Each is an extension of the request, which a request without a builder can be given as such: [`IdempotencyKey`],
-/// [`Operation`], [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
+/// [`Operation`], [`Record`], [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
 pub trait RequestBuilderExt: sealed::Sealed + Sized {
     /// Sends this key, in the service's header and format: a text, or the key of an earlier [`Error`](crate::Error). For a
     /// write of which the service documents no key it is refused.
@@ -57,6 +57,21 @@ pub trait RequestBuilderExt: sealed::Sealed + Sized {
     /// the service takes its key in a JSON body, the layer writes it there.
     #[must_use]
     fn operation(self, operation: impl Into<Operation>) -> Self;
+    /// Goes on with a call that has failed, in this process or an earlier one: with the same key, in the same doubt, and with
+    /// the time that its key has left. If the service has a journal and the record an operation, what the journal has recorded
+    /// counts. The request must be the same one: its body is not in the record.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Record, RequestBuilderExt};
+    ///
+    /// async fn again(client: &reqwest_middleware::ClientWithMiddleware, record: &Record, body: String) {
+    ///     let request = client.post("https://api.metronome.com/v1/contracts/create").body(body);
+    ///     let _ = request.resume(record).send().await;
+    /// }
+    /// # let _ = again;
+    /// ```
+    #[must_use]
+    fn resume(self, record: &Record) -> Self;
     /// Changes the settings that this policy makes.
     #[must_use]
     fn retry_policy(self, policy: RetryPolicy) -> Self;
@@ -98,6 +113,10 @@ impl RequestBuilderExt for RequestBuilder {
 
     fn operation(self, operation: impl Into<Operation>) -> Self {
         self.with_extension::<Operation>(operation.into())
+    }
+
+    fn resume(self, record: &Record) -> Self {
+        self.with_extension::<Record>(record.clone())
     }
 
     fn retry_policy(self, policy: RetryPolicy) -> Self {

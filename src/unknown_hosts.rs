@@ -10,12 +10,13 @@ use reqwest::Request;
 use crate::{
     attempts::Attempts,
     decide::{
+        advice::Advice,
         effect::Effect,
         stop::{Applied, StopReason},
     },
     error::{
         details::ErrorDetails,
-        error::{Error, Inner},
+        error::{Error, FollowUp, Inner},
         kind::ErrorKind,
         secrets::RequestHead,
     },
@@ -75,5 +76,6 @@ fn refusal(request: &Request) -> Error {
         key: None,
         attempts: Attempts::default(),
         details: ErrorDetails::default(),
+        follow_up: FollowUp::of(Advice::Never),
     })
 }

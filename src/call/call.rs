@@ -171,6 +171,7 @@ impl<'a> Call<'a> {
             Some(first_sent) => key.first_sent(first_sent),
             None => key,
         });
+        let current = current.map(|key| key.of_generation(self.key_generation));
         self.request.replaced_key().cloned().into_iter().chain(current).collect()
     }
 

@@ -85,11 +85,12 @@ impl Call<'_> {
         applied: Applied,
         details: ErrorDetails,
     ) -> Error {
-        if self.attempts.count() > 0 {
+        if self.attempts.count() > 0 || self.key.is_known() {
             self.attempts.used_keys(self.used_keys());
         }
         self.attempts.finish(self.started.elapsed());
         self.leave_key();
+        let follow_up = self.follow_up(kind, stop, applied, &details);
         let service = self.plan.service;
         let (method, key) = (self.request.method().clone(), self.current_key());
         let template = service.template(&method, self.request.url()).map(|path| path.to_string());
@@ -105,6 +106,7 @@ impl Call<'_> {
             key,
             attempts: mem::take(&mut self.attempts),
             details,
+            follow_up,
         });
         self.recorder.failed(&error, || service.levels());
         error

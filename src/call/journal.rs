@@ -116,7 +116,7 @@ impl Call<'_> {
     }
 
     fn operation_name(&self) -> Option<(&str, &str, &str)> {
-        let operation = &self.operating.as_ref()?.operation;
+        let operation = self.operating.as_ref()?.operation.as_ref()?;
         Some((self.plan.service.name(), operation.scope_name(), operation.id()))
     }
 
@@ -146,7 +146,7 @@ impl Call<'_> {
     async fn hold(&mut self, held: Held) -> ControlFlow<Ending> {
         let lease = Lease { fence: held.fence, began: self.now, began_wall: self.clock.wall(), lasts: self.lease() };
         if let Some(operating) = &mut self.operating {
-            operating.held = Some(lease);
+            (operating.held, operating.was_begun) = (Some(lease), true);
         }
         if let Err(invalid) = self.take_key(&held) {
             let ended = self.end_operation(self.applied(), StopReason::Permanent.as_str()).await;

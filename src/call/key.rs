@@ -141,8 +141,12 @@ pub(crate) enum InvalidKey {
     NotInBody,
     #[error("the idempotency header and the IdempotencyKey extension differ: give the key in one place")]
     Disagree,
-    #[error("the request has an operation and an idempotency key: leave one out")]
+    #[error("the request has an operation and an idempotency key, or a record beside one of them: leave one out")]
     TwoKeys,
+    #[error("the record is of a call to another service")]
+    OtherService,
+    #[error("the record is of another request")]
+    OtherRequest,
     #[error(transparent)]
     Operation(#[from] InvalidOperation),
     #[error("the service takes its key in the request's body, which is no JSON object in memory: put the key there")]

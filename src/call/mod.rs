@@ -6,6 +6,8 @@ pub(crate) mod call;
 pub(crate) mod carried;
 pub(crate) mod failed;
 pub(crate) mod finish;
+mod follow_up;
+mod given;
 pub(crate) mod journal;
 pub(crate) mod key;
 pub(crate) mod operating;

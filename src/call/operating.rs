@@ -12,12 +12,15 @@ use crate::{
 
 /// What a call with an operation knows of it.
 pub(super) struct Operating<'a> {
-    pub(super) operation: Operation,
+    /// None if the call goes on from the record of one without.
+    pub(super) operation: Option<Operation>,
     /// The digest of the request, if its body is in memory or the caller gave one.
     pub(super) request: Option<Uuid>,
     /// The journal, unless the service has none or the request is a read.
     pub(super) journal: Option<&'a dyn Journal>,
     pub(super) held: Option<Lease>,
+    /// Whether the journal has said what earlier processes may have sent.
+    pub(super) was_begun: bool,
     /// An earlier call has applied the write.
     pub(super) applied_earlier: bool,
     /// Another process has begun the operation since.
@@ -36,12 +39,21 @@ pub(super) struct Lease {
 }
 
 impl<'a> Operating<'a> {
-    pub(super) fn new(operation: Operation, request: Option<Uuid>, journal: Option<&'a dyn Journal>) -> Self {
-        Self { operation, request, journal, held: None, applied_earlier: false, fenced: false, again_after: None }
+    pub(super) fn new(operation: Option<Operation>, request: Option<Uuid>, journal: Option<&'a dyn Journal>) -> Self {
+        Self {
+            operation,
+            request,
+            journal,
+            held: None,
+            was_begun: false,
+            applied_earlier: false,
+            fenced: false,
+            again_after: None,
+        }
     }
 
     /// Which other processes may have used the key.
     pub(super) fn key_sharing(&self) -> KeySharing {
-        if self.held.is_some() { KeySharing::Journaled } else { KeySharing::Derived }
+        if self.was_begun { KeySharing::Journaled } else { KeySharing::Derived }
     }
 }

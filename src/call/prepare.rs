@@ -2,14 +2,11 @@
 
 use std::time::SystemTime;
 
-use uuid::Uuid;
-
 use super::{
     call::Call,
     failed::FailedAttempt,
     finish::Ending,
     key::{self, CallKey, InvalidKey},
-    operating::Operating,
 };
 use crate::{
     decide::{
@@ -18,12 +15,11 @@ use crate::{
         key::{ConcurrentRequests, KeyAction},
         stop::StopReason,
     },
-    durable::{digest, operation::Operation},
     error::{details::ErrorDetails, kind::ErrorKind},
     key::IdempotencyKey,
     limit::limiters::Permits,
     time,
-    wire::{body, json_insert},
+    wire::body,
 };
 
 impl Call<'_> {
@@ -92,35 +88,6 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// The key that the caller gives, or that follows from the operation.
-    fn given_key(&mut self) -> Result<Option<IdempotencyKey>, InvalidKey> {
-        let Some(extensions) = self.extensions.given() else { return Ok(None) };
-        let given = extensions.get::<IdempotencyKey>();
-        let Some(operation) = extensions.get::<Operation>() else { return Ok(given.cloned()) };
-        if given.is_some() {
-            return Err(InvalidKey::TwoKeys);
-        }
-        operation.check()?;
-        let operation = operation.clone();
-        let key = operation.key(self.plan.service.name());
-        let journal = self.plan.service.hooks().journal.as_deref().filter(|_| self.plan.effect != Effect::Read);
-        let request = operation.request().or_else(|| self.digest());
-        if journal.is_some() && request.is_none() {
-            return Err(InvalidKey::NoDigest);
-        }
-        self.operating = Some(Box::new(Operating::new(operation, request, journal)));
-        Ok(Some(key))
-    }
-
-    /// What tells the request from another one, without its key; `None` if its body is a stream.
-    fn digest(&self) -> Option<Uuid> {
-        let (url, body) = (self.request.url(), self.request.body()?);
-        let pointer = self.plan.idempotency().body_member.as_deref();
-        let without_key = pointer.and_then(|pointer| json_insert::without_member(body, pointer));
-        let body = without_key.as_deref().unwrap_or(body);
-        Some(digest::of_request(self.request.method().as_str(), url.path(), url.query(), body))
-    }
-
     fn resolve_key(&mut self, given: Option<&IdempotencyKey>) -> Result<CallKey, InvalidKey> {
         let idempotency = self.plan.idempotency();
         let Some(request) = self.request.whole() else { return Ok(CallKey::None) };
@@ -139,7 +106,12 @@ impl Call<'_> {
     }
 
     fn invalid_key(&mut self, invalid: InvalidKey) -> reqwest_middleware::Error {
-        self.refuse(ErrorKind::InvalidKey, StopReason::Permanent, ErrorDetails::of_cause(invalid))
+        let (kind, stop) = match invalid {
+            InvalidKey::OtherRequest => (ErrorKind::PayloadMismatch, StopReason::Permanent),
+            InvalidKey::MayBeSent => (ErrorKind::InvalidKey, StopReason::NotIdempotent),
+            _ => (ErrorKind::InvalidKey, StopReason::Permanent),
+        };
+        self.refuse(kind, stop, ErrorDetails::of_cause(invalid))
     }
 
     /// The key was sent before the call.

@@ -75,6 +75,11 @@ impl History {
         self.key.earlier_until.after(Duration::ZERO)
     }
 
+    /// Whether the call has replaced its key.
+    pub const fn has_rotated(&self) -> bool {
+        self.rotated
+    }
+
     /// Whether the service has said that the key now in use is used up.
     pub const fn key_is_used_up(&self) -> bool {
         self.key.used_up

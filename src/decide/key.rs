@@ -127,6 +127,7 @@ pub enum KeySharing {
 
 /// What becomes of the key before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum KeyAction {
     /// The same key, or none as before.

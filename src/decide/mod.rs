@@ -25,6 +25,7 @@
 //!
 //! The module needs nothing but `std` and `http`.
 
+pub(crate) mod advice;
 pub(crate) mod backoff;
 pub(crate) mod class;
 pub(crate) mod decision;

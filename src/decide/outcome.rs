@@ -74,6 +74,7 @@ impl ResponseFacts {
 
 /// Whether the client followed a redirect, and where to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Redirect {
     /// None was followed.
@@ -87,6 +88,7 @@ pub enum Redirect {
 
 /// How an attempt without a response failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Failure {
     /// There was no connection: refused, unreachable, not resolved, or not made in time.

@@ -11,6 +11,7 @@ use std::fmt;
 /// assert_eq!(StopReason::AttemptsExhausted.to_string(), "all attempts are used up");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum StopReason {
     /// Another attempt would not help.
@@ -82,6 +83,7 @@ impl fmt::Display for StopReason {
 /// assert_eq!(Applied::No.to_string(), "it was not applied");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Applied {
     /// It did not.
     No,

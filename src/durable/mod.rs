@@ -1,9 +1,79 @@
 //! Writes that outlive the process that began them: operations, the keys that follow from them, and the journal in which
 //! processes record what they do.
 //!
-//! A [`Journal`] is a store with one entry for each [`Operation`](crate::Operation). An adapter for a store keeps the
-//! entries; what becomes of one is decided by [`JournalStep::apply`], a function of the entry and the store's time. The
-//! adapter calls it within a transaction:
+//! A job that runs at least once names its write with an [`Operation`](crate::Operation): each run then sends the same key.
+//! That is enough for a service that keeps the result under the key, while it keeps it. A [`Journal`] adds what a key alone
+//! cannot: which key an earlier process went on with, when it was first sent, and how the operation has ended.
+//!
+//! ```
+//! use reqwest_safe_retry::{RequestBuilderExt, SafeRetry, Service, durable::InMemoryJournal};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // In memory for tests; `reqwest-safe-retry-sqlite` and `reqwest-safe-retry-postgres` outlive the process.
+//! let service = Service::metronome().journal(InMemoryJournal::default());
+//! let client = SafeRetry::new([service]).client(reqwest::Client::builder())?;
+//! let url = "https://api.metronome.com/v1/contracts/create";
+//! client.post(url).operation("customer-12/contract-2026").body("{}").send().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What happens when a process dies
+//!
+//! | the process dies, or | then |
+//! |---|---|
+//! | before the operation is begun in the journal | nothing was sent; the next run sends the first key |
+//! | after that, after the send, or in a wait | the next run goes on with the same key, in doubt |
+//! | after a new key is recorded, before it is sent | the next run sends the new key, in doubt about it only |
+//! | is suspended until its lease has passed | it begins again; another process may be ahead, which the journal tells it |
+//! | the journal has lost the entry while the service keeps the key | the first key follows from the operation; its stored error comes back, and the verifier finds the effect of a second one |
+//! | the journal has lost the entry after that | the write is applied twice: a journal must not lose entries |
+//! | the machine sleeps until the key is forgotten | [`StopReason::KeyExpired`](crate::StopReason::KeyExpired), not sent |
+//! | the clock of the journal jumps back | a clock behind a recorded time counts as too late for the key |
+//!
+//! # The rules
+//!
+//! - An operation is begun in the journal before anything is sent. If that fails, nothing is sent:
+//!   [`StopReason::JournalUnavailable`](crate::StopReason::JournalUnavailable). Reads, and calls without an operation, do not
+//!   touch the journal.
+//! - One process holds an operation, for its lease: the deadline of the call, unless
+//!   [set](JournalSettings::lease). Attempts start within the lease only. Another process meanwhile ends with
+//!   [`StopReason::RunningElsewhere`](crate::StopReason::RunningElsewhere), or [waits](JournalSettings::wait_for_running).
+//! - What a process has sent may be executed until its lease has passed and
+//!   [`longest_attempt`](JournalSettings::longest_attempt) more. Until then a verdict "not applied" does not count.
+//! - A key is sent again only while the service keeps it for the rest of the call. If the service does not say how long it
+//!   keeps keys, only the call that began it sends it. Afterwards the verifier decides.
+//! - A write without a key is never sent again by a later process: it is looked up, or stays in doubt.
+//! - What took effect is never sent with another key, and its error is never worse than `applied = Yes`: while the key lasts,
+//!   the same key fetches the response.
+//! - What ended without an effect can be run again, as if for the first time.
+//! - Another request under the same operation is refused:
+//!   [`ErrorKind::PayloadMismatch`](crate::ErrorKind::PayloadMismatch). See [`Operation::about`](crate::Operation::about).
+//! - What is in doubt is listed by [`Journal::in_doubt`], until a later run settles it or somebody
+//!   [resolves](Journal::resolve) it.
+//!
+//! # What to do about an error
+//!
+//! [`Error::advice`](crate::Error::advice) puts the three facts of an error into one:
+//!
+//! | `applied()` | when | advice |
+//! |---|---|---|
+//! | `Yes` | always | `Done` |
+//! | `No` | a final answer; or the last key that can be reached is used up | `Never` |
+//! | `No` | not sent, throttled, out of time, attempts or budget | `SameKeyAfter` |
+//! | `Unknown` | a repeat does nothing more, by the service's description | `SameKeyAfter` |
+//! | `Unknown` | a later call reaches the same key, and the key protects it | `SameKeyAfter`, with `not_after` |
+//! | `Unknown` | the journal is not available, or another process holds the operation | `SameKeyAfter` |
+//! | `Unknown` | no key, a key that only this call has, a key that is used up or forgotten, a final answer | `LookFirst` |
+//!
+//! A later call reaches the same key if the request has an operation or a key of the caller's, or if it
+//! [resumes](crate::RequestBuilderExt::resume) from the error's [record](crate::Error::record).
+//!
+//! # Writing a journal
+//!
+//! A journal is a store with one entry for each operation. An adapter for a store keeps the entries; what becomes of one is
+//! decided by [`JournalStep::apply`], a function of the entry and the store's time. The adapter calls it within a
+//! transaction:
 //!
 //! ```
 //! use std::time::SystemTime;
@@ -29,6 +99,7 @@ pub(crate) mod in_memory;
 pub(crate) mod journal;
 pub(crate) mod journal_error;
 pub(crate) mod operation;
+pub(crate) mod record;
 pub(crate) mod settings;
 pub(crate) mod step;
 pub mod testing;

@@ -33,8 +33,11 @@ use super::digest;
 /// The id has 1 to 1,024 bytes, the scope at most 1,024; neither has control characters. The call ends with
 /// [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) otherwise, before anything is sent.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Operation {
+    #[cfg_attr(feature = "serde", serde(with = "crate::key::text"))]
     id: Arc<str>,
+    #[cfg_attr(feature = "serde", serde(with = "crate::key::text"))]
     scope: Arc<str>,
     /// What the caller says that the request is about.
     request: Option<Uuid>,

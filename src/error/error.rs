@@ -1,19 +1,26 @@
 //! The error type and its accessors.
 
-use std::{borrow::Cow, error::Error as StdError, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    time::{Duration, SystemTime},
+};
 
 use http::{Method, StatusCode};
 use ref_cast::{RefCastCustom, ref_cast_custom};
 use reqwest::Response;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use super::{details::ErrorDetails, kind::ErrorKind, secrets::RequestHead};
 use crate::{
     attempts::Attempts,
     decide::{
+        advice::Advice,
         effect::Effect,
         stop::{Applied, StopReason},
     },
+    durable::{operation::Operation, record::Record},
     key::IdempotencyKey,
     wire::json,
 };
@@ -59,6 +66,23 @@ pub(crate) struct Inner {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) attempts: Attempts,
     pub(crate) details: ErrorDetails,
+    pub(crate) follow_up: FollowUp,
+}
+
+/// What a later call needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct FollowUp {
+    pub(crate) operation: Option<Operation>,
+    /// The digest of the request.
+    pub(crate) request: Option<Uuid>,
+    pub(crate) advice: Advice,
+    pub(crate) protected_until: Option<SystemTime>,
+}
+
+impl FollowUp {
+    pub(crate) const fn of(advice: Advice) -> Self {
+        Self { operation: None, request: None, advice, protected_until: None }
+    }
 }
 
 impl Error {
@@ -90,6 +114,32 @@ impl Error {
     /// Whether the write took effect. A read is always [`Applied::No`].
     pub fn applied(&self) -> Applied {
         self.inner().applied
+    }
+
+    /// What to do about it: the three facts put into one, for code that runs the call again. The table is in
+    /// [`durable`](crate::durable#what-to-do-about-an-error).
+    pub fn advice(&self) -> Advice {
+        self.inner().follow_up.advice
+    }
+
+    /// What is needed to go on with the call in another process; see
+    /// [`RequestBuilderExt::resume`](crate::RequestBuilderExt::resume).
+    pub fn record(&self) -> Record {
+        let Inner { service, method, template, kind, stop, applied, attempts, follow_up, .. } = self.inner();
+        Record {
+            format: Record::FORMAT,
+            service: service.to_string(),
+            operation: follow_up.operation.clone(),
+            method: method.to_string(),
+            path: template.clone().unwrap_or_else(|| self.path().to_owned()),
+            request: follow_up.request,
+            protected_until: follow_up.protected_until,
+            attempts: attempts.clone(),
+            kind: *kind,
+            stop: *stop,
+            applied: *applied,
+            advice: follow_up.advice,
+        }
     }
 
     /// The status of the last response; `None` if there was none.

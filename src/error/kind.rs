@@ -15,6 +15,7 @@ use crate::decide::{
 /// assert_eq!(ErrorKind::NotFound.to_string(), "not found");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// 400: the request is malformed.

@@ -23,6 +23,7 @@ mod model;
 mod nested;
 mod operations;
 mod order;
+mod records;
 mod request;
 mod secrets;
 mod services;

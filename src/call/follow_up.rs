@@ -1,0 +1,79 @@
+//! What a failed call leaves for a later one.
+
+use std::time::Duration;
+
+use super::call::Call;
+use crate::{
+    decide::{
+        advice::{Protection, Situation},
+        key::{KeyKind, KeyPlace},
+        stop::{Applied, StopReason},
+    },
+    error::{details::ErrorDetails, error::FollowUp, kind::ErrorKind},
+};
+
+impl Call<'_> {
+    pub(super) fn follow_up(
+        &self,
+        kind: ErrorKind,
+        stop: StopReason,
+        applied: Applied,
+        details: &ErrorDetails,
+    ) -> FollowUp {
+        let rules = self.rules();
+        let operating = self.operating.as_deref();
+        let is_journaled = operating.is_some_and(|operating| operating.journal.is_some());
+        let settled_from = self.history.settled_from(&rules);
+        let protection = self.protection();
+        let situation = Situation {
+            effect: rules.effect,
+            applied,
+            stop,
+            reenterable: operating.is_some() || self.key.is_known(),
+            settled: settled_from.is_some_and(|from| from <= self.now - self.started),
+            generation_left: rules.key == KeyPlace::Header
+                && rules.has_verifier
+                && (is_journaled || !self.history.has_rotated()),
+            again_after: operating.and_then(|operating| operating.again_after).or_else(|| self.rotation_after(stop)),
+            wait: self.next_wait(kind, details),
+            protection,
+        };
+        let digest = || (applied == Applied::Unknown).then(|| self.digest()).flatten();
+        FollowUp {
+            operation: operating.and_then(|operating| operating.operation.clone()),
+            request: operating.and_then(|operating| operating.request).or_else(digest),
+            advice: situation.advice(),
+            protected_until: match protection {
+                Protection::Until(until) => Some(until),
+                Protection::Unknown | Protection::Over | Protection::Always => None,
+            },
+        }
+    }
+
+    /// In how long a new key may be sent for which the deadline was too short.
+    fn rotation_after(&self, stop: StopReason) -> Option<Duration> {
+        let settled_from = self.history.settled_from(&self.rules())?;
+        let left = settled_from.saturating_sub(self.now - self.started);
+        (stop == StopReason::DeadlineExceeded && !left.is_zero()).then_some(left)
+    }
+
+    fn protection(&self) -> Protection {
+        let idempotency = self.plan.idempotency();
+        let (Some(first_sent), Some(lifetime)) = (self.key_first_sent, idempotency.key_lifetime()) else {
+            let always = idempotency.kind == KeyKind::ResourceKey && self.key.place() != KeyPlace::Absent;
+            return if always { Protection::Always } else { Protection::Unknown };
+        };
+        match first_sent.checked_add(lifetime) {
+            _ if self.key_age() >= lifetime => Protection::Over,
+            Some(until) => Protection::Until(until),
+            None => Protection::Always,
+        }
+    }
+
+    fn next_wait(&self, kind: ErrorKind, details: &ErrorDetails) -> Duration {
+        let policy = self.plan.policy();
+        let waits = if kind == ErrorKind::RateLimited { &policy.throttled } else { &policy.transient };
+        let own = waits.delay(self.history.attempts().saturating_sub(1), 1.0);
+        details.retry_after.filter(|hint| *hint != Duration::MAX).unwrap_or_default().max(own)
+    }
+}

@@ -1,0 +1,76 @@
+//! What the caller gives to go by: a key, an operation, or the record of an earlier call.
+
+use uuid::Uuid;
+
+use super::{call::Call, key::InvalidKey, operating::Operating};
+use crate::{
+    decide::{effect::Effect, history::History, stop::Applied},
+    durable::{digest, journal::Journal, operation::Operation, record::Record},
+    key::IdempotencyKey,
+    wire::json_insert,
+};
+
+impl<'a> Call<'a> {
+    /// The key that the caller gives, or that follows from the operation.
+    pub(super) fn given_key(&mut self) -> Result<Option<IdempotencyKey>, InvalidKey> {
+        let Some(extensions) = self.extensions.given() else { return Ok(None) };
+        let key = extensions.get::<IdempotencyKey>().cloned();
+        let operation = extensions.get::<Operation>().cloned();
+        let record = extensions.get::<Record>().cloned();
+        match (key, operation, record) {
+            (key, None, None) => Ok(key),
+            (None, Some(operation), None) => self.operate(operation).map(Some),
+            (None, None, Some(record)) => self.resume_from(&record),
+            _ => Err(InvalidKey::TwoKeys),
+        }
+    }
+
+    fn operate(&mut self, operation: Operation) -> Result<IdempotencyKey, InvalidKey> {
+        operation.check()?;
+        let key = operation.key(self.plan.service.name());
+        let journal = self.journal();
+        let request = operation.request().or_else(|| self.digest());
+        if journal.is_some() && request.is_none() {
+            return Err(InvalidKey::NoDigest);
+        }
+        self.operating = Some(Box::new(Operating::new(Some(operation), request, journal)));
+        Ok(key)
+    }
+
+    fn journal(&self) -> Option<&'a dyn Journal> {
+        let journal = self.plan.service.hooks().journal.as_deref();
+        journal.filter(|_| self.plan.effect != Effect::Read)
+    }
+
+    /// Goes on where an earlier call has stopped: with its key, in the same doubt. What a journal has recorded counts more.
+    fn resume_from(&mut self, record: &Record) -> Result<Option<IdempotencyKey>, InvalidKey> {
+        if record.service != self.plan.service.name() {
+            return Err(InvalidKey::OtherService);
+        }
+        let operation = record.operation.clone();
+        let request = operation.as_ref().and_then(Operation::request).or_else(|| self.digest());
+        if request.is_some() && record.request.is_some() && request != record.request {
+            return Err(InvalidKey::OtherRequest);
+        }
+        if let (Some(operation), Some(_)) = (&operation, self.journal()) {
+            return self.operate(operation.clone()).map(Some);
+        }
+        self.operating = Some(Box::new(Operating::new(operation, request, None)));
+        let derived = || Some(record.operation.as_ref()?.key(&record.service));
+        let key = record.last_key().or_else(derived);
+        if key.is_none() && record.applied != Applied::No && self.effect() == Effect::Write {
+            self.history = History::of_used_key();
+            return Err(InvalidKey::MayBeSent);
+        }
+        Ok(key)
+    }
+
+    /// What tells the request from another one, without its key; `None` if its body is a stream.
+    pub(super) fn digest(&self) -> Option<Uuid> {
+        let (url, body) = (self.request.url(), self.request.body()?);
+        let pointer = self.plan.idempotency().body_member.as_deref();
+        let without_key = pointer.and_then(|pointer| json_insert::without_member(body, pointer));
+        let body = without_key.as_deref().unwrap_or(body);
+        Some(digest::of_request(self.request.method().as_str(), url.path(), url.query(), body))
+    }
+}
