@@ -8,20 +8,27 @@
 //! - [`tracing`]: a span for each attempt
 //! - [`testing`]: tests with a simulated service
 //! - [`migrating`]: from reqwest-retry
+//! - [`temporal`], [`restate`], [`dbos`]: in a durable engine, which may run a step more than once
 
 #[doc = include_str!("../doc/cookbook/axum_handler.md")]
 pub mod axum_handler {}
 #[cfg_attr(feature = "config", doc = include_str!("../doc/cookbook/config_file.md"))]
 #[cfg_attr(not(feature = "config"), doc = "Services from a file, with the feature `config`.")]
 pub mod config_file {}
+#[doc = include_str!("../doc/cookbook/dbos.md")]
+pub mod dbos {}
 #[doc = include_str!("../doc/cookbook/metronome.md")]
 pub mod metronome {}
 #[doc = include_str!("../doc/cookbook/migrating.md")]
 pub mod migrating {}
 #[doc = include_str!("../doc/cookbook/own_service.md")]
 pub mod own_service {}
+#[doc = include_str!("../doc/cookbook/restate.md")]
+pub mod restate {}
 #[doc = include_str!("../doc/cookbook/stripe.md")]
 pub mod stripe {}
+#[doc = include_str!("../doc/cookbook/temporal.md")]
+pub mod temporal {}
 #[doc = include_str!("../doc/cookbook/testing.md")]
 pub mod testing {}
 #[doc = include_str!("../doc/cookbook/tracing.md")]
