@@ -29,8 +29,9 @@ pub(crate) enum Told {
 }
 
 pub(crate) async fn run(billing: Billing, order: Order) -> dbos::Result<Told, StepError> {
+    let workflow_id = dbos::workflow_id().ok_or(dbos::Error::NotInWorkflow { operation: STEP.into() })?;
     // Both are the same in every run of the step, in whichever process.
-    let operation = format!("{}/{STEP}", dbos::workflow_id().unwrap_or_default());
+    let operation = format!("{workflow_id}/{STEP}");
     let created = dbos::step_with(STEP, options(), || {
         let (billing, order, operation) = (billing.clone(), order.clone(), operation.clone());
         async move { Ok(billing.create(operation, order.name.as_deref()).await?) }
