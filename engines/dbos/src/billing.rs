@@ -66,22 +66,21 @@ impl Billing {
         // No `uniqueness_key`: only the idempotency key keeps the service from doing this twice.
         let request = request.json(&json!({ "name": name }));
         let request = if self.has_fresh_keys { request } else { request.operation(operation) };
-        let response = request.send().await.map_err(|error| StepError::from(CallError::from(error)))?;
+        let response = request.send().await.map_err(|error| self.failure(error.into()))?;
         let created: Value = response.json().await.map_err(StepError::unreadable)?;
         Ok(created["data"]["id"].as_str().unwrap_or_default().to_owned())
     }
-}
 
-impl From<CallError> for StepError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Service(error) => Self {
-                advice: Advice::of(&error),
-                is_refused: matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Unprocessable),
-                message: error.to_string(),
-            },
-            other => Self { advice: Advice::LookFirst, is_refused: false, message: other.to_string() },
-        }
+    fn failure(&self, error: CallError) -> StepError {
+        let (advice, is_refused) = match &error {
+            // The next run would have another key.
+            CallError::Service(error) if self.has_fresh_keys && error.is_in_doubt() => (Advice::LookFirst, false),
+            CallError::Service(error) => {
+                (Advice::of(error), matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Unprocessable))
+            }
+            _ => (Advice::LookFirst, false),
+        };
+        StepError { advice, is_refused, message: error.to_string() }
     }
 }
 
