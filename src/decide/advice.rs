@@ -28,7 +28,6 @@ use super::{
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
 pub enum Advice {
     /// The write took effect: there is nothing more to do.
     Done,
@@ -68,6 +67,8 @@ pub(crate) struct Situation {
     pub(crate) reenterable: bool,
     /// The one execution under the key is over: sending it again brings nothing new.
     pub(crate) settled: bool,
+    /// The last attempt was refused without being executed.
+    pub(crate) refused: bool,
     /// A later call can go on with another key, if the verifier allows it.
     pub(crate) generation_left: bool,
     /// When the journal can say more.
@@ -113,6 +114,8 @@ impl Situation {
             return self.again(None);
         }
         let brings_nothing = match self.stop {
+            // The same key brings back what an earlier attempt may have done.
+            StopReason::Permanent if self.refused => self.settled || !self.reenterable,
             StopReason::Permanent | StopReason::NotIdempotent | StopReason::KeyExpired => true,
             _ => self.settled || !self.reenterable,
         };
@@ -143,6 +146,7 @@ mod tests {
             stop,
             reenterable: true,
             settled: false,
+            refused: false,
             generation_left: true,
             again_after: None,
             wait: WAIT,
@@ -198,6 +202,8 @@ mod tests {
         for (situation, advice) in [
             (Situation { reenterable: false, ..exhausted }, Advice::LookFirst),
             (Situation { settled: true, ..exhausted }, Advice::LookFirst),
+            (Situation { refused: true, ..in_doubt(Permanent) }, protected),
+            (Situation { refused: true, reenterable: false, ..in_doubt(Permanent) }, Advice::LookFirst),
             (Situation { protection: Protection::Unknown, ..exhausted }, Advice::LookFirst),
             (Situation { protection: Protection::Over, ..exhausted }, Advice::LookFirst),
             (Situation { protection: Protection::Always, ..exhausted }, AGAIN),

@@ -22,7 +22,8 @@ pub enum OutcomeClass {
     NoResponse,
     /// An earlier request with this key is still executing.
     InProgress,
-    /// A 409 of unknown meaning while an earlier attempt of this call may still be executing.
+    /// A 409 of unknown meaning while an earlier attempt of this call, or one of another process under the same key, may still
+    /// be executing.
     EarlierAttemptRunning,
     /// The key has become unusable.
     KeyInvalidated,
@@ -87,11 +88,9 @@ impl OutcomeClass {
             None => {}
         }
         // A stored 409 is the result of the request itself.
-        if response.status == StatusCode::CONFLICT && history.is_in_doubt() && !response.replayed {
+        let may_be_another = history.is_in_doubt() || (has_key && rules.key_is_shared());
+        if response.status == StatusCode::CONFLICT && may_be_another && !response.replayed {
             return Self::EarlierAttemptRunning;
-        }
-        if response.status == StatusCode::CONFLICT && rules.key_is_shared() && !response.replayed {
-            return Self::Final { may_have_executed: true };
         }
         Self::of_status(rules, response.status)
     }

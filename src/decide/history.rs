@@ -28,6 +28,8 @@ pub struct History {
     /// An attempt under a replaced key may have been executed, and nothing has settled it since.
     earlier_doubt: bool,
     rotated: bool,
+    /// The last attempt was refused, and not executed.
+    pub(super) refused: bool,
 }
 
 /// What is known about the key now in use.
@@ -73,6 +75,11 @@ impl History {
     /// Until when what earlier processes have sent may be executed, as the time since the call's beginning.
     pub fn earlier_until(&self) -> Duration {
         self.key.earlier_until.after(Duration::ZERO)
+    }
+
+    /// Whether the last attempt was refused without being executed, so that a doubt is about one before it.
+    pub const fn was_refused(&self) -> bool {
+        self.refused
     }
 
     /// Whether the call has replaced its key.

@@ -18,6 +18,8 @@ impl History {
         let is_free = moment.is_probe && is_refused && rules.policy.max_attempts > 1;
         self.attempts += u32::from(!is_free);
         let began = Elapsed::of(moment.attempt_began);
+        let must_stop = outcome.response().is_some_and(|response| response.retry_signal == Some(false));
+        self.refused = class == OutcomeClass::Final { may_have_executed: false } && !must_stop;
         self.record_class(rules, class, began);
         self.record_progress(rules, class, moment);
         if let Some(response) = outcome.response() {
@@ -30,7 +32,10 @@ impl History {
             OutcomeClass::NoResponse | OutcomeClass::Gateway => self.may_be_executing(began),
             OutcomeClass::Throttled if !rules.limiter_precedes_execution => self.may_be_executing(began),
             OutcomeClass::InProgress => (self.key.conflicted, self.key.doubt) = (Some(began), true),
-            OutcomeClass::EarlierAttemptRunning => self.key.conflicted = Some(began),
+            OutcomeClass::EarlierAttemptRunning => {
+                self.key.conflicted = Some(began);
+                self.key.doubt |= rules.key_is_shared();
+            }
             OutcomeClass::Internal => {
                 self.key.internal_errors += 1;
                 self.key.doubt = true;

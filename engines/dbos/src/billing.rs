@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reqwest_middleware::ClientWithMiddleware;
-use reqwest_safe_retry::{Backoff, CallError, ErrorKind, RequestBuilderExt, RetryPolicy, SafeRetry, Service, Verdict};
+use reqwest_safe_retry::{
+    Advice, Backoff, CallError, ErrorKind, RequestBuilderExt, RetryPolicy, SafeRetry, Service, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{advice::Advice, args::WorkerSettings};
+use crate::args::WorkerSettings;
 
+/// A step whose response was lost runs again.
+const AGAIN: Advice = Advice::SameKeyAfter { wait: Duration::ZERO, not_after: None };
 pub(crate) const CUSTOMERS: &str = "/v1/customers";
 /// Requests with this header are not given faults: the verifier asks what is true.
 pub(crate) const VERIFIER_HEADER: &str = "x-verifier";
@@ -66,28 +70,26 @@ impl Billing {
         // No `uniqueness_key`: only the idempotency key keeps the service from doing this twice.
         let request = request.json(&json!({ "name": name }));
         let request = if self.has_fresh_keys { request } else { request.operation(operation) };
-        let response = request.send().await.map_err(|error| self.failure(error.into()))?;
+        let response = request.send().await.map_err(|error| StepError::of(&error.into()))?;
         let created: Value = response.json().await.map_err(StepError::unreadable)?;
         Ok(created["data"]["id"].as_str().unwrap_or_default().to_owned())
-    }
-
-    fn failure(&self, error: CallError) -> StepError {
-        let (advice, is_refused) = match &error {
-            // The next run would have another key.
-            CallError::Service(error) if self.has_fresh_keys && error.is_in_doubt() => (Advice::LookFirst, false),
-            CallError::Service(error) => {
-                (Advice::of(error), matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Unprocessable))
-            }
-            _ => (Advice::LookFirst, false),
-        };
-        StepError { advice, is_refused, message: error.to_string() }
     }
 }
 
 impl StepError {
+    fn of(error: &CallError) -> Self {
+        let (advice, is_refused) = match error {
+            CallError::Service(error) => {
+                (error.advice(), matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Unprocessable))
+            }
+            _ => (Advice::LookFirst, false),
+        };
+        Self { advice, is_refused, message: error.to_string() }
+    }
+
     /// The write took effect, and the next run of the step is given the response that the service has stored.
     fn unreadable(error: reqwest::Error) -> Self {
-        Self { advice: Advice::SameKey, is_refused: false, message: error.to_string() }
+        Self { advice: AGAIN, is_refused: false, message: error.to_string() }
     }
 }
 
@@ -150,7 +152,8 @@ mod tests {
         let before = Moment::Before;
         assert_eq!(advice(None, Some("Ada")).await, None);
         assert_eq!(advice(None, None).await, Some(Advice::Never));
-        assert_eq!(advice(Some(Fault::gateway(504, before)), Some("Ada")).await, Some(Advice::SameKey));
+        let unclear = advice(Some(Fault::gateway(504, before)), Some("Ada")).await;
+        assert!(matches!(unclear, Some(Advice::SameKeyAfter { not_after: Some(_), .. })), "{unclear:?}");
         assert_eq!(advice(Some(Fault::stored_500(before)), Some("Ada")).await, Some(Advice::LookFirst));
     }
 }

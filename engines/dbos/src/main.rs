@@ -1,6 +1,5 @@
 //! DBOS workflows that write to a service which fails, in processes that are killed; see README.md.
 
-mod advice;
 mod args;
 mod audit;
 mod billing;

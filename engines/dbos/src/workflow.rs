@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use dbos::StepOptions;
+use reqwest_safe_retry::Advice;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    advice::Advice,
-    billing::{Billing, DEADLINE, StepError},
-};
+use crate::billing::{Billing, DEADLINE, StepError};
 
 pub(crate) const WORKFLOW: &str = "create-customer";
 const STEP: &str = "create";
@@ -53,7 +51,7 @@ fn options() -> StepOptions<StepError> {
         ..StepOptions::default()
     }
     .should_retry(|error: &dbos::Error<StepError>| match error {
-        dbos::Error::Application(error) => error.advice == Advice::SameKey,
+        dbos::Error::Application(error) => matches!(error.advice, Advice::SameKeyAfter { .. }),
         _ => true,
     })
 }
