@@ -1,4 +1,4 @@
-//! Checks that a journal keeps its promises: for the tests of adapters.
+//! Checks that a journal keeps its promises, and steps for what these checks leave out: for the tests of adapters.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +40,44 @@ pub async fn conformance(journal: Arc<dyn Journal>) {
     }
 }
 
+/// Begins an operation, with a lease of an hour. Returns its fence for [`end`], or `None` if it cannot be begun: another
+/// process holds it, or it was applied.
+///
+/// For what [`conformance`] cannot check, such as a step that is durable once it returns, and to measure a journal.
+///
+/// ```
+/// use reqwest_safe_retry::durable::{InMemoryJournal, testing};
+///
+/// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+/// let journal = InMemoryJournal::default();
+/// let fence = testing::begin(&journal, "billing", "invoice-7").await?;
+/// assert_eq!(testing::begin(&journal, "billing", "invoice-7").await?, None);
+/// assert!(testing::end(&journal, "billing", "invoice-7", fence.unwrap()).await?);
+/// # Ok::<_, reqwest_safe_retry::durable::JournalError>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+///
+/// That of the journal.
+pub async fn begin(journal: &dyn Journal, service: &str, operation: &str) -> Result<Option<u64>, JournalError> {
+    match journal.apply(JournalStep::begin(service, "", operation, first(HOUR))).await?.0 {
+        Answer::Begun(held) => Ok(Some(held.fence)),
+        _ => Ok(None),
+    }
+}
+
+/// Records that an operation took effect. Returns whether it did: not if its row was lost, or begun by another process
+/// since.
+///
+/// # Errors
+///
+/// That of the journal.
+pub async fn end(journal: &dyn Journal, service: &str, operation: &str, fence: u64) -> Result<bool, JournalError> {
+    let step = JournalStep::end((service, "", operation), fence, Applied::Yes, "");
+    Ok(journal.apply(step).await?.0 == Answer::Ended)
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 const NONE: Duration = Duration::ZERO;
 
@@ -70,7 +108,7 @@ impl Suite {
     }
 
     async fn begin(&self, operation: &str, lease: Duration) -> Result<Answer, JournalError> {
-        self.begin_with(operation, begin(lease)).await
+        self.begin_with(operation, first(lease)).await
     }
 
     async fn begin_with(&self, operation: &str, begin: Begin) -> Result<Answer, JournalError> {
@@ -103,7 +141,7 @@ impl Suite {
             matches!(second, Answer::RunningElsewhere(left) if left <= HOUR),
             "the lease has not ended: {second:?}"
         );
-        let other = Begin { request: digest::of_text("another request"), ..begin(HOUR) };
+        let other = Begin { request: digest::of_text("another request"), ..first(HOUR) };
         assert_eq!(self.begin_with("held", other).await?, Answer::OtherRequest);
         Ok(())
     }
@@ -146,7 +184,7 @@ impl Suite {
     }
 
     async fn earlier_attempts_delay_a_rotation(&self) -> Checked {
-        self.begin_with("early", Begin { longest_attempt: HOUR, ..begin(NONE) }).await?;
+        self.begin_with("early", Begin { longest_attempt: HOUR, ..first(NONE) }).await?;
         let held = self.held("early", NONE).await?;
         assert!(held.earlier.is_some_and(|left| left <= HOUR && left > HOUR / 2), "{held:?}");
         let answer = self.rotate("early", held.fence, Proof::Verdict).await?;
@@ -183,7 +221,7 @@ impl Suite {
             (&*long, "x"),
         ];
         for (scope, operation) in names {
-            let step = JournalStep::begin(&self.service, scope, operation, begin(HOUR));
+            let step = JournalStep::begin(&self.service, scope, operation, first(HOUR));
             let answer = self.apply(step).await?;
             assert!(matches!(&answer, Answer::Begun(held) if held.fence == 1), "`{scope}` `{operation}`: {answer:?}");
         }
@@ -222,7 +260,7 @@ impl Suite {
         for (operation, retention) in
             [("old", Some(NONE)), ("young", Some(HOUR)), ("kept", None), ("doubt", Some(NONE))]
         {
-            self.begin_with(operation, Begin { retention, ..begin(HOUR) }).await?;
+            self.begin_with(operation, Begin { retention, ..first(HOUR) }).await?;
             let applied = if operation == "doubt" { Applied::Unknown } else { Applied::Yes };
             self.end(operation, 1, applied).await?;
         }
@@ -237,7 +275,8 @@ impl Suite {
     }
 }
 
-fn begin(lease: Duration) -> Begin {
+/// What begins an operation for the first time.
+fn first(lease: Duration) -> Begin {
     Begin {
         request: Uuid::nil(),
         method: "POST".to_owned(),
