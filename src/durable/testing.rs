@@ -264,7 +264,8 @@ impl Suite {
             let applied = if operation == "doubt" { Applied::Unknown } else { Applied::Yes };
             self.end(operation, 1, applied).await?;
         }
-        assert!(self.journal.purge().await? >= 1, "one is old enough");
+        // How many is not known: whoever else uses the journal may purge it too.
+        self.journal.purge().await?;
         assert_eq!(self.begin("old", HOUR).await?, Answer::Purged(Applied::Yes), "it is still known");
         assert_eq!(self.end("old", 1, Applied::No).await?, Answer::Fenced);
         for operation in ["young", "kept"] {
