@@ -18,8 +18,10 @@ const SCHEMA: &str = include_str!("schema.sql");
 const VERSION: i64 = 1;
 const APPLICATION: i64 = 0x7361_6665;
 
-/// So long a lock is waited for between two tries.
-const TRY_AGAIN: Duration = Duration::from_millis(1);
+/// So long a lock is waited for between two tries: a commit takes less than a millisecond on a fast disk. SQLite itself
+/// would wait up to 100 ms, while other processes get the lock each time.
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 pub(crate) struct File {
     path: PathBuf,
@@ -126,7 +128,7 @@ fn connect(path: &Path, create: bool, patience: Duration) -> Result<Connection, 
 }
 
 fn prepare(connection: &Connection, create: bool) -> Result<(), Wrong> {
-    // SQLite would wait longer and longer between its tries, up to 100 ms, while another process gets the lock each time.
+    // It is waited for by `patiently`.
     connection.busy_timeout(Duration::ZERO)?;
     let found = check(connection);
     let is_empty = matches!(found, Err(Wrong::NoSchema));
@@ -184,11 +186,12 @@ fn check(connection: &Connection) -> Result<(), Wrong> {
 // On the thread of the journal, which has nothing else to do.
 #[allow(clippy::disallowed_methods)]
 fn patiently(patience: Duration, mut work: impl FnMut() -> Result<(), Wrong>) -> Result<(), Wrong> {
-    let started = std::time::Instant::now();
+    let (started, mut pause) = (std::time::Instant::now(), FIRST_PAUSE);
     loop {
         match work() {
             Err(Wrong::Sqlite(error)) if error::is_busy(&error) && started.elapsed() < patience => {
-                std::thread::sleep(TRY_AGAIN);
+                std::thread::sleep(pause);
+                pause = LONGEST_PAUSE.min(pause * 2);
             }
             done => return done,
         }
