@@ -8,6 +8,7 @@
 //! - [`tracing`]: a span for each attempt
 //! - [`testing`]: tests with a simulated service
 //! - [`migrating`]: from reqwest-retry
+//! - [`worker`]: an outbox whose writes survive their process
 //! - [`temporal`], [`restate`], [`dbos`]: in a durable engine, which may run a step more than once
 
 #[doc = include_str!("../doc/cookbook/axum_handler.md")]
@@ -33,3 +34,5 @@ pub mod temporal {}
 pub mod testing {}
 #[doc = include_str!("../doc/cookbook/tracing.md")]
 pub mod tracing {}
+#[doc = include_str!("../doc/cookbook/worker.md")]
+pub mod worker {}

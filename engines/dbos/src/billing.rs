@@ -152,8 +152,10 @@ mod tests {
         let before = Moment::Before;
         assert_eq!(advice(None, Some("Ada")).await, None);
         assert_eq!(advice(None, None).await, Some(Advice::Never));
-        let unclear = advice(Some(Fault::gateway(504, before)), Some("Ada")).await;
-        assert!(matches!(unclear, Some(Advice::SameKeyAfter { not_after: Some(_), .. })), "{unclear:?}");
-        assert_eq!(advice(Some(Fault::stored_500(before)), Some("Ada")).await, Some(Advice::LookFirst));
+        // Two errors of the service itself prove nothing either: those of an earlier run may come first.
+        for fault in [Fault::gateway(504, before), Fault::stored_500(before)] {
+            let unclear = advice(Some(fault), Some("Ada")).await;
+            assert!(matches!(unclear, Some(Advice::SameKeyAfter { not_after: Some(_), .. })), "{unclear:?}");
+        }
     }
 }
