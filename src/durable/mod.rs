@@ -102,6 +102,8 @@ pub(crate) mod operation;
 pub(crate) mod record;
 pub(crate) mod settings;
 pub(crate) mod step;
+#[cfg(test)]
+mod step_tests;
 pub mod testing;
 
 pub use self::{

@@ -142,7 +142,7 @@ impl Begin {
     }
 
     fn hold(&self, mut entry: JournalEntry, now: Millis) -> (JournalEntry, Answer) {
-        entry.fence += 1;
+        entry.fence = entry.fence.saturating_add(1);
         let held = held(&entry, now);
         entry.lease_until = now.after(millis(self.lease));
         entry.longest_attempt = millis(self.longest_attempt);
@@ -173,7 +173,7 @@ fn rotate(mut entry: JournalEntry, fence: u64, key: &Key, proof: Proof, now: Mil
         // The earlier attempts carried the key that is replaced.
         _ => entry.earlier_until = None,
     }
-    entry.generation += 1;
+    entry.generation = entry.generation.saturating_add(1);
     entry.key = Some(key.clone());
     entry.first_sent = now;
     entry.newest = entry.newest.max(now);
@@ -202,6 +202,6 @@ fn resolve(entry: JournalEntry, fence: u64, applied: Applied, now: Millis) -> Ap
         return Err(Answer::TooEarly(over_at.since(now)));
     }
     let (mut entry, answer) = end(entry, fence, applied, "resolved", now)?;
-    entry.fence += 1;
+    entry.fence = entry.fence.saturating_add(1);
     Ok((entry, answer))
 }
