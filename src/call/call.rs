@@ -216,7 +216,7 @@ impl<'a> Call<'a> {
     fn lost_write(&self) -> Option<LostWrite<'_>> {
         let effect = self.plan.effect;
         let in_doubt = self.applied() == Applied::Unknown;
-        if effect == Effect::Read || !(in_doubt || self.recorder.is_in_flight()) {
+        if effect == Effect::Read || self.was_applied_earlier() || !(in_doubt || self.recorder.is_in_flight()) {
             return None;
         }
         let (method, url) = (self.request.method(), self.request.url());

@@ -60,7 +60,7 @@ impl Call<'_> {
     }
 
     /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
-    pub(super) async fn fail(&mut self, stop: StopReason, mut failed: Box<FailedAttempt>) -> Ending {
+    pub(super) async fn fail(&mut self, stop: StopReason, failed: Box<FailedAttempt>) -> Ending {
         let in_doubt = self.applied() == Applied::Unknown;
         let asked = self.verified_after == self.history.attempts();
         if in_doubt && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
@@ -69,8 +69,12 @@ impl Call<'_> {
                 return self.verified_applied(response, failed).await;
             }
         }
-        let head = failed.head.take();
         let applied = self.end_operation(self.applied(), stop.as_str()).await;
+        self.conclude(failed, stop, applied)
+    }
+
+    pub(super) fn conclude(&mut self, mut failed: Box<FailedAttempt>, stop: StopReason, applied: Applied) -> Ending {
+        let head = failed.head.take();
         let error = self.error(failed.kind, stop, applied, failed.details);
         match head {
             Some(head) => Ok(error.into_response(head)),

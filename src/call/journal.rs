@@ -16,7 +16,7 @@ use crate::{
     decide::{
         effect::Effect,
         history::History,
-        key::{ConcurrentRequests, KeyKind, KeyPlace},
+        key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace},
         stop::{Applied, StopReason},
     },
     durable::{
@@ -58,13 +58,17 @@ impl Call<'_> {
     pub(super) fn applied(&self) -> Applied {
         match &self.operating {
             Some(operating) if operating.applied_earlier => Applied::Yes,
-            Some(operating) if operating.fenced => Applied::Unknown,
+            // An earlier process may have sent the write, or another one may since.
+            Some(operating) if operating.fenced || operating.is_to_be_begun() => Applied::Unknown,
             _ => self.history.applied(self.plan.effect),
         }
     }
 
     /// Begins the operation: commit, then send.
     pub(crate) async fn begin_operation(&mut self) -> ControlFlow<Ending> {
+        if self.is_past_deadline() {
+            return self.break_unsent(ErrorKind::Transport, StopReason::DeadlineExceeded, self.applied());
+        }
         let answer = self.begin_or_wait().await;
         self.now = time::now();
         match answer {
@@ -154,6 +158,10 @@ impl Call<'_> {
             return Break(self.end_in(failed, StopReason::Permanent, ended));
         }
         let Some(earlier) = held.earlier else { return Continue(()) };
+        // The key that is recorded is the next one already.
+        if let Some(repeat) = &mut self.repeat {
+            repeat.key = KeyAction::Preserve;
+        }
         self.history.take_over((self.now - self.started).saturating_add(earlier));
         let rules = self.rules();
         match (rules.effect, rules.key) {
@@ -276,6 +284,7 @@ impl Call<'_> {
     }
 
     fn fence(&mut self) {
+        self.again_after(self.lease());
         if let Some(operating) = &mut self.operating {
             (operating.fenced, operating.held) = (true, None);
         }
@@ -332,7 +341,6 @@ impl Call<'_> {
     /// Ends the call, which does not hold the operation. The error is that of its last attempt, if there was one.
     fn end_in(&mut self, unsent: Box<FailedAttempt>, stop: StopReason, applied: Applied) -> Ending {
         let failed = self.last.take().unwrap_or(unsent);
-        let error = self.error(failed.kind, stop, applied, failed.details);
-        Err(reqwest_middleware::Error::middleware(error))
+        self.conclude(failed, stop, applied)
     }
 }

@@ -52,6 +52,11 @@ impl<'a> Operating<'a> {
         }
     }
 
+    /// Whether the journal has not said yet what earlier processes may have sent.
+    pub(super) fn is_to_be_begun(&self) -> bool {
+        self.journal.is_some() && !self.was_begun
+    }
+
     /// Which other processes may have used the key.
     pub(super) fn key_sharing(&self) -> KeySharing {
         if self.was_begun { KeySharing::Journaled } else { KeySharing::Derived }

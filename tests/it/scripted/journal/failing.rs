@@ -52,6 +52,15 @@ async fn nothing_is_sent_without_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_without_time_does_not_begin() {
+    let world = World::new([]);
+    let error = ended(charge(&world.client(storing())).deadline(Duration::ZERO)).await.unwrap_err();
+    assert_eq!(facts(&error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));
+    tokio::time::sleep(HOUR).await;
+    assert!(world.in_doubt().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn journal_that_fails_later_loses_no_response() {
     for hangs in [false, true] {
         let transport = Transport::new([status(200), status(404)]);

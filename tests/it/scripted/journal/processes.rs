@@ -112,6 +112,23 @@ async fn process_that_was_held_up_begins_again() {
     }
 }
 
+/// The machine sleeps after a new key is decided on: the new key is sent, and not the one after it.
+#[tokio::test(start_paused = true)]
+async fn recorded_key_is_replaced_once() {
+    let clock = Sleeper { clock: FixedClock::at(1.0), asleep: Arc::default() };
+    let replayed = reply(500, &[("idempotent-replayed", "true")], "");
+    let mut world = World::new([replayed, status(200)]);
+    world.journal = InMemoryJournal::default().clock(clock.clone());
+    let asleep = clock.asleep.clone();
+    let service = storing().verifier_fn(move |_| {
+        asleep.store(true, Ordering::SeqCst);
+        async { Verdict::NotApplied }
+    });
+    let service = service.build().unwrap().journal(world.journal.clone());
+    charge(&world.transport.layered(SafeRetry::new([service]).clock(clock))).send().await.unwrap();
+    assert_eq!(world.keys(), [FIRST, SECOND]);
+}
+
 /// A process is suspended, another one takes the operation over, and then the first one goes on.
 #[tokio::test(start_paused = true)]
 async fn end_of_an_old_process_is_refused() {
