@@ -51,7 +51,7 @@ impl Service {
     /// Such a call begins the operation in the journal before anything is sent, and records its end before it returns. If
     /// the process dies in between, the next run of the operation goes on with the same key, in doubt about what was sent.
     /// A call without an operation, or of a read, does not touch the journal. See [`durable`](crate::durable) and
-    /// [`JournalSettings`].
+    /// [`JournalSettings`](crate::durable::JournalSettings).
     #[must_use]
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.hooks.journal = Some(Arc::new(journal));
