@@ -196,7 +196,7 @@ fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = En
             Box::pin(call.wait_for_earlier_request()).await?;
         }
         loop {
-            if call.needs_lease() {
+            while call.needs_lease() {
                 if let Break(ending) = Box::pin(call.begin_operation()).await {
                     return ending;
                 }

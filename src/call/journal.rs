@@ -10,7 +10,7 @@ use super::{
     failed::FailedAttempt,
     finish::Ending,
     key::{CallKey, InvalidKey, WireKey},
-    operating::Lease,
+    operating::{Lease, Moment},
 };
 use crate::{
     decide::{
@@ -42,8 +42,8 @@ impl Call<'_> {
         };
         match &operating.held {
             Some(lease) => {
-                let by_wall = self.clock.wall().duration_since(lease.began_wall).unwrap_or_default();
-                by_wall.max(lease.began.elapsed()) >= lease.lasts
+                let by_wall = self.clock.wall().duration_since(lease.asked.wall).unwrap_or_default();
+                by_wall.max(lease.asked.at.elapsed()) >= lease.lasts
             }
             None => !operating.applied_earlier,
         }
@@ -69,10 +69,10 @@ impl Call<'_> {
         if self.is_past_deadline() {
             return self.break_unsent(ErrorKind::Transport, StopReason::DeadlineExceeded, self.applied());
         }
-        let answer = self.begin_or_wait().await;
+        let (asked, answer) = self.begin_or_wait().await;
         self.now = time::now();
         match answer {
-            Ok(Answer::Begun(held)) => self.hold(held).await,
+            Ok(Answer::Begun(held)) => self.hold(held, asked).await,
             Ok(Answer::Applied(held)) => self.fetch(held),
             Ok(Answer::RunningElsewhere(left)) => {
                 self.again_after(left);
@@ -87,14 +87,15 @@ impl Call<'_> {
         }
     }
 
-    async fn begin_or_wait(&self) -> Result<Answer, JournalError> {
+    async fn begin_or_wait(&self) -> (Moment, Result<Answer, JournalError>) {
         let [mut wait, longest] = POLLS;
         loop {
-            let answer = self.ask(self.begin_step(), self.journal_settings().timeout.min(self.time_left())).await?;
+            let asked = Moment { at: time::now(), wall: self.clock.wall() };
+            let answer = self.ask(self.begin_step(), self.journal_settings().timeout.min(self.time_left())).await;
             let waits = self.journal_settings().wait_for_running && wait < self.time_left();
             match answer {
-                Answer::RunningElsewhere(left) if waits => time::sleep(wait.min(left)).await,
-                answer => return Ok(answer),
+                Ok(Answer::RunningElsewhere(left)) if waits => time::sleep(wait.min(left)).await,
+                answer => return (asked, answer),
             }
             wait = (wait * 2).min(longest);
         }
@@ -147,8 +148,8 @@ impl Call<'_> {
     }
 
     /// The call has the operation for itself: it goes on where the journal says that the process before has left it.
-    async fn hold(&mut self, held: Held) -> ControlFlow<Ending> {
-        let lease = Lease { fence: held.fence, began: self.now, began_wall: self.clock.wall(), lasts: self.lease() };
+    async fn hold(&mut self, held: Held, asked: Moment) -> ControlFlow<Ending> {
+        let lease = Lease { fence: held.fence, asked, lasts: self.lease() };
         if let Some(operating) = &mut self.operating {
             (operating.held, operating.was_begun) = (Some(lease), true);
         }

@@ -32,10 +32,15 @@ pub(super) struct Operating<'a> {
 /// The time for which the call has the operation for itself.
 pub(super) struct Lease {
     pub(super) fence: u64,
-    pub(super) began: Instant,
-    /// The monotonic clock may stop while the machine sleeps.
-    pub(super) began_wall: SystemTime,
+    /// Before the journal was asked, which may have taken long to answer.
+    pub(super) asked: Moment,
     pub(super) lasts: Duration,
+}
+
+/// By both clocks: the monotonic one may stop while the machine sleeps.
+pub(super) struct Moment {
+    pub(super) at: Instant,
+    pub(super) wall: SystemTime,
 }
 
 impl<'a> Operating<'a> {

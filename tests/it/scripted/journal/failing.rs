@@ -10,6 +10,44 @@ struct Broken {
     journal: InMemoryJournal,
 }
 
+/// The machine sleeps before the first answer arrives.
+struct Slow {
+    journal: InMemoryJournal,
+    asleep: Arc<AtomicBool>,
+    steps: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Journal for Slow {
+    async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+        let answer = self.journal.apply(step).await;
+        self.asleep.store(true, Ordering::SeqCst);
+        self.steps.fetch_add(1, Ordering::SeqCst);
+        answer
+    }
+
+    async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+        self.journal.in_doubt(most).await
+    }
+
+    async fn purge(&self) -> Result<u64, JournalError> {
+        self.journal.purge().await
+    }
+}
+
+/// What the journal has answered an hour ago is not true any more.
+#[tokio::test(start_paused = true)]
+async fn lease_counts_from_the_question() {
+    let clock = Sleeper { clock: FixedClock::at(1.0), asleep: Arc::default() };
+    let transport = Transport::new([status(200)]);
+    let journal = InMemoryJournal::default().clock(clock.clone());
+    let steps = Arc::default();
+    let slow = Slow { journal, asleep: clock.asleep.clone(), steps: Arc::clone(&steps) };
+    let service = storing().journal(slow).build().unwrap();
+    charge(&transport.layered(SafeRetry::new([service]).clock(clock))).send().await.unwrap();
+    assert_eq!(steps.load(Ordering::SeqCst), 3, "it was begun, begun again and ended");
+}
+
 #[async_trait]
 impl Journal for Broken {
     async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {

@@ -103,6 +103,20 @@ async fn ended(request: RequestBuilder) -> Result<Response, Error> {
     })
 }
 
+/// A wall clock that runs ahead while the machine sleeps.
+#[derive(Clone, Debug)]
+struct Sleeper {
+    clock: FixedClock,
+    asleep: Arc<AtomicBool>,
+}
+
+impl Clock for Sleeper {
+    fn wall(&self) -> SystemTime {
+        let slept = if self.asleep.load(Ordering::SeqCst) { HOUR } else { Duration::ZERO };
+        self.clock.wall() + slept
+    }
+}
+
 fn not_applied() -> ServiceBuilder {
     storing().verifier_fn(|_| async { Verdict::NotApplied })
 }

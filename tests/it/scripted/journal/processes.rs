@@ -72,20 +72,6 @@ async fn rotation_waits_for_the_process_before() {
     assert_eq!(world.keys(), [FIRST, FIRST, FIRST]);
 }
 
-/// A wall clock that runs ahead while the machine sleeps.
-#[derive(Clone, Debug)]
-struct Sleeper {
-    clock: FixedClock,
-    asleep: Arc<AtomicBool>,
-}
-
-impl Clock for Sleeper {
-    fn wall(&self) -> SystemTime {
-        let slept = if self.asleep.load(Ordering::SeqCst) { HOUR } else { Duration::ZERO };
-        self.clock.wall() + slept
-    }
-}
-
 /// The machine sleeps for an hour between two attempts: what a call knows is not known any more.
 #[tokio::test(start_paused = true)]
 async fn process_that_was_held_up_begins_again() {
