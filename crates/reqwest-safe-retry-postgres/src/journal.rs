@@ -18,8 +18,9 @@ use crate::{
     server::{Connection, Deadline, Failed, Server, Statement},
 };
 
-/// How long a step may take, unless it is said otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a step may take, unless it is said otherwise: less than the five seconds after which the library gives up,
+/// since only the error of the server says what is wrong.
+const TIMEOUT: Duration = Duration::from_secs(4);
 /// So often a step is applied anew because another process has changed the row meanwhile.
 const TRIES: usize = 16;
 /// So many connections of the pool may turn out to be closed, as they all are once the server was restarted.
@@ -86,7 +87,7 @@ impl PostgresJournal {
     /// # }
     /// ```
     ///
-    /// Connections take at most five seconds, unless the URL has a `connect_timeout`.
+    /// It takes at most four seconds.
     ///
     /// # Errors
     ///
@@ -97,7 +98,9 @@ impl PostgresJournal {
         Ok(Self { server })
     }
 
-    /// How long a step may take before it fails, with the wait for a connection of the pool. The default is five seconds.
+    /// How long a step may take before it fails, with the wait for a connection of the pool. The default is four seconds,
+    /// one less than that of [`JournalSettings::timeout`](reqwest_safe_retry::durable::JournalSettings::timeout), after which
+    /// nobody waits for the step.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.server.timeout = timeout;

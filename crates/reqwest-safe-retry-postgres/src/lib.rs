@@ -30,7 +30,7 @@
 //!
 //! # While the server is away
 //!
-//! A step fails within [its time](PostgresJournal::timeout), five seconds by default, and the call that makes it is not
+//! A step fails within [its time](PostgresJournal::timeout), four seconds by default, and the call that makes it is not
 //! sent. Nothing has to be restarted when the server comes back: lost connections are replaced.
 //!
 //! # TLS, and poolers

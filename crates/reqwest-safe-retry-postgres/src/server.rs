@@ -9,7 +9,6 @@ use crate::error::{ServerError, is_conflict};
 
 /// Connections of a pool of its own.
 const CONNECTIONS: usize = 16;
-const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// A time that can be added to each clock.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -45,9 +44,6 @@ impl Server {
         let mut config: Config = url.parse().map_err(|error: Error| ServerError::InvalidUrl(error.to_string()))?;
         if config.get_ssl_mode() == SslMode::Require {
             return Err(ServerError::Tls);
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECTS_WITHIN);
         }
         if config.get_application_name().is_none() {
             config.application_name("reqwest-safe-retry");

@@ -13,8 +13,9 @@ use reqwest_safe_retry::{
 
 use crate::{rows::PURGED_AT_ONCE, thread::Thread};
 
-/// How long a lock of another process is waited for, unless it is said otherwise.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a lock of another process is waited for, unless it is said otherwise: less than the five seconds after which
+/// the library gives up, since only the error of the file says what is wrong.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A journal in a file of SQLite. Clones share its thread, which ends with the last of them.
 ///
@@ -63,7 +64,7 @@ impl SqliteJournal {
     ///
     /// # Errors
     ///
-    /// If the file does not exist, may not be written, is not a journal or that of a newer version, or is locked for five
+    /// If the file does not exist, may not be written, is not a journal or that of a newer version, or is locked for four
     /// seconds.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
         Self::start(path.as_ref(), false).await
@@ -87,7 +88,9 @@ impl SqliteJournal {
         Ok(Self { path: path.to_owned(), thread })
     }
 
-    /// How long a step waits while another process has the file locked, before it fails. The default is five seconds.
+    /// How long a step waits while another process has the file locked, before it fails. The default is four seconds,
+    /// one less than that of [`JournalSettings::timeout`](reqwest_safe_retry::durable::JournalSettings::timeout), after which
+    /// nobody waits for the step.
     ///
     /// It is for all clones.
     #[must_use]
