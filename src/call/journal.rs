@@ -41,10 +41,7 @@ impl Call<'_> {
             return false;
         };
         match &operating.held {
-            Some(lease) => {
-                let by_wall = self.clock.wall().duration_since(lease.asked.wall).unwrap_or_default();
-                by_wall.max(lease.asked.at.elapsed()) >= lease.lasts
-            }
+            Some(lease) => lease.asked.elapsed(&**self.clock) >= lease.lasts,
             None => !operating.applied_earlier,
         }
     }
@@ -73,7 +70,7 @@ impl Call<'_> {
         self.now = time::now();
         match answer {
             Ok(Answer::Begun(held)) => self.hold(held, asked).await,
-            Ok(Answer::Applied(held)) => self.fetch(held),
+            Ok(Answer::Applied(held)) => self.fetch(&held, &asked),
             Ok(Answer::RunningElsewhere(left)) => {
                 self.again_after(left);
                 self.break_unsent(ErrorKind::RunningElsewhere, StopReason::RunningElsewhere, Applied::Unknown)
@@ -149,11 +146,12 @@ impl Call<'_> {
 
     /// The call has the operation for itself: it goes on where the journal says that the process before has left it.
     async fn hold(&mut self, held: Held, asked: Moment) -> ControlFlow<Ending> {
+        let (taken, key_protects) = (self.take_key(&held, &asked), self.key_protects(&held, &asked));
         let lease = Lease { fence: held.fence, asked, lasts: self.lease() };
         if let Some(operating) = &mut self.operating {
             (operating.held, operating.was_begun) = (Some(lease), true);
         }
-        if let Err(invalid) = self.take_key(&held) {
+        if let Err(invalid) = taken {
             let ended = self.end_operation(self.applied(), StopReason::Permanent.as_str()).await;
             let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, invalid));
             return Break(self.end_in(failed, StopReason::Permanent, ended));
@@ -167,7 +165,7 @@ impl Call<'_> {
         let rules = self.rules();
         match (rules.effect, rules.key) {
             (Effect::Write, KeyPlace::Absent) => Break(self.look_instead(earlier, StopReason::NotIdempotent).await),
-            (Effect::Write, _) if !self.key_protects(&held) => self.go_on_after_expiry(earlier).await,
+            (Effect::Write, _) if !key_protects => self.go_on_after_expiry(earlier).await,
             _ if self.key_may_be_in_use() => match self.wait_for_earlier_request().await {
                 Ok(()) => Continue(()),
                 Err(error) => Break(Err(error)),
@@ -177,32 +175,36 @@ impl Call<'_> {
     }
 
     /// Whether the service still knows the key when the call's last attempt is made.
-    fn key_protects(&self, held: &Held) -> bool {
+    fn key_protects(&self, held: &Held, asked: &Moment) -> bool {
         let idempotency = self.plan.idempotency();
         match idempotency.key_lifetime() {
-            Some(lifetime) => !held.clock_is_behind && held.age.saturating_add(self.time_left()) < lifetime,
+            Some(lifetime) => {
+                let age = held.age.saturating_add(asked.elapsed(&**self.clock));
+                !held.clock_is_behind && age.saturating_add(self.time_left()) < lifetime
+            }
             None => idempotency.kind == KeyKind::ResourceKey,
         }
     }
 
     /// The key of the operation, which the process before may have replaced.
-    fn take_key(&mut self, held: &Held) -> Result<(), InvalidKey> {
+    fn take_key(&mut self, held: &Held, asked: &Moment) -> Result<(), InvalidKey> {
         let Some(key) = &held.key else { return Ok(()) };
         if self.key.place() == KeyPlace::Header {
             let key = IdempotencyKey::new(key.as_str());
             self.key = CallKey::Header(WireKey::from_raw(self.plan.idempotency(), key.as_str())?);
             self.key_generation = held.generation.saturating_add(1);
         }
-        self.key_first_sent = self.clock.wall().checked_sub(held.age);
+        self.key_first_sent = asked.wall.checked_sub(held.age);
         Ok(())
     }
 
     /// The write took effect earlier: while its key protects it, the same key fetches the response.
-    fn fetch(&mut self, held: Held) -> ControlFlow<Ending> {
+    fn fetch(&mut self, held: &Held, asked: &Moment) -> ControlFlow<Ending> {
         if let Some(operating) = &mut self.operating {
             (operating.applied_earlier, operating.held) = (true, None);
         }
-        let can_fetch = self.rules().is_keyed_write() && self.key_protects(&held) && self.take_key(&held).is_ok();
+        let can_fetch =
+            self.rules().is_keyed_write() && self.key_protects(held, asked) && self.take_key(held, asked).is_ok();
         if !can_fetch {
             return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
         }

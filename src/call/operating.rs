@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     decide::key::KeySharing,
     durable::{journal::Journal, operation::Operation},
-    time::Instant,
+    time::{Clock, Instant},
 };
 
 /// What a call with an operation knows of it.
@@ -41,6 +41,13 @@ pub(super) struct Lease {
 pub(super) struct Moment {
     pub(super) at: Instant,
     pub(super) wall: SystemTime,
+}
+
+impl Moment {
+    /// The longer of what both clocks say.
+    pub(super) fn elapsed(&self, clock: &dyn Clock) -> Duration {
+        clock.wall().duration_since(self.wall).unwrap_or_default().max(self.at.elapsed())
+    }
 }
 
 impl<'a> Operating<'a> {

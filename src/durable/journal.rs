@@ -17,10 +17,10 @@ use crate::decide::stop::Applied;
 /// [`InMemoryJournal`](super::InMemoryJournal) is for tests; the crates `reqwest-safe-retry-sqlite` and
 /// `reqwest-safe-retry-postgres` have journals that outlive a process. An adapter for another store
 ///
-/// - applies a step within one transaction: it locks the row of the operation, reads its text, calls
-///   [`JournalStep::apply`] and writes the entry that it returns. Two steps of one operation never see the same entry;
+/// - reads the row of the operation, calls [`JournalStep::apply`] and writes the entry that it returns, as if at once: it
+///   locks the row, or writes only if the row has not changed. Two steps of one operation never act on the same entry;
 /// - returns only once what it wrote is durable;
-/// - reads the time from the store itself, after the row is locked, so that all processes use one clock;
+/// - reads the time from the store itself, not before the row, so that all processes use one clock;
 /// - never loses a row: a write whose row is lost after the service has forgotten its key is applied twice.
 ///
 /// [`testing::conformance`](super::testing::conformance) checks the first three.
