@@ -48,7 +48,7 @@ impl Call<'_> {
         self.now = time::now();
 
         let parts = self.plan.service.error_format().read(&headers, &body.bytes);
-        let facts = ResponseFacts { redirect, ..self.facts(ResponseFacts::new(status), &headers, &parts) };
+        let facts = ResponseFacts { redirect, ..self.facts(ResponseFacts::new(status), &headers, &body.bytes, &parts) };
         let details = ErrorDetails {
             status: Some(status),
             retry_after: facts.retry_after,
@@ -61,12 +61,12 @@ impl Call<'_> {
     }
 
     /// What status, headers and body say, by the service's description.
-    fn facts(&self, response: ResponseFacts, headers: &HeaderMap, parts: &ErrorParts) -> ResponseFacts {
+    fn facts(&self, response: ResponseFacts, headers: &HeaderMap, body: &[u8], parts: &ErrorParts) -> ResponseFacts {
         let (service, idempotency) = (self.plan.service, self.plan.idempotency());
         let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
         ResponseFacts {
             meaning: self.plan.meaning(response.status, &texts, self.key.place()),
-            retry_after: service.rate_limiting().retry_after(headers, || self.clock.wall()),
+            retry_after: service.rate_limiting().wait(response.status, headers, body, || self.clock.wall()),
             retry_signal: service.retry_signal().and_then(|signal| signal.read(headers)),
             transient: idempotency.is_transient(headers),
             replayed: idempotency.is_replay(headers),

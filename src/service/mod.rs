@@ -18,6 +18,7 @@ pub(crate) mod policy;
 pub(crate) mod rate_limiting;
 pub(crate) mod registry;
 pub(crate) mod response_rule;
+pub(crate) mod retry_after_source;
 pub(crate) mod route;
 pub(crate) mod routes;
 #[allow(clippy::module_inception)]

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode};
 
-use super::{config_error::FieldErrors, header::Header};
+use super::{config_error::FieldErrors, header::Header, retry_after_source::RetryAfterSource};
 use crate::wire::retry_after;
 
 /// How a service says that callers should slow down.
@@ -16,12 +16,12 @@ use crate::wire::retry_after;
 /// is executed; no header names the limit's scope.
 ///
 /// ```
-/// use reqwest_safe_retry::{RateLimiting, RetryAfterHeader};
+/// use reqwest_safe_retry::{RateLimiting, RetryAfterSource, RetryAfterUnit};
 ///
-/// // Milliseconds first: the first header that is present decides.
-/// let limits = RateLimiting::new()
-///     .retry_after_headers([RetryAfterHeader::millis("retry-after-ms"), RetryAfterHeader::retry_after()]);
-/// assert_eq!(limits.retry_after_headers.len(), 2);
+/// // Milliseconds first: the first that is present decides.
+/// let millis = RetryAfterSource::header("retry-after-ms").unit(RetryAfterUnit::Milliseconds);
+/// let limits = RateLimiting::new().retry_after([millis, RetryAfterSource::default()]);
+/// assert_eq!(limits.retry_after.len(), 2);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(default, deny_unknown_fields))]
@@ -29,8 +29,8 @@ use crate::wire::retry_after;
 #[must_use]
 #[non_exhaustive]
 pub struct RateLimiting {
-    /// The headers with a wait in them: the first that is present decides; `Retry-After` unless set.
-    pub retry_after_headers: Vec<RetryAfterHeader>,
+    /// Where the wait is: the first place where there is one decides; the header `Retry-After` unless set.
+    pub retry_after: Vec<RetryAfterSource>,
     /// Whether the header `RateLimit` is ignored; false unless set.
     pub ignore_rate_limit_header: bool,
     /// The header that names whose limit was reached.
@@ -53,98 +53,6 @@ pub struct ScopeHeader {
     pub limit_key_values: Vec<Cow<'static, str>>,
 }
 
-/// A header with a wait in it, and its unit.
-///
-/// ```
-/// use reqwest_safe_retry::{RetryAfterHeader, RetryAfterUnit};
-///
-/// assert_eq!(RetryAfterHeader::millis("retry-after-ms").unit, RetryAfterUnit::Milliseconds);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(from = "Written", into = "Written"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub struct RetryAfterHeader {
-    /// The header.
-    pub header: Header,
-    /// The unit of its value.
-    pub unit: RetryAfterUnit,
-}
-
-/// The unit of a wait in a header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub enum RetryAfterUnit {
-    /// Seconds or an HTTP date.
-    #[default]
-    Seconds,
-    /// Milliseconds.
-    Milliseconds,
-}
-
-impl RetryAfterHeader {
-    /// `Retry-After` of RFC 9110, section 10.2.3: seconds or an HTTP date.
-    pub const fn retry_after() -> Self {
-        Self { header: Header::from_name(header::RETRY_AFTER), unit: RetryAfterUnit::Seconds }
-    }
-
-    /// A header of the service's own with seconds or an HTTP date.
-    pub fn seconds(name: impl Into<Header>) -> Self {
-        Self { header: name.into(), unit: RetryAfterUnit::Seconds }
-    }
-
-    /// A header of the service's own with milliseconds.
-    pub fn millis(name: impl Into<Header>) -> Self {
-        Self { header: name.into(), unit: RetryAfterUnit::Milliseconds }
-    }
-}
-
-/// How it is written in a file: the name alone if the unit is seconds.
-#[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "expected a header name, or a table with `header` and `unit`")]
-pub(crate) enum Written {
-    /// The name of the header alone.
-    Name(String),
-    /// The header and its unit.
-    Table(WrittenTable),
-}
-
-#[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RetryAfterTable"))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WrittenTable {
-    /// The header.
-    header: String,
-    /// The unit; "seconds" unless set.
-    #[serde(default)]
-    unit: RetryAfterUnit,
-}
-
-#[cfg(feature = "config")]
-impl From<Written> for RetryAfterHeader {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Name(header) => Self::seconds(header),
-            Written::Table(WrittenTable { header, unit }) => Self { header: header.into(), unit },
-        }
-    }
-}
-
-#[cfg(feature = "config")]
-impl From<RetryAfterHeader> for Written {
-    fn from(from: RetryAfterHeader) -> Self {
-        match from.unit {
-            RetryAfterUnit::Seconds => Self::Name(from.header.into()),
-            unit => Self::Table(WrittenTable { header: from.header.into(), unit }),
-        }
-    }
-}
-
 impl Default for RateLimiting {
     fn default() -> Self {
         Self::new()
@@ -155,17 +63,17 @@ impl RateLimiting {
     /// The defaults listed above.
     pub fn new() -> Self {
         Self {
-            retry_after_headers: vec![RetryAfterHeader::retry_after()],
+            retry_after: vec![RetryAfterSource::default()],
             ignore_rate_limit_header: false,
             scope_header: None,
             limiter_follows_execution: false,
         }
     }
 
-    /// The headers with a wait in them, in the order in which they count: the first that is present decides, even
-    /// if it cannot be read.
-    pub fn retry_after_headers(mut self, headers: impl IntoIterator<Item = RetryAfterHeader>) -> Self {
-        self.retry_after_headers = headers.into_iter().collect();
+    /// Where the wait is, in the order in which the places count: the first that is present, and whose condition holds,
+    /// decides, even if it cannot be read.
+    pub fn retry_after(mut self, sources: impl IntoIterator<Item = RetryAfterSource>) -> Self {
+        self.retry_after = sources.into_iter().collect();
         self
     }
 
@@ -225,20 +133,23 @@ impl RateLimiting {
     }
 
     /// The wait asked for; [`Duration::MAX`] if the number does not fit.
-    pub(crate) fn retry_after(&self, headers: &HeaderMap, wall: impl FnOnce() -> SystemTime) -> Option<Duration> {
-        for hint in &self.retry_after_headers {
-            if let Some(values) = hint.header.values(headers) {
-                let now = retry_after::date_of(headers).unwrap_or_else(wall);
-                let texts = values.iter().filter_map(|value| value.to_str().ok());
-                return texts.filter_map(|text| hint.unit.parse(text, now)).max();
-            }
+    pub(crate) fn wait(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        wall: impl Fn() -> SystemTime,
+    ) -> Option<Duration> {
+        let now = || retry_after::date_of(headers).unwrap_or_else(&wall);
+        if let Some(wait) = self.retry_after.iter().find_map(|source| source.read(status, headers, body, now)) {
+            return wait;
         }
         if self.ignore_rate_limit_header { None } else { retry_after::rate_limit(headers) }
     }
 
     pub(crate) fn check(&self, errors: &mut FieldErrors) {
-        for hint in &self.retry_after_headers {
-            hint.header.check("rate_limiting.retry_after_headers", errors);
+        for (index, source) in self.retry_after.iter().enumerate() {
+            source.check(&format!("rate_limiting.retry_after[{index}]"), errors);
         }
         if let Some(scope) = &self.scope_header {
             scope.check("rate_limiting.scope_header", errors);
@@ -259,18 +170,10 @@ impl ScopeHeader {
     }
 }
 
-impl RetryAfterUnit {
-    fn parse(self, text: &str, now: SystemTime) -> Option<Duration> {
-        match self {
-            Self::Seconds => retry_after::seconds_or_date(text, now),
-            Self::Milliseconds => retry_after::milliseconds(text),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::retry_after_source::RetryAfterUnit;
 
     /// 2026-01-01T00:00:00Z
     fn new_year() -> SystemTime {
@@ -282,7 +185,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        limits.retry_after(&map, new_year)
+        limits.wait(StatusCode::TOO_MANY_REQUESTS, &map, b"", new_year)
     }
 
     #[test]
@@ -303,8 +206,8 @@ mod tests {
 
     #[test]
     fn first_header_present_decides() {
-        let millis = RateLimiting::new()
-            .retry_after_headers([RetryAfterHeader::millis("retry-after-ms"), RetryAfterHeader::retry_after()]);
+        let millis = RetryAfterSource::header("retry-after-ms").unit(RetryAfterUnit::Milliseconds);
+        let millis = RateLimiting::new().retry_after([millis, RetryAfterSource::default()]);
         for (headers, expected) in [
             (vec![("retry-after-ms", "1500"), ("retry-after", "30")], Some(1500)),
             (vec![("retry-after-ms", "soon"), ("retry-after", "30")], None),

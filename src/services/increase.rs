@@ -7,6 +7,8 @@ use crate::{
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
+        rate_limiting::RateLimiting,
+        retry_after_source::{RetryAfterSource, RetryAfterUnit},
         service::Service,
         source::{Evidence, Rule, Source},
     },
@@ -20,7 +22,7 @@ use crate::{
 /// | the key is an attribute of what was created, and lists can be filtered by it: [`KeyKind::ResourceKey`](crate::KeyKind::ResourceKey) | [idempotency keys] |
 /// | 409 `idempotency_key_already_used_error`: the key was used for another object; an identical repeat is answered with 200 | [idempotency keys] |
 /// | `Idempotent-Replayed: true` marks an answer that creates nothing | [idempotency keys] |
-/// | `x-should-retry` says whether to send the request again | its SDKs |
+/// | `x-should-retry` says whether to send the request again, and `retry-after-ms` when | its SDKs |
 ///
 /// A verifier is easy here: list by `idempotency_key`. Error bodies are
 /// [`problem::ProblemDetails`](crate::services::problem::ProblemDetails). The pages were read in 2026.
@@ -42,6 +44,10 @@ pub fn increase() -> Service {
                 .replay_header("idempotent-replayed"),
         )
         .retry_signal("x-should-retry")
+        .rate_limiting(RateLimiting::new().retry_after([
+            RetryAfterSource::header("retry-after-ms").unit(RetryAfterUnit::Milliseconds),
+            RetryAfterSource::default(),
+        ]))
         .error_format(ErrorFormat::new().message(["/detail", "/title"]).error_type(["/type"]))
         .sources([
             Source::new(
@@ -50,7 +56,7 @@ pub fn increase() -> Service {
                 [Rule::Key, Rule::Stored, Rule::Responses, Rule::Replay],
             ),
             Source::new("https://increase.com/documentation/errors", "2026", [Rule::Errors]),
-            Source::new("https://github.com/Increase/increase-python", "2026", [Rule::Signals])
+            Source::new("https://github.com/Increase/increase-python", "2026", [Rule::Signals, Rule::RateLimits])
                 .evidence(Evidence::SourceCode),
         ])
         .shipped()

@@ -11,6 +11,8 @@ use crate::{
         builder::ServiceBuilder,
         error_format::ErrorFormat,
         idempotency::Idempotency,
+        rate_limiting::RateLimiting,
+        retry_after_source::RetryAfterSource,
         route::Route,
         service::Service,
         source::{Evidence, Rule, Source},
@@ -22,6 +24,7 @@ use crate::{
 /// | rule | page |
 /// |---|---|
 /// | the API has no keys | lago-api |
+/// | a 429 says in `x-ratelimit-reset` how many seconds to wait | lago-python-client |
 /// | an event has a `transaction_id`, by which Postgres recognises a repeat, and ClickHouse only if the organisation deduplicates | lago-api |
 ///
 /// Not every organisation deduplicates, so events count as writes without a key: they are sent again only if they provably
@@ -71,11 +74,21 @@ const VALUE_EXISTS: &str = "value_already_exist";
 
 fn described(name: &'static str) -> ServiceBuilder {
     Service::builder(name, "https://api.getlago.com/api/v1")
-        .error_format(ErrorFormat::new().message(["/error"]).code(["/error_details/transaction_id/0", "/code"]))
-        .sources([Source::new(
-            "https://github.com/getlago/lago-api",
-            "2026-11",
-            [Rule::Key, Rule::Stored, Rule::Responses, Rule::Routes, Rule::Errors],
+        .rate_limiting(
+            RateLimiting::new().retry_after([
+                RetryAfterSource::default(),
+                RetryAfterSource::header("x-ratelimit-reset").only_on([429]),
+            ]),
         )
-        .evidence(Evidence::SourceCode)])
+        .error_format(ErrorFormat::new().message(["/error"]).code(["/error_details/transaction_id/0", "/code"]))
+        .sources([
+            Source::new(
+                "https://github.com/getlago/lago-api",
+                "2026-11",
+                [Rule::Key, Rule::Stored, Rule::Responses, Rule::Routes, Rule::Errors],
+            )
+            .evidence(Evidence::SourceCode),
+            Source::new("https://github.com/getlago/lago-python-client", "2026-11", [Rule::RateLimits])
+                .evidence(Evidence::SourceCode),
+        ])
 }

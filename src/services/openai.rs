@@ -3,7 +3,8 @@
 use crate::service::{
     error_format::ErrorFormat,
     idempotency::Idempotency,
-    rate_limiting::{RateLimiting, RetryAfterHeader},
+    rate_limiting::RateLimiting,
+    retry_after_source::{RetryAfterSource, RetryAfterUnit},
     service::Service,
     source::{Evidence, Rule, Source},
 };
@@ -28,10 +29,10 @@ pub fn openai() -> Service {
     Service::builder("openai", "https://api.openai.com")
         .idempotency(Idempotency::none())
         .retry_signal("x-should-retry")
-        .rate_limiting(
-            RateLimiting::new()
-                .retry_after_headers([RetryAfterHeader::millis("retry-after-ms"), RetryAfterHeader::retry_after()]),
-        )
+        .rate_limiting(RateLimiting::new().retry_after([
+            RetryAfterSource::header("retry-after-ms").unit(RetryAfterUnit::Milliseconds),
+            RetryAfterSource::default(),
+        ]))
         .error_format(ErrorFormat::new().message(["/error/message"]).code(["/error/code"]).error_type(["/error/type"]))
         .sources([Source::new(
             "https://github.com/openai/openai-python",

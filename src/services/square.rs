@@ -10,6 +10,8 @@ use crate::{
     service::{
         error_format::ErrorFormat,
         idempotency::Idempotency,
+        rate_limiting::RateLimiting,
+        retry_after_source::{RetryAfterSource, RetryAfterUnit},
         route::Route,
         service::Service,
         source::{Evidence, Rule, Source},
@@ -26,6 +28,7 @@ const SPECIFICATION: &str = "https://github.com/square/connect-api-specification
 /// | 62 operations take it, with 45 to 255 characters; the others have no key | [specification] |
 /// | a success is returned again; details differ from API to API: [`KeyKind::ReplaySuccess`](crate::KeyKind::ReplaySuccess) | [idempotency] |
 /// | 400 `IDEMPOTENCY_KEY_REUSED`: the key was used with other parameters | quoted in public |
+/// | a 429 says in `x-ratelimit-reset` until when to wait, in seconds since the Unix epoch | square-python-sdk |
 /// | 31 POSTs only read: searches, retrievals in a batch, calculations | [specification] |
 /// | `POST /v2/payments/cancel` cancels the payment that was made with the key in its body, and succeeds if there is none | [specification] |
 ///
@@ -51,6 +54,10 @@ pub fn square() -> Service {
         .routes(KEYED.iter().map(keyed))
         .routes(READS.iter().map(|path| Route::new(Method::POST, *path, Effect::Read)))
         .route(Method::POST, "/v2/payments/cancel", Effect::Idempotent)
+        .rate_limiting(RateLimiting::new().retry_after([
+            RetryAfterSource::default(),
+            RetryAfterSource::header("x-ratelimit-reset").unit(RetryAfterUnit::EpochSeconds).only_on([429]),
+        ]))
         .error_format(
             ErrorFormat::new()
                 .message(["/errors/0/detail"])
@@ -71,6 +78,8 @@ pub fn square() -> Service {
             .evidence(Evidence::Quoted),
             Source::new(SPECIFICATION, "2026-11", [Rule::Key, Rule::Routes]),
             Source::new("https://developer.squareup.com/docs/build-basics/handling-errors", "2026", [Rule::Errors]),
+            Source::new("https://github.com/square/square-python-sdk", "2026-11", [Rule::RateLimits])
+                .evidence(Evidence::SourceCode),
         ])
         .shipped()
 }

@@ -8,3 +8,4 @@ pub(crate) mod json;
 pub(crate) mod json_insert;
 pub(crate) mod redirect;
 pub(crate) mod retry_after;
+pub(crate) mod units;

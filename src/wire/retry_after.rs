@@ -20,6 +20,10 @@ pub(crate) fn seconds_or_date(text: &str, now: SystemTime) -> Option<Duration> {
     longest(text, |part| decimal(part, 3)).or_else(|| httpdate::parse_http_date(text.trim()).ok().map(until))
 }
 
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    longest(text, |part| decimal(part, 3))
+}
+
 pub(crate) fn milliseconds(text: &str) -> Option<Duration> {
     longest(text, |part| decimal(part, 0))
 }
@@ -42,12 +46,12 @@ fn decimal(text: &str, places: usize) -> Option<Duration> {
 }
 
 /// A number that does not fit asks for the longest wait there is.
-fn bounded(wait: Duration) -> Duration {
+pub(super) fn bounded(wait: Duration) -> Duration {
     if wait.as_secs() >= u64::MAX / 1000 { Duration::MAX } else { wait }
 }
 
 /// `1*DIGIT` and nothing else; a number that does not fit is the largest that does.
-fn number(text: &str) -> Option<u64> {
+pub(super) fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }

@@ -10,6 +10,7 @@ mod deadline;
 mod errors;
 mod find;
 mod fleet;
+mod hints;
 mod journal;
 mod key_age;
 mod keyed_operations;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest_safe_retry::{
     Applied, BooleanHeader, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyCharacters, KeyKind, Meaning,
-    Probe, RateLimiting, RetryAfterHeader, RetryPolicy, Service, StopReason, services,
+    Probe, RateLimiting, RetryAfterSource, RetryAfterUnit, RetryPolicy, Service, StopReason, services,
 };
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn custom() -> Service {
         .retry_signal(BooleanHeader::new("x-do-not-retry").values("false", "true"))
         .rate_limiting(
             RateLimiting::new()
-                .retry_after_headers([RetryAfterHeader::millis("x-wait-ms")])
+                .retry_after([RetryAfterSource::header("x-wait-ms").unit(RetryAfterUnit::Milliseconds)])
                 .scope_header("x-limit", ["account"]),
         )
         .route(Method::POST, "/search", Effect::Read)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::Method;
 use reqwest_safe_retry::{
     Backoff, ConcurrencyLimit, ErrorFormat, Idempotency, Jitter, KeyFormat, KeyKind, Meaning, RateLimiting,
-    RetryAfterHeader, RetryPolicy, Service, ServiceBuilder, StatusSet, services,
+    RetryAfterSource, RetryAfterUnit, RetryPolicy, Service, ServiceBuilder, StatusSet, services,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -204,12 +204,9 @@ fn meaning_of(name: &str) -> Option<Meaning> {
 fn rate_limiting(profile: &Profile, config: &Config) -> RateLimiting {
     let mut limits = RateLimiting::new().scope_header("x-metronome-rate-limit-type", ["customer"]);
     if let Some(headers) = config.retry_after_headers.as_ref().or(profile.retry_after_headers.as_ref()) {
-        limits = limits.retry_after_headers(headers.iter().map(|name| {
-            if name.ends_with("-ms") {
-                RetryAfterHeader::millis(name.clone())
-            } else {
-                RetryAfterHeader::seconds(name.clone())
-            }
+        limits = limits.retry_after(headers.iter().map(|name| {
+            let unit = if name.ends_with("-ms") { RetryAfterUnit::Milliseconds } else { RetryAfterUnit::Seconds };
+            RetryAfterSource::header(name.clone()).unit(unit)
         }));
     }
     if config.use_ratelimit_header == Some(false) { limits.ignore_rate_limit_header() } else { limits }

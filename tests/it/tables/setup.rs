@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest_safe_retry::{
     Backoff, BooleanHeader, ConfigError, Effect, ErrorFormat, Idempotency, KeyKind, Meaning, Probe, RateLimiting,
-    RetryAfterHeader, RetryPolicy, Route, SafeRetry, Service, ServiceBuilder, StatusSet,
+    RetryAfterSource, RetryPolicy, Route, SafeRetry, Service, ServiceBuilder, StatusSet,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -277,8 +277,8 @@ fn bad_header_names_and_pointers_are_refused() {
         ),
         (billing().retry_signal("a:b"), "retry_signal: \"a:b\" is not a header name"),
         (
-            billing().rate_limiting(limits().retry_after_headers([RetryAfterHeader::millis("a b")])),
-            "rate_limiting.retry_after_headers: \"a b\" is not a header name",
+            billing().rate_limiting(limits().retry_after([RetryAfterSource::header("a b")])),
+            "rate_limiting.retry_after[0]: \"a b\" is not a header name",
         ),
         (
             billing().rate_limiting(limits().scope_header("a b", ["customer"])),
@@ -386,7 +386,7 @@ fn public_types_are_send_and_sync() {
     assert_send_and_sync![ConcurrencyLimit, Deadline, Effect, Error, ErrorFormat, ErrorKind, ErrorStatusHandling];
     assert_send_and_sync![Evidence, Explanation, Failure, FieldError, Header, Health, Idempotency, IdempotencyKey];
     assert_send_and_sync![InDoubtWrite<'_>, Jitter, KeyAction, KeyCharacters, KeyFormat, KeyKind, Meaning, Probe];
-    assert_send_and_sync![RateLimiting, Redirect, RequestFacts<'_>, RequestVerifier, ResponseRule, RetryAfterHeader];
+    assert_send_and_sync![RateLimiting, Redirect, RequestFacts<'_>, RequestVerifier, ResponseRule, RetryAfterSource];
     assert_send_and_sync![RetryAfterJitter, RetryAfterUnit, RetryPolicy, Route, Rule, SafeRetry, ScopeHeader, Service];
     assert_send_and_sync![ServiceBuilder, Source, StatusSet, StopReason, VerdictKind, VerifierFn];
     assert_send_and_sync![dyn Clock, dyn Verifier];

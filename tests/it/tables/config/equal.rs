@@ -2,8 +2,8 @@
 
 use reqwest_safe_retry::{
     Backoff, BooleanHeader, ConcurrencyLimit, ConcurrentRequests, Effect, ErrorFormat, Idempotency, Jitter, KeyFormat,
-    KeyKind, LimitKeySource, Meaning, Probe, RateLimiting, RetryAfterHeader, RetryPolicy, Route, Rule, SafeRetry,
-    Service, ServicesConfig, Source, StatusSet,
+    KeyKind, LimitKeySource, Meaning, Probe, RateLimiting, RetryAfterSource, RetryAfterUnit, RetryPolicy, Route, Rule,
+    SafeRetry, Service, ServicesConfig, Source, StatusSet,
 };
 
 use super::{EXAMPLE, SECOND, behaviour, toml};
@@ -40,7 +40,15 @@ fn billing_keys() -> Idempotency {
 
 fn billing_limits() -> RateLimiting {
     RateLimiting::new()
-        .retry_after_headers([RetryAfterHeader::millis("retry-after-ms"), RetryAfterHeader::retry_after()])
+        .retry_after([
+            RetryAfterSource::header("retry-after-ms").unit(RetryAfterUnit::Milliseconds),
+            RetryAfterSource::header("x-ratelimit-reset")
+                .unit(RetryAfterUnit::EpochSeconds)
+                .only_on([429])
+                .only_where_zero("x-ratelimit-remaining"),
+            RetryAfterSource::member("/error/retry_in").unit(RetryAfterUnit::Text),
+            RetryAfterSource::default(),
+        ])
         .ignore_rate_limit_header()
         .scope_header("x-limit-scope", ["customer"])
 }

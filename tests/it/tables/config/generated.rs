@@ -114,12 +114,16 @@ fn idempotency() -> BoxedStrategy<String> {
 }
 
 fn rate_limiting() -> BoxedStrategy<String> {
-    let unit = word(&["seconds", "milliseconds"]);
-    let wait = prop_oneof![text(), table(vec![("header", text().boxed()), ("unit", unit.boxed())], 1)];
+    let unit = || word(&["seconds", "milliseconds", "epoch_seconds", "epoch_milliseconds", "rfc3339", "text"]).boxed();
+    let wait = prop_oneof![
+        text(),
+        table(vec![("header", text().boxed()), ("unit", unit()), ("where_zero", text().boxed())], 1),
+        table(vec![("member", text().boxed()), ("unit", unit())], 1)
+    ];
     let scope = table(vec![("header", text().boxed()), ("limit_key_values", list(text()).boxed())], 2);
     table(
         vec![
-            ("retry_after_headers", list(wait).boxed()),
+            ("retry_after", list(wait).boxed()),
             ("ignore_rate_limit_header", boolean().boxed()),
             ("scope_header", scope),
             ("limiter_follows_execution", boolean().boxed()),

@@ -76,8 +76,8 @@ const WRONG_VALUES_IN_LISTS_AND_KEYS: &[(&str, &str)] = &[
          `header`, `yes` and `no`",
     ),
     (
-        "rate_limiting.retry_after_headers = ['retry-after', { header = 'x', unit = 'minutes' }]",
-        "rate_limiting.retry_after_headers[1]: expected a header name, or a table with `header` and `unit`",
+        "rate_limiting.retry_after = ['retry-after', { header = 'x', unit = 'minutes' }]",
+        "rate_limiting.retry_after[1]: expected a header name, or a table with `header` or `member`, and `unit`",
     ),
     ("rate_limiting.scope_header = 'x-scope'", "rate_limiting.scope_header: expected a table, found text"),
     ("rate_limiting.scope_header = {}", "rate_limiting.scope_header: missing field `header`"),

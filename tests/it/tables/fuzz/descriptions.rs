@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use reqwest_safe_retry::{
-    ConcurrencyLimit, ErrorFormat, ErrorStatusHandling, LimitKeySource, RateLimiting, RetryAfterHeader, Route, Service,
-    ServiceBuilder, StatusSet,
+    ConcurrencyLimit, ErrorFormat, ErrorStatusHandling, LimitKeySource, RateLimiting, RetryAfterSource, RetryAfterUnit,
+    Route, Service, ServiceBuilder, StatusSet,
 };
 
 use super::{
@@ -57,8 +57,9 @@ prop_compose! {
     ) -> RateLimiting {
         let mut limits = RateLimiting::new();
         if let Some(hints) = hints {
-            limits = limits.retry_after_headers(hints.into_iter().map(|(name, millis)| {
-                if millis { RetryAfterHeader::millis(name) } else { RetryAfterHeader::seconds(name) }
+            limits = limits.retry_after(hints.into_iter().map(|(name, millis)| {
+                let unit = if millis { RetryAfterUnit::Milliseconds } else { RetryAfterUnit::Seconds };
+                RetryAfterSource::header(name).unit(unit)
             }));
         }
         if let Some((header, values)) = scope {

@@ -14,8 +14,8 @@ use std::{future::Future, time::Duration};
 use http::HeaderValue;
 use proptest::{prelude::*, strategy::ValueTree as _};
 use reqwest_safe_retry::{
-    Attempts, BooleanHeader, Error, RateLimiting, RetryAfterHeader, RetryPolicy, Service, ServiceBuilder, StopReason,
-    services,
+    Attempts, BooleanHeader, Error, RateLimiting, RetryAfterSource, RetryAfterUnit, RetryPolicy, Service,
+    ServiceBuilder, StopReason, services,
 };
 
 use self::{
@@ -47,10 +47,13 @@ fn response(status: u16, headers: &[(&'static str, Vec<u8>)], body: Vec<u8>) -> 
 
 /// A service that reads every hint.
 fn hinted() -> ServiceBuilder {
-    let hints =
-        [RetryAfterHeader::millis(HINTS[0]), RetryAfterHeader::seconds(HINTS[1]), RetryAfterHeader::retry_after()];
+    let hints = [
+        RetryAfterSource::header(HINTS[0]).unit(RetryAfterUnit::Milliseconds),
+        RetryAfterSource::header(HINTS[1]),
+        RetryAfterSource::default(),
+    ];
     Service::builder("fuzz", URL)
-        .rate_limiting(RateLimiting::new().retry_after_headers(hints).scope_header("x-scope", ["customer"]))
+        .rate_limiting(RateLimiting::new().retry_after(hints).scope_header("x-scope", ["customer"]))
         .retry_signal(BooleanHeader::new("x-should-retry"))
 }
 
