@@ -15,6 +15,7 @@ mod checks;
 mod delivery;
 mod explorer;
 mod faults;
+mod lives;
 mod scenario;
 mod service;
 mod transport;

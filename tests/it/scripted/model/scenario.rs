@@ -34,7 +34,7 @@ pub(super) enum KeyHandling {
 }
 
 impl KeyHandling {
-    const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::ReplaySuccess,
         Self::LockedByError,
         Self::ReplayAll,
@@ -45,7 +45,7 @@ impl KeyHandling {
         Self::Unsupported,
     ];
 
-    fn idempotency(self) -> Idempotency {
+    pub(super) fn idempotency(self) -> Idempotency {
         let header = |kind| Idempotency::header("Idempotency-Key", kind);
         let conflict = |keys: Idempotency| keys.response_matching(409, "still running", Meaning::InProgress);
         let keys = match self {

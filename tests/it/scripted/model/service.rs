@@ -7,7 +7,7 @@ use super::{
 
 /// How an execution ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Execution {
+pub(super) enum Execution {
     Succeeds,
     Fails { with_effect: bool },
     FailsTransiently,
@@ -17,7 +17,7 @@ enum Execution {
 
 /// What is stored under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stored {
+pub(super) enum Stored {
     Nothing,
     Running {
         completes: bool,
@@ -25,6 +25,39 @@ enum Stored {
     /// The effect of a failed execution, to be completed.
     HalfDone,
     Result(Observed),
+}
+
+impl Stored {
+    /// What the same key gets; `None` if it is executed.
+    pub(super) fn response(self, keys: KeyHandling) -> Option<Observed> {
+        match self {
+            Self::Nothing | Self::HalfDone => None,
+            Self::Running { .. } if keys == KeyHandling::Signalled => {
+                Some(Observed::Status { status: 409, message: "still running", transient: true, replayed: false })
+            }
+            Self::Running { .. } => Some(Observed::STILL_RUNNING),
+            Self::Result(Observed::Status { status, message, transient, .. }) => {
+                let replayed = keys == KeyHandling::ReplayAllMarked;
+                Some(Observed::Status { status, message, transient, replayed })
+            }
+            Self::Result(observed) => Some(observed),
+        }
+    }
+}
+
+impl Execution {
+    /// Its answer.
+    pub(super) fn response(self) -> Observed {
+        match self {
+            Self::Succeeds => Observed::Success,
+            Self::Fails { .. } => Observed::status(500, "failed"),
+            Self::FailsTransiently => {
+                Observed::Status { status: 500, message: "failed", transient: true, replayed: false }
+            }
+            Self::IsDeclined => Observed::status(402, "declined"),
+            Self::LosesLock => Observed::status(409, "lost lock"),
+        }
+    }
 }
 
 /// An attempt that goes on although its client has given up.
@@ -122,18 +155,7 @@ impl ServiceModel {
     }
 
     fn stored_result(&self, scenario: Scenario, key: Option<usize>) -> Option<Observed> {
-        match self.stored[key?] {
-            Stored::Nothing | Stored::HalfDone => None,
-            Stored::Running { .. } if scenario.keys == KeyHandling::Signalled => {
-                Some(Observed::Status { status: 409, message: "still running", transient: true, replayed: false })
-            }
-            Stored::Running { .. } => Some(Observed::STILL_RUNNING),
-            Stored::Result(Observed::Status { status, message, transient, .. }) => {
-                let replayed = scenario.keys == KeyHandling::ReplayAllMarked;
-                Some(Observed::Status { status, message, transient, replayed })
-            }
-            Stored::Result(observed) => Some(observed),
-        }
+        self.stored[key?].response(scenario.keys)
     }
 
     fn execute(&mut self, scenario: Scenario, key: Option<usize>, execution: Execution) -> Observed {
@@ -148,15 +170,7 @@ impl ServiceModel {
             self.take_effect(scenario.repeat);
         }
         self.recognises_repeats |= self.applied > 0;
-        let observed = match execution {
-            Execution::Succeeds => Observed::Success,
-            Execution::Fails { .. } => Observed::status(500, "failed"),
-            Execution::FailsTransiently => {
-                Observed::Status { status: 500, message: "failed", transient: true, replayed: false }
-            }
-            Execution::IsDeclined => Observed::status(402, "declined"),
-            Execution::LosesLock => Observed::status(409, "lost lock"),
-        };
+        let observed = execution.response();
         if let Some(key) = key {
             self.stored[key] = store(scenario.keys, self.stored[key], execution, observed);
         }
@@ -174,7 +188,7 @@ impl ServiceModel {
 }
 
 /// What is stored under a key after an execution.
-fn store(keys: KeyHandling, before: Stored, execution: Execution, observed: Observed) -> Stored {
+pub(super) fn store(keys: KeyHandling, before: Stored, execution: Execution, observed: Observed) -> Stored {
     match (keys, execution) {
         (KeyHandling::ResourceKey, Execution::Succeeds | Execution::Fails { with_effect: true }) => {
             Stored::Result(Observed::EXISTS)

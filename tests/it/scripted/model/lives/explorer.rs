@@ -1,0 +1,172 @@
+//! Tries every story of a scenario, and goes on once from where nothing tells two apart.
+
+use std::collections::HashSet;
+
+use super::{
+    super::faults::Errors,
+    delivery::Delivery,
+    facts::{Facts, Next, State},
+    player::{Outcome, Played, Player},
+    scenario::Scenario,
+    service::Millis,
+    story::{Gap, How, Stop, Turn, Who},
+};
+
+/// How much was looked at, and what was found.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) stories: u64,
+    pub(super) lives: u64,
+    pub(super) states: u64,
+    /// Stories in which a second key was used.
+    pub(super) rotations: u64,
+    pub(super) violations: Vec<String>,
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, found: Self) {
+        self.stories += found.stories;
+        self.lives += found.lives;
+        self.states += found.states;
+        self.rotations += found.rotations;
+        // The first ones are the shortest.
+        self.violations.extend(found.violations.into_iter().take(2));
+    }
+}
+
+struct Explorer {
+    scenario: Scenario,
+    limits: Limits,
+    deliveries: Vec<Delivery>,
+    player: Player,
+    seen: HashSet<State>,
+    found: Findings,
+}
+
+/// How long stories are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Attempts with a delivery other than the normal one are among so many first ones, of all processes together.
+    pub(super) attempts: usize,
+    pub(super) lives: usize,
+}
+
+/// Tries every story within the limits.
+pub(super) fn explore(scenario: Scenario, limits: Limits, errors: &Errors) -> Findings {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (player, deliveries) = (Player::new(scenario, errors), Delivery::all(scenario.keys));
+        let (seen, found) = (HashSet::new(), Findings::default());
+        Explorer { scenario, limits, deliveries, player, seen, found }.explore().await
+    })
+}
+
+impl Explorer {
+    async fn explore(mut self) -> Findings {
+        let mut open = vec![vec![Turn::new(Who::New, Gap::AtOnce)]];
+        while !open.is_empty() {
+            let mut next = Vec::new();
+            for story in &open {
+                let played = self.player.play(story).await;
+                self.count(story, &played);
+                self.go_on(story, played, &mut next);
+            }
+            open = next;
+        }
+        self.found.states = self.seen.len() as u64;
+        self.found
+    }
+
+    fn count(&mut self, story: &[Turn], played: &Played) {
+        self.found.stories += 1;
+        self.found.lives += story.iter().filter(|turn| turn.who == Who::New).count() as u64;
+        self.found.rotations += u64::from(played.keys > 1);
+        if let Some(violation) = &played.violation {
+            self.found.violations.push(format!("{:?}, {story:#?}: {violation}", self.scenario));
+        }
+    }
+
+    /// The stories that follow.
+    fn go_on(&mut self, story: &[Turn], played: Played, next: &mut Vec<Vec<Turn>>) {
+        // Whatever follows is wrong too.
+        if played.violation.is_some() {
+            return;
+        }
+        for moment in &played.moments {
+            for how in self.ways_to_stop(story) {
+                let stop = Stop { at: moment.number, event: moment.event, how };
+                let mut facts = moment.facts.clone();
+                facts.stop(played.life, how);
+                let mut story = story.to_vec();
+                story.last_mut().expect("a turn").stop = Some(stop);
+                self.follow(&story, (facts, moment.now), Some(how), next);
+            }
+        }
+        match played.outcome {
+            Outcome::WantsMore(state) => {
+                if self.seen.insert(state) {
+                    next.extend(self.deliveries(story).into_iter().map(|delivery| with(story, delivery)));
+                }
+            }
+            Outcome::Ended => self.follow(story, (played.facts, played.now), None, next),
+        }
+    }
+
+    /// What becomes of the next attempt.
+    fn deliveries(&self, story: &[Turn]) -> Vec<Delivery> {
+        let attempts: usize = story.iter().map(|turn| turn.script.len()).sum();
+        if attempts < self.limits.attempts { self.deliveries.clone() } else { vec![Delivery::Normal] }
+    }
+
+    /// While one is held up the other one runs to its end, and one is held up only once.
+    fn ways_to_stop(&self, story: &[Turn]) -> Vec<How> {
+        let lives = story.iter().filter(|turn| turn.who == Who::New).count();
+        let was_held_up = story.iter().any(|turn| turn.who == Who::HeldUp);
+        match held_up(story) {
+            _ if lives == self.limits.lives => Vec::new(),
+            Some(_) => Vec::new(),
+            None if was_held_up => vec![How::Dies],
+            None => vec![How::Dies, How::Suspended, How::Asleep],
+        }
+    }
+
+    /// The turns that can follow, at each time.
+    fn follow(
+        &mut self,
+        story: &[Turn],
+        (facts, now): (Facts, Millis),
+        stopped: Option<How>,
+        next: &mut Vec<Vec<Turn>>,
+    ) {
+        let lives = facts.lives.len();
+        let is_held_up = held_up(story).is_some();
+        let mut turns = Vec::new();
+        if lives < self.limits.lives && (!is_held_up || stopped.is_some()) {
+            turns.extend(self.scenario.gaps().iter().map(|after| Turn::new(Who::New, *after)));
+        }
+        if is_held_up && stopped.is_none() {
+            turns.push(Turn::new(Who::HeldUp, Gap::AtOnce));
+        }
+        for turn in turns {
+            let begins = turn.after.begins(now, facts.lease_until());
+            let mut facts = facts.clone();
+            facts.pass_time(self.scenario, begins);
+            let how = stopped.filter(|how| *how != How::Dies);
+            if self.seen.insert(facts.state(Next::Turn(turn.who, how), begins)) {
+                next.push(story.iter().cloned().chain([turn]).collect());
+            }
+        }
+    }
+}
+
+/// How a process is held up that has not gone on.
+fn held_up(story: &[Turn]) -> Option<How> {
+    let stopped = story.iter().rev().find_map(|turn| turn.stop.map(|stop| stop.how).filter(|how| *how != How::Dies));
+    stopped.filter(|_| !story.iter().any(|turn| turn.who == Who::HeldUp))
+}
+
+fn with(story: &[Turn], delivery: Delivery) -> Vec<Turn> {
+    let mut story = story.to_vec();
+    story.last_mut().expect("a turn").script.push(delivery);
+    story
+}
