@@ -48,7 +48,10 @@ impl Call<'_> {
             Ok(permits) => {
                 self.permits = permits;
                 // After a long wait another process may have the operation.
-                if self.needs_lease() { self.begin_operation().await } else { ControlFlow::Continue(()) }
+                while self.needs_lease() {
+                    self.begin_operation().await?;
+                }
+                ControlFlow::Continue(())
             }
             Err(refusal) => ControlFlow::Break(self.turn_away(refusal, self.now - queued).await),
         }

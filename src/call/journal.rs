@@ -1,6 +1,7 @@
 //! A call whose operation a journal records: begun before anything is sent, ended before the call returns.
 
 use std::{
+    mem,
     ops::ControlFlow::{self, Break, Continue},
     time::Duration,
 };
@@ -157,10 +158,6 @@ impl Call<'_> {
             return Break(self.end_in(failed, StopReason::Permanent, ended));
         }
         let Some(earlier) = held.earlier else { return Continue(()) };
-        // The key that is recorded is the next one already.
-        if let Some(repeat) = &mut self.repeat {
-            repeat.key = KeyAction::Preserve;
-        }
         self.history.take_over((self.now - self.started).saturating_add(earlier));
         let rules = self.rules();
         match (rules.effect, rules.key) {
@@ -191,11 +188,20 @@ impl Call<'_> {
         let Some(key) = &held.key else { return Ok(()) };
         if self.key.place() == KeyPlace::Header {
             let key = IdempotencyKey::new(key.as_str());
-            self.key = CallKey::Header(WireKey::from_raw(self.plan.idempotency(), key.as_str())?);
+            let key = WireKey::from_raw(self.plan.idempotency(), key.as_str())?;
+            self.replace_key(key);
+            self.rotation_is_recorded();
             self.key_generation = held.generation.saturating_add(1);
         }
         self.key_first_sent = asked.wall.checked_sub(held.age);
         Ok(())
+    }
+
+    /// The key that is recorded is that of the next attempt already.
+    fn rotation_is_recorded(&mut self) {
+        if let Some(repeat) = &mut self.repeat {
+            self.history.begin_repeat(mem::replace(&mut repeat.key, KeyAction::Preserve));
+        }
     }
 
     /// The write took effect earlier: while its key protects it, the same key fetches the response.

@@ -14,7 +14,7 @@ use super::{
     call::{Call, Repeat},
     failed::FailedResponse,
     finish::Ending,
-    key::CallKey,
+    key::{CallKey, WireKey},
     replay::Keep,
 };
 use crate::{
@@ -49,17 +49,19 @@ impl Call<'_> {
         self.history.begin_repeat(key);
         let rotated = key != KeyAction::Preserve;
         if rotated {
-            self.replace_key();
+            if let CallKey::Header(key) = &self.key {
+                self.replace_key(key.next());
+            }
             self.key_generation += 1;
             self.key_first_sent = None;
         }
         self.recorder.retried(rotated);
     }
 
-    fn replace_key(&mut self) {
-        let CallKey::Header(key) = &self.key else { return };
-        let next = key.next();
-        if let Some(replaced) = self.used_keys().pop() {
+    /// The next attempt carries this key.
+    pub(super) fn replace_key(&mut self, next: WireKey) {
+        let is_same = matches!(&self.key, CallKey::Header(key) if key.header_value() == next.header_value());
+        if let Some(replaced) = self.used_keys().pop().filter(|_| !is_same) {
             self.request.key_replaced(replaced);
         }
         self.key = CallKey::Header(next);

@@ -16,8 +16,8 @@ use http::Method;
 use reqwest::Response;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
-    Applied, Attempts, Clock, Effect, Error, ErrorKind, Idempotency, KeyKind, Operation, RequestBuilderExt, SafeRetry,
-    Service, ServiceBuilder, StopReason, Verdict, async_trait,
+    Applied, Attempts, Clock, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, Operation,
+    RequestBuilderExt, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, async_trait,
     durable::{
         EntryState, InMemoryJournal, Journal, JournalAnswer, JournalEntry, JournalError, JournalSettings, JournalStep,
     },

@@ -178,3 +178,73 @@ async fn used_up_key_is_replaced_at_once() {
     world.run(not_applied()).await.unwrap();
     assert_eq!(world.keys(), [FIRST, FIRST, SECOND]);
 }
+
+/// A journal whose answers to some steps come late, by the wall clock alone: the machine sleeps before it reads them.
+struct SlowAnswers {
+    clock: Sleeper,
+    journal: InMemoryJournal,
+    /// At which of its steps the machine sleeps.
+    at: usize,
+    steps: AtomicUsize,
+    /// What another process does meanwhile.
+    meanwhile: Box<dyn Fn() -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>,
+}
+
+#[async_trait]
+impl Journal for SlowAnswers {
+    async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+        let answer = self.journal.apply(step).await;
+        if self.steps.fetch_add(1, Ordering::SeqCst) == self.at {
+            self.clock.asleep.store(true, Ordering::SeqCst);
+            (self.meanwhile)().await;
+        }
+        answer
+    }
+
+    async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+        self.journal.in_doubt(most).await
+    }
+
+    async fn purge(&self) -> Result<u64, JournalError> {
+        self.journal.purge().await
+    }
+}
+
+/// The machine sleeps for an hour while a step of the first process is answered, and another process applies the write.
+async fn held_up_at(step: usize, replies: impl IntoIterator<Item = Reply>) -> (World, Result<Response, Error>) {
+    let clock = Sleeper { clock: FixedClock::at(1.0), asleep: Arc::default() };
+    let world = World { journal: InMemoryJournal::default().clock(clock.clone()), ..World::new(replies) };
+    let other = {
+        let service = not_applied().build().unwrap().journal(world.journal.clone());
+        world.transport.layered(SafeRetry::new([service]).clock(clock.clone()))
+    };
+    let meanwhile = Box::new(move || -> futures_util::future::BoxFuture<'static, ()> {
+        let call = charge(&other);
+        Box::pin(async move { drop(call.send().await.unwrap()) })
+    });
+    let (journal, steps) = (world.journal.clone(), AtomicUsize::new(0));
+    let slow = SlowAnswers { clock: clock.clone(), journal, at: step, steps, meanwhile };
+    let service = not_applied().build().unwrap().journal(slow);
+    let call = charge(&world.transport.layered(SafeRetry::new([service]).clock(clock)));
+    let ended = ended(call).await;
+    (world, ended)
+}
+
+/// The lease begins when it is asked for, and not when the answer is read.
+#[tokio::test(start_paused = true)]
+async fn late_answer_of_the_journal_is_no_lease() {
+    // The other process sends the second key, and the first one fetches what that got.
+    let (world, ended) = held_up_at(0, [status(500), status(500), status(200), status(200)]).await;
+    ended.unwrap();
+    assert_eq!(world.keys(), [FIRST, FIRST, SECOND, SECOND]);
+}
+
+/// A key that is recorded, and taken over again with the lease, is not replaced once more.
+#[tokio::test(start_paused = true)]
+async fn recorded_rotation_is_made_once() {
+    let (world, ended) = held_up_at(1, [status(500), status(500), status(200), status(200)]).await;
+    assert_eq!(world.keys(), [FIRST, FIRST, SECOND, SECOND]);
+    let response = ended.unwrap();
+    let keys = response.extensions().get::<Attempts>().unwrap().keys();
+    assert_eq!(keys, [FIRST, SECOND].map(IdempotencyKey::new));
+}
