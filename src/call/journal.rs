@@ -65,7 +65,8 @@ impl Call<'_> {
     /// Begins the operation: commit, then send.
     pub(crate) async fn begin_operation(&mut self) -> ControlFlow<Ending> {
         if self.is_past_deadline() {
-            return self.break_unsent(ErrorKind::Transport, StopReason::DeadlineExceeded, self.applied());
+            // It does not hold the operation, or not any more: another process may have sent the write.
+            return self.break_unsent(ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown);
         }
         let (asked, answer) = self.begin_or_wait().await;
         self.now = time::now();
