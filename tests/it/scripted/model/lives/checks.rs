@@ -1,6 +1,6 @@
 //! What must be true when a call has ended, and at every moment.
 
-use reqwest_safe_retry::Applied;
+use reqwest_safe_retry::{Applied, StopReason};
 
 use super::{
     super::checks::Told,
@@ -23,6 +23,8 @@ impl Facts {
                 self.service.deny(by);
                 applied == 0
             }
+            // What was begun counts as sent.
+            Told::Failure(StopReason::RunningElsewhere, Applied::Unknown) => true,
             Told::Failure(_, Applied::Unknown) => self.in_doubt || self.service.applied() > 0,
         };
         self.end_life(life);

@@ -29,7 +29,6 @@ impl Findings {
         self.lives += found.lives;
         self.states += found.states;
         self.rotations += found.rotations;
-        // The first ones are the shortest.
         self.violations.extend(found.violations.into_iter().take(2));
     }
 }
@@ -46,7 +45,9 @@ struct Explorer {
 /// How long stories are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Attempts with a delivery other than the normal one are among so many first ones, of all processes together.
+    /// So often an attempt is not delivered normally, or a process is held up.
+    pub(super) faults: usize,
+    /// These attempts are among so many first ones, of all processes together.
     pub(super) attempts: usize,
     pub(super) lives: usize,
 }
@@ -64,7 +65,8 @@ pub(super) fn explore(scenario: Scenario, limits: Limits, errors: &Errors) -> Fi
 impl Explorer {
     async fn explore(mut self) -> Findings {
         let mut open = vec![vec![Turn::new(Who::New, Gap::AtOnce)]];
-        while !open.is_empty() {
+        // The first violations are the shortest.
+        while !open.is_empty() && self.found.violations.is_empty() {
             let mut next = Vec::new();
             for story in &open {
                 let played = self.player.play(story).await;
@@ -82,7 +84,7 @@ impl Explorer {
         self.found.lives += story.iter().filter(|turn| turn.who == Who::New).count() as u64;
         self.found.rotations += u64::from(played.keys > 1);
         if let Some(violation) = &played.violation {
-            self.found.violations.push(format!("{:?}, {story:#?}: {violation}", self.scenario));
+            self.found.violations.push(format!("{:?}, {story:?}: {violation}", self.scenario));
         }
     }
 
@@ -96,7 +98,7 @@ impl Explorer {
             for how in self.ways_to_stop(story) {
                 let stop = Stop { at: moment.number, event: moment.event, how };
                 let mut facts = moment.facts.clone();
-                facts.stop(played.life, how);
+                facts.stop(played.life, moment.event, how);
                 let mut story = story.to_vec();
                 story.last_mut().expect("a turn").stop = Some(stop);
                 self.follow(&story, (facts, moment.now), Some(how), next);
@@ -115,7 +117,8 @@ impl Explorer {
     /// What becomes of the next attempt.
     fn deliveries(&self, story: &[Turn]) -> Vec<Delivery> {
         let attempts: usize = story.iter().map(|turn| turn.script.len()).sum();
-        if attempts < self.limits.attempts { self.deliveries.clone() } else { vec![Delivery::Normal] }
+        let all = attempts < self.limits.attempts && faults(story) < self.limits.faults;
+        if all { self.deliveries.clone() } else { vec![Delivery::Normal] }
     }
 
     /// While one is held up the other one runs to its end, and one is held up only once.
@@ -123,10 +126,10 @@ impl Explorer {
         let lives = story.iter().filter(|turn| turn.who == Who::New).count();
         let was_held_up = story.iter().any(|turn| turn.who == Who::HeldUp);
         match held_up(story) {
-            _ if lives == self.limits.lives => Vec::new(),
             Some(_) => Vec::new(),
-            None if was_held_up => vec![How::Dies],
-            None => vec![How::Dies, How::Suspended, How::Asleep],
+            None if lives == self.limits.lives => Vec::new(),
+            None if was_held_up || faults(story) >= self.limits.faults => vec![How::Dies],
+            None => self.scenario.ways_to_stop().to_vec(),
         }
     }
 
@@ -138,21 +141,24 @@ impl Explorer {
         stopped: Option<How>,
         next: &mut Vec<Vec<Turn>>,
     ) {
-        let lives = facts.lives.len();
-        let is_held_up = held_up(story).is_some();
-        let mut turns = Vec::new();
-        if lives < self.limits.lives && (!is_held_up || stopped.is_some()) {
-            turns.extend(self.scenario.gaps().iter().map(|after| Turn::new(Who::New, *after)));
-        }
-        if is_held_up && stopped.is_none() {
-            turns.push(Turn::new(Who::HeldUp, Gap::AtOnce));
-        }
-        for turn in turns {
+        let may_begin = facts.lives.len() < self.limits.lives;
+        let gaps = self.scenario.gaps().iter().copied();
+        let turns: Vec<_> = match (held_up(story), stopped) {
+            // The other one has ended.
+            (Some(_), None) => vec![Turn::new(Who::HeldUp, Gap::AtOnce)],
+            // It goes on alone, or while another one runs.
+            (Some(how), Some(_)) => {
+                let gaps = gaps.filter(|gap| how.lasts().contains(gap));
+                let who: &[Who] = if how == How::Asleep { &[Who::New, Who::HeldUp] } else { &[Who::New] };
+                gaps.flat_map(|gap| who.iter().map(move |who| Turn::new(*who, gap))).collect()
+            }
+            (None, _) => gaps.map(|gap| Turn::new(Who::New, gap)).collect(),
+        };
+        for turn in turns.into_iter().filter(|turn| turn.who == Who::HeldUp || may_begin) {
             let begins = turn.after.begins(now, facts.lease_until());
             let mut facts = facts.clone();
             facts.pass_time(self.scenario, begins);
-            let how = stopped.filter(|how| *how != How::Dies);
-            if self.seen.insert(facts.state(Next::Turn(turn.who, how), begins)) {
+            if self.seen.insert(facts.state(Next::Turn(turn.who), begins)) {
                 next.push(story.iter().cloned().chain([turn]).collect());
             }
         }
@@ -163,6 +169,15 @@ impl Explorer {
 fn held_up(story: &[Turn]) -> Option<How> {
     let stopped = story.iter().rev().find_map(|turn| turn.stop.map(|stop| stop.how).filter(|how| *how != How::Dies));
     stopped.filter(|_| !story.iter().any(|turn| turn.who == Who::HeldUp))
+}
+
+/// How often something other than the normal happens to a process that lives on.
+fn faults(story: &[Turn]) -> usize {
+    let of = |turn: &Turn| {
+        let delivered = turn.script.iter().filter(|delivery| **delivery != Delivery::Normal).count();
+        delivered + usize::from(turn.stop.is_some_and(|stop| stop.how != How::Dies))
+    };
+    story.iter().map(of).sum()
 }
 
 fn with(story: &[Turn], delivery: Delivery) -> Vec<Turn> {

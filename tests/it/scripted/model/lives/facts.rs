@@ -12,7 +12,7 @@ use super::{
     super::delivery::Observed,
     scenario::{LONGEST_ATTEMPT, Protection, Scenario},
     service::{Millis, ServiceModel},
-    story::{How, Who},
+    story::{Event, How, Who},
 };
 
 /// What is true at a moment.
@@ -35,6 +35,7 @@ pub(super) struct Life {
     pub(super) lease_until: Millis,
     /// What it knows, each with the time.
     heard: Vec<(Millis, Heard)>,
+    held_up: Option<(Event, How)>,
     /// It has recorded whether the write took effect, and may tell its caller later.
     pub(super) has_recorded: bool,
     /// It is dead, or its call has ended.
@@ -63,8 +64,7 @@ pub(super) struct State {
 pub(super) enum Next {
     /// An attempt of this process.
     Attempt(usize),
-    /// A turn, after a process has stopped in this way.
-    Turn(Who, Option<How>),
+    Turn(Who),
 }
 
 impl Facts {
@@ -74,6 +74,7 @@ impl Facts {
             began: now,
             lease_until: now + lease,
             heard: Vec::new(),
+            held_up: None,
             has_recorded: false,
             is_over: false,
         });
@@ -101,16 +102,21 @@ impl Facts {
     }
 
     /// The process stops: to the others, what it has begun counts as sent.
-    pub(super) fn stop(&mut self, life: usize, how: How) {
+    pub(super) fn stop(&mut self, life: usize, event: Event, how: How) {
         self.in_doubt |= !self.lives[life].heard.is_empty();
         if how == How::Dies {
             self.end_life(life);
+        } else {
+            self.lives[life].held_up = Some((event, how));
         }
     }
 
     pub(super) fn end_life(&mut self, life: usize) {
+        // What was begun and not ended counts as sent.
+        self.in_doubt |= self.entry.is_some() && self.recorded().is_none();
         let life = &mut self.lives[life];
         (life.is_over, life.has_recorded, life.began) = (true, false, 0);
+        life.held_up = None;
         life.heard.clear();
     }
 
@@ -149,6 +155,7 @@ impl Facts {
         self.lives[life].has_recorded = true;
         self.is_untrue |= self.service.applied() != usize::from(applied);
         if !applied {
+            self.in_doubt = false;
             self.service.deny(None);
         }
     }

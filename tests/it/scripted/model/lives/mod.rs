@@ -40,7 +40,7 @@ fn explore_all(scenarios: &[Scenario], limits: Limits) -> Findings {
 
 fn limits() -> Limits {
     let number = |name: &str, default| std::env::var(name).map_or(default, |set| set.parse().expect("a number"));
-    Limits { attempts: number("LIVES_ATTEMPTS", 2), lives: number("LIVES", 2) }
+    Limits { faults: number("LIVES_FAULTS", 2), attempts: number("LIVES_ATTEMPTS", 4), lives: number("LIVES", 2) }
 }
 
 fn found(protection: Protection) -> Findings {

@@ -11,7 +11,7 @@ use super::{
     facts::{Facts, Next, State},
     scenario::{Protection, Scenario},
     service::Millis,
-    story::{Event, How, Turn, Who},
+    story::{Event, How, Stop, Turn, Who},
     world::{CurrentTurn, Moment, Stopped, World},
 };
 use crate::support::transport::unused;
@@ -44,6 +44,8 @@ pub(super) enum Outcome {
 /// A process with its call.
 struct Process {
     life: usize,
+    /// What its call ended in; it may have given up on what holds it up.
+    ended: Option<Told>,
     call: Pin<Box<dyn Future<Output = reqwest_middleware::Result<Response>>>>,
 }
 
@@ -77,9 +79,9 @@ impl Player {
                 (None, None) if wants_more => outcome = Outcome::WantsMore(self.state(process.life)),
                 (None, Some(stop)) if !wants_more => {
                     how = stop.how;
-                    held_up = self.stop(process, how).or(held_up);
+                    held_up = self.stop(process, stop).or(held_up);
                 }
-                _ => panic!("a story goes the same way each time: {story:?}"),
+                (told, _) => panic!("a story goes the same way each time, not to {told:?} in {turn:?} of {story:?}"),
             }
         }
         let mut played = self.played(outcome, violation);
@@ -114,7 +116,7 @@ impl Player {
             Protection::RandomKey => request,
             Protection::Journal | Protection::Operation => request.operation("operation"),
         };
-        Process { life, call: Box::pin(request.send()) }
+        Process { life, ended: None, call: Box::pin(request.send()) }
     }
 
     fn begin_turn(&self, turn: &Turn, life: usize) {
@@ -124,23 +126,22 @@ impl Player {
 
     /// Until it ends; `None` if it stops.
     async fn run(&self, process: &mut Process) -> Option<Told> {
-        let ended = std::future::poll_fn(|context| {
-            if let Poll::Ready(ended) = process.call.as_mut().poll(context) {
-                return Poll::Ready(Some(ended));
+        std::future::poll_fn(|context| {
+            if process.ended.is_none() {
+                if let Poll::Ready(ended) = process.call.as_mut().poll(context) {
+                    process.ended = Some(told(ended));
+                }
             }
             let mut story = self.world.story();
-            if story.turn.stopped.is_none() {
+            if process.ended.is_none() && story.turn.stopped.is_none() {
                 story.reach(Event::Waits);
             }
-            if story.turn.stopped.is_some() { Poll::Ready(None) } else { Poll::Pending }
-        });
-        match ended.await? {
-            Ok(_) => Some(Told::Success),
-            Err(error) => {
-                let error = Error::find(&error).expect("the layer's error");
-                Some(Told::Failure(error.stop(), error.applied()))
+            match story.turn.stopped {
+                Some(_) => Poll::Ready(None),
+                None => process.ended.map_or(Poll::Pending, |told| Poll::Ready(Some(told))),
             }
-        }
+        })
+        .await
     }
 
     fn state(&self, life: usize) -> State {
@@ -156,9 +157,9 @@ impl Player {
     }
 
     /// Returns the process if it goes on later.
-    fn stop(&self, process: Process, how: How) -> Option<Process> {
-        self.world.story().facts.stop(process.life, how);
-        (how != How::Dies).then_some(process)
+    fn stop(&self, process: Process, stop: Stop) -> Option<Process> {
+        self.world.story().facts.stop(process.life, stop.event, stop.how);
+        (stop.how != How::Dies).then_some(process)
     }
 
     fn played(&self, outcome: Outcome, violation: Option<String>) -> Played {
@@ -194,5 +195,15 @@ impl Player {
         };
         self.world.story().sleep(Duration::from_millis(left));
         self.listing().await
+    }
+}
+
+fn told(ended: reqwest_middleware::Result<Response>) -> Told {
+    match ended {
+        Ok(_) => Told::Success,
+        Err(error) => {
+            let error = Error::find(&error).expect("the layer's error");
+            Told::Failure(error.stop(), error.applied())
+        }
     }
 }

@@ -11,7 +11,7 @@ use reqwest_safe_retry::{
 use super::{
     super::scenario::{Asked, KeyHandling},
     service::Millis,
-    story::Gap,
+    story::{Gap, How},
 };
 
 const DEADLINE: Millis = 60_000;
@@ -58,9 +58,18 @@ impl Scenario {
         match (self.protection, self.locks) {
             (Protection::Journal, _) => &[Gap::AtOnce, Gap::Lease, Gap::Over, Gap::Forgotten],
             // What has been forgotten is done again.
-            (_, true) => &[Gap::AtOnce, Gap::Lease, Gap::Over],
+            (_, true) => &[Gap::AtOnce, Gap::Over],
             // And nothing keeps the service from executing what is still on its way beside what is sent now.
             (_, false) => &[Gap::Over],
+        }
+    }
+
+    /// Without a journal there is no lease that could pass while a process is held up.
+    pub(super) fn ways_to_stop(self) -> &'static [How] {
+        match self.protection {
+            Protection::Journal => &[How::Dies, How::Suspended, How::Asleep],
+            Protection::Operation => &[How::Dies, How::Suspended],
+            Protection::RandomKey => &[How::Dies],
         }
     }
 

@@ -70,6 +70,17 @@ pub(super) enum Event {
     HasLooked,
 }
 
+impl How {
+    /// For how long a process is held up: one that is suspended for longer than its lease has no time left afterwards.
+    pub(super) fn lasts(self) -> &'static [Gap] {
+        match self {
+            Self::Dies => &[],
+            Self::Suspended => &[Gap::AtOnce, Gap::Over],
+            Self::Asleep => &[Gap::Lease, Gap::Forgotten],
+        }
+    }
+}
+
 impl Gap {
     /// When the turn begins.
     pub(super) fn begins(self, now: Millis, lease_until: Millis) -> Millis {

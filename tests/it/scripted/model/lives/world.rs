@@ -99,6 +99,7 @@ impl World {
 
     /// The process stops here if its turn says so.
     async fn reach(&self, event: Event) {
+        self.goes_on().await;
         self.story().reach(event);
         self.goes_on().await;
     }
@@ -182,6 +183,7 @@ impl Story {
 impl Middleware for World {
     async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
         let key = request.headers().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+        self.goes_on().await;
         let observed = self.story().arrive(self.scenario, key);
         let Some(observed) = observed else { std::future::pending().await };
         self.reach(Event::Sent).await;
