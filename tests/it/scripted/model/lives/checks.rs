@@ -14,6 +14,7 @@ impl Facts {
         // Without a journal a call speaks of itself alone.
         let by = if scenario.protection == Protection::Journal { None } else { Some(life) };
         let applied = by.map_or_else(|| self.service.applied(), |life| self.service.applied_by(life));
+        let comes_after = self.lives[life].comes_after;
         let is_recorded = self.lives[life].has_recorded;
         let is_true = match told {
             Told::Success | Told::Failure(_, Applied::Yes) => self.service.applied() == 1,
@@ -23,6 +24,8 @@ impl Facts {
                 self.service.deny(by);
                 applied == 0
             }
+            // What is recorded to have taken effect never looks worse later.
+            Told::Failure(..) if comes_after => false,
             // What was begun counts as sent.
             Told::Failure(StopReason::RunningElsewhere, Applied::Unknown) => true,
             Told::Failure(_, Applied::Unknown) => self.in_doubt || self.service.applied() > 0,

@@ -121,12 +121,12 @@ impl Explorer {
         if all { self.deliveries.clone() } else { vec![Delivery::Normal] }
     }
 
-    /// While one is held up the other one runs to its end, and one is held up only once.
+    /// While one is held up the other one ends or dies, and one is held up only once.
     fn ways_to_stop(&self, story: &[Turn]) -> Vec<How> {
         let lives = story.iter().filter(|turn| turn.who == Who::New).count();
         let was_held_up = story.iter().any(|turn| turn.who == Who::HeldUp);
         match held_up(story) {
-            Some(_) => Vec::new(),
+            Some(_) => vec![How::Dies],
             None if lives == self.limits.lives => Vec::new(),
             None if was_held_up || faults(story) >= self.limits.faults => vec![How::Dies],
             None => self.scenario.ways_to_stop().to_vec(),
@@ -144,8 +144,8 @@ impl Explorer {
         let may_begin = facts.lives.len() < self.limits.lives;
         let gaps = self.scenario.gaps().iter().copied();
         let turns: Vec<_> = match (held_up(story), stopped) {
-            // The other one has ended.
-            (Some(_), None) => vec![Turn::new(Who::HeldUp, Gap::AtOnce)],
+            // The other one is over.
+            (Some(_), None | Some(How::Dies)) => vec![Turn::new(Who::HeldUp, Gap::AtOnce)],
             // It goes on alone, or while another one runs.
             (Some(how), Some(_)) => {
                 let gaps = gaps.filter(|gap| how.lasts().contains(gap));

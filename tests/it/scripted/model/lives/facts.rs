@@ -22,6 +22,8 @@ pub(super) struct Facts {
     /// What the journal has.
     pub(super) entry: Option<JournalEntry>,
     pub(super) lives: Vec<Life>,
+    /// The journal has recorded that the write took effect.
+    was_applied: bool,
     /// The journal has recorded what was not true.
     pub(super) is_untrue: bool,
     /// For all that the processes know, a request may have been executed.
@@ -36,6 +38,8 @@ pub(super) struct Life {
     /// What it knows, each with the time.
     heard: Vec<(Millis, Heard)>,
     held_up: Option<(Event, How)>,
+    /// It began after the write was recorded to have taken effect.
+    pub(super) comes_after: bool,
     /// It has recorded whether the write took effect, and may tell its caller later.
     pub(super) has_recorded: bool,
     /// It is dead, or its call has ended.
@@ -56,6 +60,7 @@ pub(super) struct State {
     entry: Option<String>,
     lives: Vec<Life>,
     in_doubt: bool,
+    was_applied: bool,
     next: Next,
 }
 
@@ -75,6 +80,7 @@ impl Facts {
             lease_until: now + lease,
             heard: Vec::new(),
             held_up: None,
+            comes_after: self.was_applied,
             has_recorded: false,
             is_over: false,
         });
@@ -117,6 +123,7 @@ impl Facts {
         let life = &mut self.lives[life];
         (life.is_over, life.has_recorded, life.began) = (true, false, 0);
         life.held_up = None;
+        life.comes_after = false;
         life.heard.clear();
     }
 
@@ -153,6 +160,7 @@ impl Facts {
     fn record(&mut self, life: usize) {
         let Some(applied) = self.recorded() else { return };
         self.lives[life].has_recorded = true;
+        self.was_applied |= applied;
         self.is_untrue |= self.service.applied() != usize::from(applied);
         if !applied {
             self.in_doubt = false;
@@ -177,7 +185,14 @@ impl Facts {
             life.began = if life.is_over { 0 } else { now - life.began };
         }
         let entry = self.entry.as_ref().map(|entry| relative(entry, now));
-        State { service: self.service.relative_to(now), entry, lives, in_doubt: self.in_doubt, next }
+        State {
+            service: self.service.relative_to(now),
+            entry,
+            lives,
+            in_doubt: self.in_doubt,
+            was_applied: self.was_applied,
+            next,
+        }
     }
 }
 

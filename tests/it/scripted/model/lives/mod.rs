@@ -44,7 +44,10 @@ fn limits() -> Limits {
 }
 
 fn found(protection: Protection) -> Findings {
-    let scenarios = Scenario::all(protection);
+    let mut scenarios = Scenario::all(protection);
+    if let Ok(only) = std::env::var("LIVES_ONLY") {
+        scenarios.retain(|scenario| format!("{scenario:?}").contains(&only));
+    }
     let found = explore_all(&scenarios, limits());
     let Findings { stories, lives, states, rotations, violations } = &found;
     let number = scenarios.len();
