@@ -248,3 +248,37 @@ async fn recorded_rotation_is_made_once() {
     let keys = response.extensions().get::<Attempts>().unwrap().keys();
     assert_eq!(keys, [FIRST, SECOND].map(IdempotencyKey::new));
 }
+
+/// A journal that answers after a pause, in which the process can be suspended.
+struct Pausing(InMemoryJournal);
+
+#[async_trait]
+impl Journal for Pausing {
+    async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+        let answer = self.0.apply(step).await;
+        tokio::task::yield_now().await;
+        answer
+    }
+
+    async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+        self.0.in_doubt(most).await
+    }
+
+    async fn purge(&self) -> Result<u64, JournalError> {
+        self.0.purge().await
+    }
+}
+
+/// Nothing was sent by the process that was suspended, but by another one in its place.
+#[tokio::test(start_paused = true)]
+async fn write_of_another_process_is_not_denied() {
+    let world = World::new([status(200)]);
+    let service = storing().journal(Pausing(world.journal.clone())).build().unwrap();
+    let client = world.transport.layered(SafeRetry::new([service]).clock(world.clock.clone()));
+    let mut suspended = Box::pin(ended(charge(&client)));
+    assert!(futures_util::poll!(&mut suspended).is_pending());
+    tokio::time::sleep(3 * MINUTE).await;
+    world.run(storing()).await.unwrap();
+    let error = suspended.await.unwrap_err();
+    assert_eq!((error.stop(), error.applied()), (StopReason::DeadlineExceeded, Applied::Unknown));
+}
