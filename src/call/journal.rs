@@ -161,9 +161,12 @@ impl Call<'_> {
         let Some(earlier) = held.earlier else { return Continue(()) };
         self.history.take_over((self.now - self.started).saturating_add(earlier));
         let rules = self.rules();
-        match (rules.effect, rules.key) {
-            (Effect::Write, KeyPlace::Absent) => Break(self.look_instead(earlier, StopReason::NotIdempotent).await),
-            (Effect::Write, _) if !key_protects => self.go_on_after_expiry(earlier).await,
+        match rules.effect {
+            // Without a key, or with another one than this call's.
+            Effect::Write if rules.key == KeyPlace::Absent || !self.is_key_of(&held) => {
+                Break(self.look_instead(earlier, StopReason::NotIdempotent).await)
+            }
+            Effect::Write if !key_protects => self.go_on_after_expiry(earlier).await,
             _ if self.key_may_be_in_use() => match self.wait_for_earlier_request().await {
                 Ok(()) => Continue(()),
                 Err(error) => Break(Err(error)),
@@ -182,6 +185,11 @@ impl Call<'_> {
             }
             None => idempotency.kind == KeyKind::ResourceKey,
         }
+    }
+
+    /// Whether the call's key is the one that was sent: the service may have been described in another way then.
+    fn is_key_of(&self, held: &Held) -> bool {
+        held.key.as_deref() == self.key.to_key().as_ref().map(IdempotencyKey::as_str)
     }
 
     /// The key of the operation, which the process before may have replaced.
@@ -210,8 +218,10 @@ impl Call<'_> {
         if let Some(operating) = &mut self.operating {
             (operating.applied_earlier, operating.held) = (true, None);
         }
-        let can_fetch =
-            self.rules().is_keyed_write() && self.key_protects(held, asked) && self.take_key(held, asked).is_ok();
+        let can_fetch = self.rules().is_keyed_write()
+            && self.key_protects(held, asked)
+            && self.take_key(held, asked).is_ok()
+            && self.is_key_of(held);
         if !can_fetch {
             return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
         }

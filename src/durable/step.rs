@@ -132,7 +132,10 @@ impl Begin {
         match ending.map(|ending| ending.applied) {
             Some(EndedApplied::Yes) => return Err(Answer::Applied(held(&entry, now))),
             // Nothing that was sent can still take effect: it begins as if for the first time.
-            Some(EndedApplied::No) => (entry.first_sent, entry.earlier_until) = (now, None),
+            Some(EndedApplied::No) => {
+                (entry.first_sent, entry.earlier_until) = (now, None);
+                entry.key = entry.key.or_else(|| self.key.clone().map(Key));
+            }
             None if entry.lease_until > now => return Err(Answer::RunningElsewhere(entry.lease_until.since(now))),
             None | Some(EndedApplied::Unknown) => {
                 entry.earlier_until = entry.earlier_until.max(Some(entry.over_at()));

@@ -1,5 +1,6 @@
 //! Operations in a journal: what one process has begun, another one goes on with.
 
+mod changed;
 mod failing;
 mod keys;
 mod processes;
