@@ -150,15 +150,19 @@ impl Call<'_> {
     async fn hold(&mut self, held: Held, asked: Moment) -> ControlFlow<Ending> {
         let (taken, key_protects) = (self.take_key(&held, &asked), self.key_protects(&held, &asked));
         let lease = Lease { fence: held.fence, asked, lasts: self.lease() };
+        let mut begins_again = false;
         if let Some(operating) = &mut self.operating {
-            (operating.held, operating.was_begun) = (Some(lease), true);
+            operating.held = Some(lease);
+            begins_again = mem::replace(&mut operating.was_begun, true);
         }
         if let Err(invalid) = taken {
             let ended = self.end_operation(self.applied(), StopReason::Permanent.as_str()).await;
             let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, invalid));
             return Break(self.end_in(failed, StopReason::Permanent, ended));
         }
-        let Some(earlier) = held.earlier else { return Continue(()) };
+        // Another process has ended it meanwhile, or its row was lost: what this call has sent is still on its way.
+        let own = begins_again.then_some(self.journal_settings().longest_attempt);
+        let Some(earlier) = held.earlier.or(own) else { return Continue(()) };
         self.history.take_over((self.now - self.started).saturating_add(earlier));
         let rules = self.rules();
         match rules.effect {

@@ -2,6 +2,7 @@
 
 mod changed;
 mod failing;
+mod held_up;
 mod keys;
 mod processes;
 
