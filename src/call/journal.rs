@@ -70,9 +70,12 @@ impl Call<'_> {
         }
         let (asked, answer) = self.begin_or_wait().await;
         self.now = time::now();
+        if let Some(operating) = &mut self.operating {
+            operating.asked_at = Some(asked.at);
+        }
         match answer {
             Ok(Answer::Begun(held)) => self.hold(held, asked).await,
-            Ok(Answer::Applied(held)) => self.fetch(&held, &asked),
+            Ok(Answer::Applied(held)) => self.fetch(&held, &asked).await,
             Ok(Answer::RunningElsewhere(left)) => {
                 self.again_after(left);
                 self.break_unsent(ErrorKind::RunningElsewhere, StopReason::RunningElsewhere, Applied::Unknown)
@@ -171,7 +174,7 @@ impl Call<'_> {
                 Break(self.look_instead(earlier, StopReason::NotIdempotent).await)
             }
             Effect::Write if !key_protects => self.go_on_after_expiry(earlier).await,
-            _ if self.key_may_be_in_use() => match self.wait_for_earlier_request().await {
+            _ if self.may_be_executed_beside() => match self.wait_for_earlier_request().await {
                 Ok(()) => Continue(()),
                 Err(error) => Break(Err(error)),
             },
@@ -218,7 +221,7 @@ impl Call<'_> {
     }
 
     /// The write took effect earlier: while its key protects it, the same key fetches the response.
-    fn fetch(&mut self, held: &Held, asked: &Moment) -> ControlFlow<Ending> {
+    async fn fetch(&mut self, held: &Held, asked: &Moment) -> ControlFlow<Ending> {
         if let Some(operating) = &mut self.operating {
             (operating.applied_earlier, operating.held) = (true, None);
         }
@@ -230,6 +233,10 @@ impl Call<'_> {
             return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
         }
         self.history = History::of_used_key();
+        // The service may be about to store it, and would execute a request beside.
+        if self.may_be_executed_beside() && self.wait_until_unused().await.is_err() {
+            return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
+        }
         Continue(())
     }
 

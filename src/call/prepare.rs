@@ -140,8 +140,14 @@ impl Call<'_> {
     /// Whether the key was used before this call, the service may still be executing that earlier request, and it would
     /// execute the first attempt of this call as well.
     pub(crate) fn key_may_be_in_use(&self) -> bool {
+        // The journal knows more, and is asked first.
+        self.history.attempts() == 0 && self.may_be_executed_beside() && !self.needs_lease()
+    }
+
+    /// Whether the service would execute the next attempt beside one that was sent before.
+    pub(super) fn may_be_executed_beside(&self) -> bool {
         let executes_both = self.plan.idempotency().concurrent_requests == ConcurrentRequests::Executed;
-        executes_both && self.history.attempts() == 0 && self.history.is_in_doubt() && self.rules().is_keyed_write()
+        executes_both && self.history.is_in_doubt() && self.rules().is_keyed_write()
     }
 
     /// Waits until nothing is executing any more that was sent before the call began.
@@ -150,20 +156,28 @@ impl Call<'_> {
     ///
     /// If it is not known how long that takes, or there is not the time.
     pub(crate) async fn wait_for_earlier_request(&mut self) -> Result<(), reqwest_middleware::Error> {
-        let by_journal = self.holds_operation().then(|| self.history.earlier_until());
-        let longest = self.plan.idempotency().longest_execution.or(by_journal);
-        let stop = match longest.map(|longest| longest.saturating_sub(self.started.elapsed())) {
-            Some(left) if left < self.time_left() => {
-                time::sleep(left).await;
-                self.now = time::now();
-                return Ok(());
-            }
-            Some(_) => StopReason::DeadlineExceeded,
-            None => StopReason::NotIdempotent,
-        };
+        let Err(stop) = self.wait_until_unused().await else { return Ok(()) };
         let applied = self.end_operation(self.applied(), stop.as_str()).await;
         let error = self.error(ErrorKind::InvalidKey, stop, applied, ErrorDetails::of_cause(InvalidKey::InUse));
         Err(reqwest_middleware::Error::middleware(error))
+    }
+
+    /// What was sent before the call began, or before it has asked the journal, may be executed for so long.
+    pub(super) async fn wait_until_unused(&mut self) -> Result<(), StopReason> {
+        let asked_at = self.operating.as_ref().and_then(|operating| operating.asked_at);
+        let began = asked_at.unwrap_or(self.started);
+        let by_journal = || self.holds_operation().then(|| self.history.earlier_until());
+        let left = match self.plan.idempotency().longest_execution {
+            Some(longest) => Some(longest.saturating_sub(began.elapsed())),
+            None => by_journal().map(|until| until.saturating_sub(self.started.elapsed())),
+        };
+        match left {
+            Some(left) if left < self.time_left() => time::sleep(left).await,
+            Some(_) => return Err(StopReason::DeadlineExceeded),
+            None => return Err(StopReason::NotIdempotent),
+        }
+        self.now = time::now();
+        Ok(())
     }
 
     /// Whether the next attempt would carry a key that the service may have forgotten, and with it that it executed the

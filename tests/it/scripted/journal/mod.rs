@@ -1,5 +1,6 @@
 //! Operations in a journal: what one process has begun, another one goes on with.
 
+mod beside;
 mod changed;
 mod failing;
 mod held_up;
@@ -18,8 +19,8 @@ use http::Method;
 use reqwest::Response;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
-    Applied, Attempts, Clock, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, Operation,
-    RequestBuilderExt, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, async_trait,
+    Applied, Attempts, Clock, ConcurrentRequests, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind,
+    Operation, RequestBuilderExt, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, async_trait,
     durable::{
         EntryState, InMemoryJournal, Journal, JournalAnswer, JournalEntry, JournalError, JournalSettings, JournalStep,
     },
