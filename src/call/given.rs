@@ -53,7 +53,8 @@ impl<'a> Call<'a> {
             return Err(InvalidKey::OtherRequest);
         }
         if let (Some(operation), Some(_)) = (&operation, self.journal()) {
-            return self.operate(operation.clone()).map(Some);
+            let derived = self.operate(operation.clone())?;
+            return Ok(Some(record.last_key().unwrap_or(derived)));
         }
         self.operating = Some(Box::new(Operating::new(operation, request, None)));
         let derived = || Some(record.operation.as_ref()?.key(&record.service));

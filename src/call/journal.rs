@@ -114,6 +114,7 @@ impl Call<'_> {
             method: method.to_string(),
             path: template.map_or_else(|| url.path().to_owned(), |template| template.to_string()),
             key: self.key.to_key().map(String::from),
+            sent: self.history.is_in_doubt().then(|| self.key_age()),
             lease: self.lease(),
             longest_attempt: self.journal_settings().longest_attempt,
             retention: if never_expires { Some(Duration::MAX) } else { idempotency.retention },
@@ -165,7 +166,11 @@ impl Call<'_> {
         }
         // Another process has ended it meanwhile, or its row was lost: what this call has sent is still on its way.
         let own = begins_again.then_some(self.journal_settings().longest_attempt);
-        let Some(earlier) = held.earlier.or(own) else { return Continue(()) };
+        let Some(earlier) = held.earlier.or(own) else {
+            // What the caller has brought along is older than what the journal says.
+            self.history = History::default();
+            return Continue(());
+        };
         self.history.take_over((self.now - self.started).saturating_add(earlier));
         let rules = self.rules();
         match rules.effect {

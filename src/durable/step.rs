@@ -34,6 +34,8 @@ pub(crate) struct Begin {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) key: Option<String>,
+    /// How long ago the key was first sent, if it was and the write is in doubt: counts where the journal knows nothing.
+    pub(crate) sent: Option<Duration>,
     pub(crate) lease: Duration,
     pub(crate) longest_attempt: Duration,
     /// `Duration::MAX` if the service never forgets a key.
@@ -113,7 +115,9 @@ impl JournalStep {
             key: begin.key.clone().map(Key),
             ..JournalEntry::new(&self.service, &self.scope, &self.operation)
         };
-        begin.hold(JournalEntry { first_sent: now, ..entry }, now)
+        let first_sent = Millis(now.0.saturating_sub(millis(begin.sent.unwrap_or_default())));
+        let earlier_until = begin.sent.map(|_| now.after(millis(begin.longest_attempt)));
+        begin.hold(JournalEntry { first_sent, earlier_until, ..entry }, now)
     }
 }
 

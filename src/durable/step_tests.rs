@@ -24,8 +24,9 @@ fn at(hours: u32) -> SystemTime {
 fn begin(lease: Duration) -> JournalStep {
     let (request, method, path) = (Uuid::nil(), "POST".to_owned(), "/v1/{id}".to_owned());
     let (key, retention) = (Some("first".to_owned()), Some(24 * HOUR));
-    let longest_attempt = Duration::from_secs(600);
-    JournalStep::begin("billing", "", "charge", Begin { request, method, path, key, lease, longest_attempt, retention })
+    let (sent, longest_attempt) = (None, Duration::from_secs(600));
+    let begin = Begin { request, method, path, key, sent, lease, longest_attempt, retention };
+    JournalStep::begin("billing", "", "charge", begin)
 }
 
 fn held(entry: Option<JournalEntry>, now: SystemTime) -> Held {

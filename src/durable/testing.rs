@@ -287,6 +287,7 @@ fn first(lease: Duration) -> Begin {
         method: "POST".to_owned(),
         path: "/v1/{id}".to_owned(),
         key: Some("first".to_owned()),
+        sent: None,
         lease,
         longest_attempt: NONE,
         retention: None,

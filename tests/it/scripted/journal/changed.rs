@@ -27,3 +27,33 @@ async fn key_that_was_not_sent_protects_nothing() {
     world.run(storing()).await.unwrap();
     assert_eq!(world.keys(), ["", FIRST, FIRST]);
 }
+
+/// Of a call that is sent once, without a journal.
+async fn record_of(world: &World, sent: Reply) -> Record {
+    let service = storing().retry_policy(RetryPolicy::never()).build().unwrap();
+    let client = Transport::new([sent]).layered(SafeRetry::new([service]).clock(world.clock.clone()));
+    ended(charge(&client)).await.unwrap_err().record()
+}
+
+/// A journal that was set up since knows nothing of it: the record counts.
+#[tokio::test(start_paused = true)]
+async fn record_counts_where_the_journal_knows_nothing() {
+    let world = World::new([status(404), status(200)]);
+    let record = record_of(&world, status(503)).await;
+    let resume = || world.client(storing()).post(CONTRACTS).resume(&record);
+    tokio::time::sleep(HOUR).await;
+    let error = ended(resume()).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::NotFound, Applied::Unknown), "the first one may be done");
+    assert_eq!(world.in_doubt().await.len(), 1);
+
+    let world = World::new([status(200)]);
+    let record = record_of(&world, status(503)).await;
+    tokio::time::sleep(30 * HOUR).await;
+    for _ in 0..2 {
+        let error = ended(world.client(storing()).post(CONTRACTS).resume(&record)).await.unwrap_err();
+        assert_eq!((error.stop(), error.applied()), (StopReason::KeyExpired, Applied::Unknown));
+    }
+    // The next process has the time of the first use from the journal.
+    let error = world.run(storing()).await.unwrap_err();
+    assert_eq!((error.stop(), error.attempts().count()), (StopReason::KeyExpired, 0));
+}

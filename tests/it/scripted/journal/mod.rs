@@ -20,7 +20,8 @@ use reqwest::Response;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
     Applied, Attempts, Clock, ConcurrentRequests, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind,
-    Operation, RequestBuilderExt, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, async_trait,
+    Operation, Record, RequestBuilderExt, RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason, Verdict,
+    async_trait,
     durable::{
         EntryState, InMemoryJournal, Journal, JournalAnswer, JournalEntry, JournalError, JournalSettings, JournalStep,
     },
