@@ -52,16 +52,21 @@ impl<'a> Call<'a> {
         if request.is_some() && record.request.is_some() && request != record.request {
             return Err(InvalidKey::OtherRequest);
         }
-        if let (Some(operation), Some(_)) = (&operation, self.journal()) {
+        let was_applied = record.applied == Applied::Yes;
+        if let (Some(operation), Some(_), false) = (&operation, self.journal(), was_applied) {
             let derived = self.operate(operation.clone())?;
             return Ok(Some(record.last_key().unwrap_or(derived)));
         }
-        self.operating = Some(Box::new(Operating::new(operation, request, None)));
+        let mut operating = Operating::new(operation, request, None);
+        operating.applied_earlier = was_applied;
+        self.operating = Some(Box::new(operating));
         let derived = || Some(record.operation.as_ref()?.key(&record.service));
         let key = record.last_key().or_else(derived);
-        if key.is_none() && record.applied != Applied::No && self.effect() == Effect::Write {
+        if record.applied != Applied::No && self.effect() == Effect::Write {
             self.history = History::of_used_key();
-            return Err(InvalidKey::MayBeSent);
+            if key.is_none() {
+                return Err(InvalidKey::MayBeSent);
+            }
         }
         Ok(key)
     }

@@ -296,3 +296,34 @@ mod stored {
         }
     }
 }
+
+/// The record knows that the write took effect: no later call sends it with another key, or says less.
+#[tokio::test(start_paused = true)]
+async fn what_was_applied_is_not_resumed_with_another_key() {
+    let found = || storing().verifier_fn(|_| async { Verdict::Applied(None) });
+    let record = failed(found(), [replayed()]).await.record();
+    assert_eq!(record.applied(), Applied::Yes);
+    let transport = Transport::new([replayed(), replayed()]);
+    let error = failure(client(&transport, not_applied()).post(CONTRACTS).resume(&record)).await;
+    assert_eq!((error.applied(), error.advice()), (Applied::Yes, Advice::Done));
+    assert!(transport.keys().iter().all(|key| key.as_deref() == Some(FIRST)), "{:?}", transport.keys());
+}
+
+/// A record of a call that the journal has stopped has a key that was never sent, and is in doubt all the same.
+#[tokio::test(start_paused = true)]
+async fn doubt_of_a_record_outlives_its_journal() {
+    let keyed = || storing().idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplayAll));
+    let plain = || Service::builder("metronome", "https://api.metronome.com");
+    for service in [&keyed as &dyn Fn() -> ServiceBuilder, &plain] {
+        let journal = InMemoryJournal::default();
+        let transport = Transport::new([Reply::Silence, status(404)]);
+        let journaled = || client(&transport, service().journal(journal.clone()));
+        let first = tokio::spawn(journaled().post(CONTRACTS).operation(CHARGE).send());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let record = failure(journaled().post(CONTRACTS).operation(CHARGE)).await.record();
+        assert_eq!((record.kind(), record.applied()), (ErrorKind::RunningElsewhere, Applied::Unknown));
+        first.abort();
+        let error = failure(client(&transport, service()).post(CONTRACTS).resume(&record)).await;
+        assert_eq!(error.applied(), Applied::Unknown, "{error}");
+    }
+}
