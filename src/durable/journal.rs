@@ -45,7 +45,7 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the journal fails, if another process has begun the operation since the entry was read, or if the operation was
+    /// If the journal fails, if a process has begun or ended the operation since the entry was read, or if the operation was
     /// not applied but an attempt may still be executed.
     async fn resolve(&self, entry: &JournalEntry, applied: Applied) -> Result<(), JournalError> {
         match self.apply(JournalStep::resolve(entry, applied)).await?.0 {
@@ -54,7 +54,7 @@ pub trait Journal: Send + Sync + 'static {
                 let message = format!("an attempt may still be executed: look again in {left:.0?}");
                 Err(JournalError::new(message))
             }
-            _ => Err(JournalError::new("another process has begun the operation since: read its entry again")),
+            _ => Err(JournalError::new("a process has begun or ended the operation since: read its entry again")),
         }
     }
 }

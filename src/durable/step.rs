@@ -200,6 +200,10 @@ fn end(mut entry: JournalEntry, fence: u64, applied: Applied, stop: &str, now: M
 
 /// Somebody has looked. The process that began it, should it come back, must not overwrite that.
 fn resolve(entry: JournalEntry, fence: u64, applied: Applied, now: Millis) -> Applies {
+    // The process has come back meanwhile: what it has recorded is not in doubt.
+    if entry.ending.as_ref().is_some_and(|ending| ending.applied != EndedApplied::Unknown) {
+        return Err(Answer::Fenced);
+    }
     let is_running = entry.ending.is_none() && entry.lease_until > now;
     if is_running {
         return Err(Answer::RunningElsewhere(entry.lease_until.since(now)));

@@ -57,3 +57,19 @@ async fn record_counts_where_the_journal_knows_nothing() {
     let error = world.run(storing()).await.unwrap_err();
     assert_eq!((error.stop(), error.attempts().count()), (StopReason::KeyExpired, 0));
 }
+
+/// What a later process records counts more than what was looked at before.
+#[tokio::test(start_paused = true)]
+async fn recorded_effect_is_not_resolved_away() {
+    let world = World::new([Reply::Late(SECOND_OF_TIME, Box::new(status(200))), status(200)]);
+    let mut suspended = Box::pin(world.run(storing().journal_settings(short_attempts())));
+    assert!(futures_util::poll!(&mut suspended).is_pending());
+    tokio::time::sleep(3 * MINUTE).await;
+    let [entry] = world.in_doubt().await.try_into().unwrap();
+    suspended.await.unwrap();
+    assert!(world.journal.resolve(&entry, Applied::No).await.is_err(), "it was applied");
+    tokio::time::sleep(30 * HOUR).await;
+    let error = world.run(storing()).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::OperationEnded, Applied::Yes));
+    assert_eq!(world.keys(), [FIRST]);
+}
