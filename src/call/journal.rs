@@ -171,6 +171,8 @@ impl Call<'_> {
             self.history = History::default();
             return Continue(());
         };
+        // What is executed last is seen only so much later.
+        let earlier = earlier.saturating_add(self.rules().verifier_lag);
         self.history.take_over((self.now - self.started).saturating_add(earlier));
         let rules = self.rules();
         match rules.effect {

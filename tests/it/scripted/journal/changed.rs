@@ -73,3 +73,29 @@ async fn recorded_effect_is_not_resolved_away() {
     assert_eq!((error.kind(), error.applied()), (ErrorKind::OperationEnded, Applied::Yes));
     assert_eq!(world.keys(), [FIRST]);
 }
+
+/// What the verifier looks at may be behind what the process before has sent last.
+#[tokio::test(start_paused = true)]
+async fn verdict_about_another_process_waits_for_the_lag() {
+    let lag = MINUTE;
+    let settings = short_attempts().rotate_expired_keys();
+    let service = |kind: fn(Idempotency) -> Idempotency| {
+        let verifier = VerifierFn::new(|_| async { Verdict::NotApplied }).lag(lag);
+        let idempotency = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll);
+        storing().idempotency(kind(idempotency)).verifier(verifier).journal_settings(settings.clone())
+    };
+    let forgotten = || service(|idempotency| idempotency);
+    let kept = || service(|idempotency| idempotency.retention(24 * HOUR));
+    for (world, service, first) in [
+        (World::new([Reply::Silence, status(200)]), &forgotten as &dyn Fn() -> ServiceBuilder, 0),
+        (World::new([Reply::Silence, status(500), status(500), status(200)]), &kept, 0),
+    ] {
+        world.killed_after(service(), 1).await;
+        tokio::time::sleep(2 * MINUTE).await;
+        world.run(service()).await.unwrap();
+        let sent = world.transport.sent();
+        assert_eq!(world.keys().pop().unwrap(), SECOND);
+        let rotated = sent[sent.len() - 1].at - sent[first].at;
+        assert!(rotated >= 2 * MINUTE + 30 * SECOND_OF_TIME + lag, "{rotated:?}");
+    }
+}

@@ -21,7 +21,7 @@ use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
     Applied, Attempts, Clock, ConcurrentRequests, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind,
     Operation, Record, RequestBuilderExt, RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason, Verdict,
-    async_trait,
+    VerifierFn, async_trait,
     durable::{
         EntryState, InMemoryJournal, Journal, JournalAnswer, JournalEntry, JournalError, JournalSettings, JournalStep,
     },
