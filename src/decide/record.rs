@@ -42,7 +42,11 @@ impl History {
                 let ends_the_key = rules.kind == KeyKind::InvalidatedByError || rules.probe == Probe::Never;
                 self.key.closed |= ends_the_key && self.key.may_be_executing().is_none();
             }
-            OutcomeClass::KeyInvalidated => (self.key.closed, self.key.used_up) = (true, true),
+            OutcomeClass::KeyInvalidated => {
+                (self.key.closed, self.key.used_up) = (true, true);
+                // By an attempt of another process, if not by one of this call.
+                self.key.doubt |= rules.key_is_shared();
+            }
             OutcomeClass::Final { may_have_executed: true } => self.may_be_executing(began),
             OutcomeClass::Final { may_have_executed: false }
             | OutcomeClass::NotSent

@@ -176,3 +176,13 @@ async fn harmless_repeat_needs_no_operation() {
     transport.client(service).post("https://api.metronome.com/v1/usage").send().await.unwrap();
     assert_eq!(transport.left(), 0);
 }
+
+/// An internal error has made the key unusable: that of an earlier process, which may have been applied.
+#[tokio::test(start_paused = true)]
+async fn key_that_an_earlier_process_has_used_up_leaves_the_write_in_doubt() {
+    let idempotency =
+        Idempotency::header("Idempotency-Key", KeyKind::InvalidatedByError).response(410, Meaning::KeyInvalidated);
+    let service = Service::builder("metronome", "https://api.metronome.com").idempotency(idempotency);
+    let (_, error) = charged(service.build().unwrap(), [status(410)]).await;
+    assert_eq!((error.stop(), error.applied()), (StopReason::Unverified, Applied::Unknown));
+}
