@@ -9,7 +9,7 @@ use super::{
     class::OutcomeClass,
     effect::Effect,
     history::{Elapsed, History},
-    key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace, Probe},
+    key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace, KeySharing, Probe},
     outcome::{Outcome, Redirect},
     policy::RetryAfterJitter,
     rules::{Moment, Rules},
@@ -165,7 +165,7 @@ impl Question<'_> {
         }
         match self.class {
             // The response proves that this attempt had no effect, but nothing about one before it with the same key.
-            OutcomeClass::NotApplied if self.can_rotate() && !self.history.key_is_in_doubt() => Ok(KeyAction::Rotate),
+            OutcomeClass::NotApplied if self.can_rotate() && !self.key_may_be_in_doubt() => Ok(KeyAction::Rotate),
             OutcomeClass::NotApplied | OutcomeClass::KeyInvalidated => self.rotate(),
             OutcomeClass::Internal => match self.rules.kind {
                 // One probe: if nothing was executed the same key succeeds; if the error was stored it comes back.
@@ -189,6 +189,12 @@ impl Question<'_> {
     /// Now, or once enough time has passed.
     fn is_settled(&self) -> bool {
         self.history.settled_from(self.rules).is_some()
+    }
+
+    /// In doubt by what this call has sent, or another process may have.
+    fn key_may_be_in_doubt(&self) -> bool {
+        let is_derived = self.rules.key_sharing == KeySharing::Derived;
+        self.history.key_is_in_doubt() || (is_derived && !self.history.key_is_used_up())
     }
 
     fn can_rotate(&self) -> bool {

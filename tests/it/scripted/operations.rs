@@ -186,3 +186,13 @@ async fn key_that_an_earlier_process_has_used_up_leaves_the_write_in_doubt() {
     let (_, error) = charged(service.build().unwrap(), [status(410)]).await;
     assert_eq!((error.stop(), error.applied()), (StopReason::Unverified, Applied::Unknown));
 }
+
+/// That an attempt had no effect proves nothing about that of an earlier process, which may be what it has lost to.
+#[tokio::test(start_paused = true)]
+async fn attempt_without_effect_does_not_prove_that_the_key_is_used_up() {
+    let idempotency = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll).response(409, Meaning::NotApplied);
+    let service = Service::builder("metronome", "https://api.metronome.com").idempotency(idempotency);
+    let (transport, error) = charged(service.build().unwrap(), [status(409)]).await;
+    assert_eq!(error.stop(), StopReason::Unverified);
+    assert_eq!(transport.keys(), [Some(FIRST.to_owned())]);
+}
