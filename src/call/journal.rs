@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use reqwest::Response;
+
 use super::{
     call::Call,
     failed::FailedAttempt,
@@ -18,6 +20,7 @@ use crate::{
         effect::Effect,
         history::History,
         key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace},
+        outcome::Redirect,
         stop::{Applied, StopReason},
     },
     durable::{
@@ -356,7 +359,9 @@ impl Call<'_> {
 
     /// Records that the call has a response, and returns it.
     pub(crate) async fn end_with_response(&mut self, ending: Ending) -> Ending {
-        let is_success = ending.as_ref().is_ok_and(|response| response.status().is_success());
+        // After a redirect that the client has followed it is not the response to the write.
+        let is_own = |response: &Response| self.redirect(response.url()) == Redirect::NotFollowed;
+        let is_success = ending.as_ref().is_ok_and(|response| response.status().is_success() && is_own(response));
         self.end_operation(if is_success { Applied::Yes } else { Applied::Unknown }, "").await;
         ending
     }

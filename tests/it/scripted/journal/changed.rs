@@ -99,3 +99,31 @@ async fn verdict_about_another_process_waits_for_the_lag() {
         assert!(rotated >= 2 * MINUTE + 30 * SECOND_OF_TIME + lag, "{rotated:?}");
     }
 }
+
+/// A response after a redirect that the client has followed is not that of the write.
+#[tokio::test(start_paused = true)]
+async fn response_of_another_url_ends_in_doubt() {
+    struct Elsewhere;
+
+    #[async_trait]
+    impl reqwest_middleware::Middleware for Elsewhere {
+        async fn handle(
+            &self,
+            _: reqwest::Request,
+            _: &mut http::Extensions,
+            _: reqwest_middleware::Next<'_>,
+        ) -> reqwest_middleware::Result<Response> {
+            use reqwest::ResponseBuilderExt;
+            let login = http::Response::builder().url("https://login.metronome.com/".parse().unwrap());
+            Ok(login.body("please log in").unwrap().into())
+        }
+    }
+
+    let world = World::new([]);
+    let service = storing().build().unwrap().journal(world.journal.clone());
+    let layer = SafeRetry::new([service]).clock(world.clock.clone());
+    let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(layer).with(Elsewhere).build();
+    charge(&client).send().await.unwrap();
+    let [entry] = world.in_doubt().await.try_into().unwrap();
+    assert_eq!(entry.state(), EntryState::Ended(Applied::Unknown));
+}
