@@ -24,7 +24,7 @@ impl Call<'_> {
         let operating = self.operating.as_deref();
         let is_journaled = operating.is_some_and(|operating| operating.journal.is_some());
         let settled_from = self.history.settled_from(&rules);
-        let protection = self.protection();
+        let (protection, wait) = (self.protection(), self.next_wait(kind, details));
         let situation = Situation {
             effect: rules.effect,
             applied,
@@ -35,8 +35,11 @@ impl Call<'_> {
             generation_left: rules.key == KeyPlace::Header
                 && rules.has_verifier
                 && (is_journaled || !self.history.has_rotated()),
-            again_after: operating.and_then(|operating| operating.again_after).or_else(|| self.rotation_after(stop)),
-            wait: self.next_wait(kind, details),
+            again_after: operating
+                .and_then(|operating| operating.again_after)
+                .or_else(|| self.rotation_after(stop))
+                .or_else(|| self.begins_after(stop, wait)),
+            wait,
             protection,
         };
         let digest = || (applied == Applied::Unknown).then(|| self.digest()).flatten();
@@ -56,6 +59,12 @@ impl Call<'_> {
         let settled_from = self.history.settled_from(&self.rules())?;
         let left = settled_from.saturating_sub(self.now - self.started);
         (stop == StopReason::DeadlineExceeded && !left.is_zero()).then_some(left)
+    }
+
+    /// The journal will tell a later call what this one had no time to ask.
+    fn begins_after(&self, stop: StopReason, wait: Duration) -> Option<Duration> {
+        let unasked = self.operating.as_ref().is_none_or(|operating| operating.is_to_be_begun());
+        (stop == StopReason::DeadlineExceeded && unasked && self.names_an_operation_in_a_journal()).then_some(wait)
     }
 
     fn protection(&self) -> Protection {

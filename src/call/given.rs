@@ -1,5 +1,6 @@
 //! What the caller gives to go by: a key, an operation, or the record of an earlier call.
 
+use http::Extensions;
 use uuid::Uuid;
 
 use super::{call::Call, key::InvalidKey, operating::Operating};
@@ -40,6 +41,14 @@ impl<'a> Call<'a> {
     fn journal(&self) -> Option<&'a dyn Journal> {
         let journal = self.plan.service.hooks().journal.as_deref();
         journal.filter(|_| self.plan.effect != Effect::Read)
+    }
+
+    /// Whether the caller names an operation that a journal may know.
+    pub(super) fn names_an_operation_in_a_journal(&self) -> bool {
+        let names = |given: &Extensions| {
+            given.get::<Operation>().is_some() || given.get::<Record>().is_some_and(|record| record.operation.is_some())
+        };
+        self.journal().is_some() && self.extensions.given().is_some_and(names)
     }
 
     /// Goes on where an earlier call has stopped: with its key, in the same doubt. What a journal has recorded counts more.

@@ -61,6 +61,7 @@ impl Call<'_> {
             Some(operating) if operating.applied_earlier => Applied::Yes,
             // An earlier process may have sent the write, or another one may since.
             Some(operating) if operating.fenced || operating.is_to_be_begun() => Applied::Unknown,
+            None if self.names_an_operation_in_a_journal() => Applied::Unknown,
             _ => self.history.applied(self.plan.effect),
         }
     }

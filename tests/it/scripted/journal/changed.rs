@@ -100,6 +100,22 @@ async fn verdict_about_another_process_waits_for_the_lag() {
     }
 }
 
+/// An earlier process may have sent the write, whatever is wrong with this call.
+#[tokio::test(start_paused = true)]
+async fn call_that_does_not_get_to_the_journal_says_nothing_of_earlier_ones() {
+    let world = World::new([Reply::Silence]);
+    let buffering = || storing().retry_policy(RetryPolicy::new().buffer_bodies(1000));
+    world.killed_after(buffering(), 1).await;
+    let stalled = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());
+    let error =
+        ended(charge(&world.client(buffering())).header("content-length", "9").body(stalled)).await.unwrap_err();
+    assert_eq!((error.stop(), error.applied()), (StopReason::DeadlineExceeded, Applied::Unknown));
+    assert!(matches!(error.advice(), Advice::SameKeyAfter { not_after: None, .. }), "the journal knows: {error}");
+    let contradiction = RetryPolicy::new().max_attempts(0);
+    let error = ended(charge(&world.client(storing())).retry_policy(contradiction)).await.unwrap_err();
+    assert_eq!((error.kind(), error.applied()), (ErrorKind::InvalidPolicy, Applied::Unknown));
+}
+
 /// A response after a redirect that the client has followed is not that of the write.
 #[tokio::test(start_paused = true)]
 async fn response_of_another_url_ends_in_doubt() {

@@ -19,9 +19,9 @@ use http::Method;
 use reqwest::Response;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
-    Applied, Attempts, Clock, ConcurrentRequests, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind,
-    Operation, Record, RequestBuilderExt, RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason, Verdict,
-    VerifierFn, async_trait,
+    Advice, Applied, Attempts, Clock, ConcurrentRequests, Effect, Error, ErrorKind, Idempotency, IdempotencyKey,
+    KeyKind, Operation, Record, RequestBuilderExt, RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason,
+    Verdict, VerifierFn, async_trait,
     durable::{
         EntryState, InMemoryJournal, Journal, JournalAnswer, JournalEntry, JournalError, JournalSettings, JournalStep,
     },
