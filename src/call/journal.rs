@@ -25,6 +25,7 @@ use crate::{
     },
     durable::{
         answer::{Answer, Held, JournalAnswer},
+        entry::Key,
         journal_error::JournalError,
         settings::JournalSettings,
         step::{Begin, JournalStep, Proof},
@@ -117,7 +118,7 @@ impl Call<'_> {
             request: operating.request?,
             method: method.to_string(),
             path: template.map_or_else(|| url.path().to_owned(), |template| template.to_string()),
-            key: self.key.to_key().map(String::from),
+            key: self.key.to_key().map(|key| Key(key.into())),
             sent: self.history.is_in_doubt().then(|| self.key_age()),
             lease: self.lease(),
             longest_attempt: self.journal_settings().longest_attempt,
@@ -207,15 +208,14 @@ impl Call<'_> {
 
     /// Whether the call's key is the one that was sent: the service may have been described in another way then.
     fn is_key_of(&self, held: &Held) -> bool {
-        held.key.as_deref() == self.key.to_key().as_ref().map(IdempotencyKey::as_str)
+        held.key.as_ref().map(|key| key.0.as_str()) == self.key.to_key().as_ref().map(IdempotencyKey::as_str)
     }
 
     /// The key of the operation, which the process before may have replaced.
     fn take_key(&mut self, held: &Held, asked: &Moment) -> Result<(), InvalidKey> {
         let Some(key) = &held.key else { return Ok(()) };
         if self.key.place() == KeyPlace::Header {
-            let key = IdempotencyKey::new(key.as_str());
-            let key = WireKey::from_raw(self.plan.idempotency(), key.as_str())?;
+            let key = WireKey::from_raw(self.plan.idempotency(), &key.0)?;
             self.replace_key(key);
             self.rotation_is_recorded();
             self.key_generation = held.generation.saturating_add(1);

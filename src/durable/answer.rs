@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::entry::JournalEntry;
+use super::entry::{JournalEntry, Key};
 use crate::decide::stop::Applied;
 
 /// What a step makes of an entry: for the adapter, which writes the entry and returns the answer.
@@ -46,7 +46,7 @@ pub(crate) enum Answer {
 pub(crate) struct Held {
     /// Grows with every process that begins the operation.
     pub(crate) fence: u64,
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Key>,
     /// 0 for the first key.
     pub(crate) generation: u32,
     /// How long ago the key was first used.

@@ -11,7 +11,7 @@ use crate::decide::stop::Applied;
 /// What a journal keeps of one operation.
 ///
 /// It has the operation's key, with which a stored response may be read, but neither a credential nor the request's body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// Of what is stored here: another one is refused.
     pub(super) format: u32,
@@ -40,10 +40,20 @@ pub struct JournalEntry {
     pub(super) ending: Option<Ending>,
 }
 
+/// Without the operation, from which its first key can be computed.
+impl std::fmt::Debug for JournalEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut entry = f.debug_struct("JournalEntry");
+        entry.field("service", &self.service).field("method", &self.method).field("path", &self.path);
+        entry.field("generation", &self.generation).field("fence", &self.fence).field("state", &self.state());
+        entry.finish_non_exhaustive()
+    }
+}
+
 /// Never in Debug output.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Key(pub(super) String);
+pub(crate) struct Key(pub(crate) String);
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

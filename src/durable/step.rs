@@ -1,6 +1,9 @@
 //! What becomes of an entry: the rules of the journal, as a function of the entry and the store's time.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use uuid::Uuid;
 
@@ -11,12 +14,19 @@ use super::{
 use crate::decide::stop::Applied;
 
 /// One step of an operation, for the adapter of a store: it applies the step to the operation's entry within a transaction.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct JournalStep {
     service: String,
     scope: String,
     operation: String,
     kind: Kind,
+}
+
+/// Without the operation, from which its first key can be computed.
+impl fmt::Debug for JournalStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JournalStep").field("service", &self.service).field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +43,7 @@ pub(crate) struct Begin {
     pub(crate) request: Uuid,
     pub(crate) method: String,
     pub(crate) path: String,
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Key>,
     /// How long ago the key was first sent, if it was and the write is in doubt: counts where the journal knows nothing.
     pub(crate) sent: Option<Duration>,
     pub(crate) lease: Duration,
@@ -112,7 +122,7 @@ impl JournalStep {
     fn first(&self, begin: &Begin, now: Millis) -> (JournalEntry, Answer) {
         let entry = JournalEntry {
             request: Some(begin.request),
-            key: begin.key.clone().map(Key),
+            key: begin.key.clone(),
             ..JournalEntry::new(&self.service, &self.scope, &self.operation)
         };
         let first_sent = Millis(now.0.saturating_sub(millis(begin.sent.unwrap_or_default())));
@@ -138,7 +148,7 @@ impl Begin {
             // Nothing that was sent can still take effect: it begins as if for the first time.
             Some(EndedApplied::No) => {
                 (entry.first_sent, entry.earlier_until) = (now, None);
-                entry.key = entry.key.or_else(|| self.key.clone().map(Key));
+                entry.key = entry.key.or_else(|| self.key.clone());
             }
             None if entry.lease_until > now => return Err(Answer::RunningElsewhere(entry.lease_until.since(now))),
             None | Some(EndedApplied::Unknown) => {
@@ -163,7 +173,7 @@ impl Begin {
 fn held(entry: &JournalEntry, now: Millis) -> Held {
     Held {
         fence: entry.fence,
-        key: entry.key.as_ref().map(|key| key.0.clone()),
+        key: entry.key.clone(),
         generation: entry.generation,
         age: now.since(entry.first_sent),
         earlier: entry.earlier_until.map(|until| until.since(now)),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     answer::{Answer, Held},
-    entry::{EntryState, JournalEntry},
+    entry::{EntryState, JournalEntry, Key},
     step::{Begin, JournalStep, Proof},
 };
 use crate::decide::stop::Applied;
@@ -23,7 +23,7 @@ fn at(hours: u32) -> SystemTime {
 
 fn begin(lease: Duration) -> JournalStep {
     let (request, method, path) = (Uuid::nil(), "POST".to_owned(), "/v1/{id}".to_owned());
-    let (key, retention) = (Some("first".to_owned()), Some(24 * HOUR));
+    let (key, retention) = (Some(Key("first".to_owned())), Some(24 * HOUR));
     let (sent, longest_attempt) = (None, Duration::from_secs(600));
     let begin = Begin { request, method, path, key, sent, lease, longest_attempt, retention };
     JournalStep::begin("billing", "", "charge", begin)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     answer::{Answer, Held, JournalAnswer},
     digest,
-    entry::{EntryState, JournalEntry},
+    entry::{EntryState, JournalEntry, Key},
     journal::Journal,
     journal_error::JournalError,
     step::{Begin, JournalStep, Proof},
@@ -134,7 +134,7 @@ impl Suite {
     async fn one_process_holds_an_operation(&self) -> Checked {
         let held = self.held("held", HOUR).await?;
         assert_eq!((held.fence, held.generation, held.earlier), (1, 0, None), "the first process");
-        assert_eq!(held.key.as_deref(), Some("first"), "the key is the call's own");
+        assert_eq!(held.key, Some(Key("first".to_owned())), "the key is the call's own");
         assert!(held.age < Duration::from_secs(60) && !held.clock_is_behind, "the key is new: {held:?}");
         let second = self.begin("held", HOUR).await?;
         assert!(
@@ -173,7 +173,7 @@ impl Suite {
         assert_eq!(self.rotate("rotated", first.fence, Proof::Verdict).await?, Answer::Rotated);
         let next = self.held("rotated", NONE).await?;
         assert_eq!((next.fence, next.generation), (first.fence + 1, 1));
-        assert_eq!(next.key.as_deref(), Some("rotated-next"), "everybody has the new key");
+        assert_eq!(next.key, Some(Key("rotated-next".to_owned())), "everybody has the new key");
         Ok(())
     }
 
@@ -286,7 +286,7 @@ fn first(lease: Duration) -> Begin {
         request: Uuid::nil(),
         method: "POST".to_owned(),
         path: "/v1/{id}".to_owned(),
-        key: Some("first".to_owned()),
+        key: Some(Key("first".to_owned())),
         sent: None,
         lease,
         longest_attempt: NONE,

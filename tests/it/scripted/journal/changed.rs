@@ -100,6 +100,42 @@ async fn verdict_about_another_process_waits_for_the_lag() {
     }
 }
 
+/// The keys of an operation follow from its id.
+#[tokio::test(start_paused = true)]
+async fn steps_and_entries_show_no_key() {
+    struct Shown(InMemoryJournal, Arc<std::sync::Mutex<String>>);
+
+    #[async_trait]
+    impl Journal for Shown {
+        async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+            let shown = format!("{step:?}");
+            let answer = self.0.apply(step).await;
+            let shown = format!("{shown} {answer:?} {:?}", self.in_doubt(9).await);
+            self.1.lock().unwrap().push_str(&shown);
+            answer
+        }
+
+        async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+            self.0.in_doubt(most).await
+        }
+
+        async fn purge(&self) -> Result<u64, JournalError> {
+            self.0.purge().await
+        }
+    }
+
+    let shown = Arc::default();
+    let transport = Transport::new([reply(500, &[("idempotent-replayed", "true")], ""), status(503), status(501)]);
+    let journal = Shown(InMemoryJournal::default().clock(FixedClock::at(1.0)), Arc::clone(&shown));
+    let service = not_applied().journal(journal).build().unwrap();
+    charge(&transport.layered(SafeRetry::new([service]).clock(FixedClock::at(1.0)))).send().await.unwrap_err();
+    let shown = shown.lock().unwrap();
+    assert!(shown.contains("Unknown"), "{shown}");
+    for secret in [FIRST, SECOND, CHARGE] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
 /// An earlier process may have sent the write, whatever is wrong with this call.
 #[tokio::test(start_paused = true)]
 async fn call_that_does_not_get_to_the_journal_says_nothing_of_earlier_ones() {
