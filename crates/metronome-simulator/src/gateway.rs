@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::application::Application;
 use crate::close::Close;
+use crate::observer::{Observer, Stage};
 use crate::reply::Reply;
 use crate::request::IncomingRequest;
 use crate::runtime::sleep;
@@ -21,6 +22,7 @@ pub(crate) const TOKEN: &str = "metronome-simulator-token";
 #[derive(Debug, Default)]
 pub(crate) struct Gateway {
     schedule: Mutex<Schedule>,
+    observer: Observer,
     application: Arc<Application>,
 }
 
@@ -38,12 +40,19 @@ impl Gateway {
     pub(crate) async fn serve(&self, request: Request<Body>) -> Result<Response, Close> {
         let request = IncomingRequest::read(request).await.ok_or(Close::Orderly)?;
         let fault = self.with_schedule(|schedule| schedule.next_fault(&request));
-        let reply = self.run(fault.map_or(Scenario::NORMAL, |fault| fault.scenario), &request).await?;
+        self.observer.observe(Stage::Received, request.head());
+        let reply = self.run(fault.map_or(Scenario::NORMAL, |fault| fault.scenario), &request).await;
+        self.observer.observe(Stage::Answered, request.head());
+        let reply = reply?;
         Ok(if fault.is_some_and(|fault| fault.truncated) { reply.into_truncated() } else { reply.into() })
     }
 
     pub(crate) fn application(&self) -> &Application {
         &self.application
+    }
+
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     pub(crate) fn with_schedule<T>(&self, act: impl FnOnce(&mut Schedule) -> T) -> T {

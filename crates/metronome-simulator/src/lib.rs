@@ -43,6 +43,7 @@ mod gateway;
 mod keys;
 mod ledger;
 mod metronome;
+mod observer;
 mod operation;
 mod rate_limit;
 mod received;
@@ -62,6 +63,7 @@ pub use fault::{Fault, Moment};
 pub use faults::Faults;
 pub use ledger::{Entry, Ledger};
 pub use metronome::Metronome;
+pub use observer::Stage;
 pub use rate_limit::RateLimit;
 pub use received::Received;
 

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -13,6 +14,7 @@ use crate::fault::Fault;
 use crate::faults::Faults;
 use crate::gateway::{Gateway, TOKEN};
 use crate::ledger::Ledger;
+use crate::observer::Stage;
 use crate::received::Received;
 use crate::server::serve;
 
@@ -129,6 +131,14 @@ impl Metronome {
     #[must_use]
     pub fn requests(&self) -> Vec<Received> {
         self.gateway.with_schedule(|schedule| schedule.received())
+    }
+
+    /// Calls this for each request, once it is received and once it is answered; replaces the observer before. A test can
+    /// read headers of its own, or kill its client at that moment.
+    ///
+    /// It is called by the task that serves the request, and should return soon.
+    pub fn observe(&self, observer: impl Fn(Stage, &Parts) + Send + Sync + 'static) {
+        self.gateway.observer().set(observer);
     }
 
     /// The writes that have taken effect so far.

@@ -54,6 +54,10 @@ impl IncomingRequest {
         }
     }
 
+    pub(crate) fn head(&self) -> &Parts {
+        &self.head
+    }
+
     pub(crate) fn method(&self) -> &Method {
         &self.head.method
     }

@@ -1,8 +1,9 @@
 //! Scripted and random faults.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
-use metronome_simulator::{Close, Fault, Faults, Moment, RateLimit};
+use metronome_simulator::{Close, Fault, Faults, Moment, RateLimit, Stage};
 use reqwest::Method;
 use serde_json::json;
 
@@ -25,6 +26,23 @@ async fn script_applies_in_order() {
     let keys: Vec<_> = received.iter().map(|request| request.idempotency_key.as_deref()).collect();
     assert_eq!(keys, [Some("a"), Some("b"), Some("c")]);
     assert!(received.iter().all(|request| request.method == Method::POST && request.path == CUSTOMERS));
+}
+
+#[tokio::test]
+async fn observer_sees_requests_and_their_ends() {
+    let setup = Setup::new().await;
+    let seen = Arc::<Mutex<Vec<_>>>::default();
+    let observed = seen.clone();
+    setup.metronome.observe(move |stage, head| {
+        observed.lock().unwrap().push((stage, head.headers["idempotency-key"].to_str().unwrap().to_owned()));
+    });
+    setup.metronome.script([None, Some(Fault::dropped(Close::Reset, Moment::Before))]);
+    for key in ["a", "b"] {
+        let _ = setup.keyed(CUSTOMERS, key, acme()).send().await;
+    }
+    let seen = seen.lock().unwrap();
+    let seen: Vec<_> = seen.iter().map(|(stage, key)| (*stage, key.as_str())).collect();
+    assert_eq!(seen, [(Stage::Received, "a"), (Stage::Answered, "a"), (Stage::Received, "b"), (Stage::Answered, "b")]);
 }
 
 #[tokio::test]
