@@ -1,0 +1,96 @@
+//! The simulated service, on a thread of this process.
+
+use std::{sync::mpsc::Sender, time::Duration};
+
+use http::request::Parts;
+use metronome_simulator::{Ledger, Metronome, Stage};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    endpoint::{BoxError, Endpoint, OPERATION, SPARED, WORKER},
+    faults::faults,
+    supervisor::Event,
+    writes::{ADD_ENTRY, Account, CREATE_CONTRACT, CUSTOMERS},
+};
+
+/// The number of customers that have contracts and balances.
+const ACCOUNTS: usize = 32;
+
+pub(crate) struct Host {
+    pub(crate) metronome: Metronome,
+    pub(crate) accounts: Vec<Account>,
+    /// Last, so that it outlives the simulator.
+    pub(crate) runtime: Runtime,
+}
+
+/// A request of a worker, as the service sees it.
+pub(crate) struct Request {
+    pub(crate) stage: Stage,
+    pub(crate) worker: usize,
+    pub(crate) operation: usize,
+    /// None if it is one of the verifier.
+    pub(crate) key: Option<String>,
+}
+
+impl Host {
+    /// A service with accounts, and without faults.
+    pub(crate) fn start() -> Result<Self, BoxError> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let (metronome, accounts) = runtime.block_on(async {
+            let metronome = Metronome::start().await?;
+            let accounts = accounts(&metronome).await?;
+            Ok::<_, BoxError>((metronome, accounts))
+        })?;
+        Ok(Self { metronome, accounts, runtime })
+    }
+
+    /// From now on requests meet faults, and are reported.
+    pub(crate) fn fail(&self, seed: u64, events: Sender<Event>) {
+        self.metronome.inject(faults(seed));
+        self.metronome.observe(move |stage, head| {
+            // A supervisor that is gone does not need to know.
+            let _ = request(stage, head).map(|request| events.send(Event::Request(request)));
+        });
+    }
+
+    /// What took effect, once nothing is executed any more.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.runtime.block_on(self.metronome.settle());
+        self.metronome.ledger()
+    }
+}
+
+fn request(stage: Stage, head: &Parts) -> Option<Request> {
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let number = |name| text(name)?.parse().ok();
+    let is_question = text(SPARED).is_some();
+    let key = if is_question { None } else { Some(text("idempotency-key")?.to_owned()) };
+    Some(Request { stage, worker: number(WORKER)?, operation: number(OPERATION)?, key })
+}
+
+async fn accounts(metronome: &Metronome) -> Result<Vec<Account>, BoxError> {
+    let endpoint = Endpoint::new(metronome.base_url(), metronome.token(), Duration::from_secs(5), &[])?;
+    let mut accounts = Vec::with_capacity(ACCOUNTS);
+    for number in 0..ACCOUNTS {
+        let customer = create(&endpoint, CUSTOMERS, json!({ "name": format!("account-{number}") })).await?;
+        let contract = json!({ "customer_id": customer, "starting_at": "2026-01-01T00:00:00Z" });
+        let contract = create(&endpoint, CREATE_CONTRACT, contract).await?;
+        // A balance exists from its first entry on.
+        let opening = json!({
+            "customer_id": customer, "id": "prepaid", "segment_id": "2026", "amount": 0, "reason": "opening",
+        });
+        post(&endpoint, ADD_ENTRY, opening).await?;
+        accounts.push(Account { customer, contract });
+    }
+    Ok(accounts)
+}
+
+async fn create(endpoint: &Endpoint, path: &str, body: Value) -> Result<String, BoxError> {
+    let answer: Value = post(endpoint, path, body).await?.json().await?;
+    answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| format!("{path} answered without an id").into())
+}
+
+async fn post(endpoint: &Endpoint, path: &str, body: Value) -> reqwest::Result<reqwest::Response> {
+    endpoint.http.post(endpoint.url(path)).json(&body).send().await?.error_for_status()
+}
