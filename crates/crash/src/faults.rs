@@ -16,10 +16,15 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(100);
 pub(crate) const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(80));
 /// The deadline of a call, and so its lease.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
-/// How long after its lease a request of a process may still be executed. It is delayed by at most [`LATE`]; the rest is for
-/// a busy machine.
-pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_millis(800);
+/// How long after its lease a request of a process may still be executed. It is delayed by at most [`QUEUED`]; the rest is
+/// for a busy machine.
+pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
 
+/// So long the service works, and then every write gets a 500 before its key is checked.
+pub(crate) const OUTAGES: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(250)];
+
+/// Longer than an outage: the write takes effect after everything else has failed.
+const QUEUED: Duration = Duration::from_millis(400);
 /// Longer than the timeout of an attempt: the client has gone when the write takes effect.
 const LATE: Duration = Duration::from_millis(200);
 /// Shorter than the timeout of an attempt.
@@ -33,6 +38,11 @@ pub(crate) fn faults(seed: u64) -> Faults {
     let kinds = kinds().into_iter().flat_map(|(weight, fault)| iter::repeat_n(fault, weight));
     let faults = Faults::seeded(seed).rate(f64::from(PERCENT) / 100.0).kinds(kinds);
     faults.drawn_by_header(OPERATION).sparing_header(SPARED)
+}
+
+/// Nothing reaches the service.
+pub(crate) fn outage() -> Faults {
+    Faults::seeded(0).rate(1.0).kinds([Fault::gateway(500, Before)]).sparing_header(SPARED)
 }
 
 /// Every fault with its weight.
@@ -53,7 +63,8 @@ fn kinds() -> Vec<(usize, Fault)> {
         (8, Fault::rate_limited(RateLimit::Client, None)),
         (4, Fault::truncated()),
         (10, Fault::duplicated()),
-        (15, Fault::queued(LATE)),
+        (10, Fault::queued(LATE)),
+        (20, Fault::queued(QUEUED)),
         (10, Fault::late(LATE, Before)),
         (6, Fault::late(LATE, After)),
         (20, Fault::late(SLOW, Before)),

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     endpoint::{BoxError, Endpoint, OPERATION, SPARED, WORKER},
-    faults::faults,
+    faults::{faults, outage},
     supervisor::Event,
     writes::{ADD_ENTRY, Account, CREATE_CONTRACT, CUSTOMERS},
 };
@@ -45,13 +45,17 @@ impl Host {
         Ok(Self { metronome, accounts, runtime })
     }
 
-    /// From now on requests meet faults, and are reported.
-    pub(crate) fn fail(&self, seed: u64, events: Sender<Event>) {
-        self.metronome.inject(faults(seed));
+    /// From now on the requests of workers are reported.
+    pub(crate) fn report(&self, events: Sender<Event>) {
         self.metronome.observe(move |stage, head| {
             // A supervisor that is gone does not need to know.
             let _ = request(stage, head).map(|request| events.send(Event::Request(request)));
         });
+    }
+
+    /// From now on requests meet faults.
+    pub(crate) fn fail(&self, seed: u64, is_outage: bool) {
+        self.metronome.inject(if is_outage { outage() } else { faults(seed) });
     }
 
     /// What took effect, once nothing is executed any more.

@@ -23,7 +23,7 @@ const RERUNS: usize = 6;
 const RERUNS_ELSEWHERE: usize = 40;
 const WAIT_ELSEWHERE: Duration = Duration::from_millis(300);
 /// The first wait before a job in doubt is run again, which doubles, and the longest one.
-const WAITS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+const WAITS: (Duration, Duration) = (Duration::from_millis(25), Duration::from_secs(1));
 /// One of so many jobs is delivered twice at once.
 const DELIVERED_TWICE: usize = 40;
 

@@ -9,6 +9,7 @@ use crate::{
     audit::Report,
     clock,
     endpoint::BoxError,
+    faults::OUTAGES,
     host::{Host, Request},
     jobs::Jobs,
     journal::Store,
@@ -41,6 +42,26 @@ struct Supervisor<'a> {
     pool: Pool,
     jobs: Jobs,
     killer: Killer,
+    outages: Outages,
+}
+
+/// Whether there is an outage, and until when.
+struct Outages {
+    /// Another one after each outage: the faults start anew.
+    seed: u64,
+    is_on: bool,
+    until: Instant,
+}
+
+impl Outages {
+    fn come_and_go(&mut self, host: &Host, now: Instant) {
+        if now >= self.until {
+            self.is_on = !self.is_on;
+            self.until = now + OUTAGES[usize::from(self.is_on)];
+            self.seed = self.seed.wrapping_add(1);
+            host.fail(self.seed, self.is_on);
+        }
+    }
 }
 
 /// Carries all operations to their ends, and compares.
@@ -50,11 +71,12 @@ pub(crate) fn play(mode: Mode, plan: &Plan) -> Result<Report, BoxError> {
     let store = host.runtime.block_on(Store::create(mode))?;
     let scope = format!("crash-{}", clock::wall().duration_since(UNIX_EPOCH)?.as_micros());
     let (sender, events) = mpsc::channel();
-    host.fail(plan.seed, sender.clone());
+    host.report(sender.clone());
     let pool = Pool::new(arguments(mode, &host, &scope, store.as_ref()), sender);
     let jobs = Jobs::new(mode, plan.seed, plan.operations);
     let killer = Killer::new(plan.seed, plan.operations, plan.kills);
-    let mut supervisor = Supervisor { host: &host, events, pool, jobs, killer };
+    let outages = Outages { seed: plan.seed, is_on: true, until: began };
+    let mut supervisor = Supervisor { host: &host, events, pool, jobs, killer, outages };
     supervisor.run(plan.workers, began + LONGEST)?;
     let Supervisor { jobs, killer, pool, .. } = supervisor;
     drop(pool);
@@ -80,6 +102,7 @@ fn arguments(mode: Mode, host: &Host, scope: &str, store: Option<&Store>) -> Vec
 
 impl Supervisor<'_> {
     fn run(&mut self, workers: usize, longest: Instant) -> Result<(), BoxError> {
+        self.outages.come_and_go(self.host, clock::now());
         for _ in 0..workers {
             self.pool.start()?;
         }
@@ -87,6 +110,7 @@ impl Supervisor<'_> {
             self.give_jobs()?;
             self.kill()?;
             let now = clock::now();
+            self.outages.come_and_go(self.host, now);
             if now >= longest {
                 return Err(format!("only {} operations are over", self.jobs.over()).into());
             }

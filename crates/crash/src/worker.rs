@@ -9,8 +9,8 @@ use std::{
 use reqwest::Response;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_safe_retry::{
-    Applied, Attempts, Backoff, Error, Operation, RequestBuilderExt, RetryPolicy, SafeRetry, Service, StopReason,
-    durable::JournalSettings,
+    Applied, Attempts, Backoff, ConcurrencyLimit, Error, Operation, RequestBuilderExt, RetryPolicy, SafeRetry, Service,
+    StopReason, durable::JournalSettings,
 };
 use tokio::sync::mpsc;
 
@@ -91,12 +91,14 @@ impl Worker {
     }
 }
 
-/// The layer as it is documented but for times and numbers.
+/// The layer as it is documented but for times and numbers, and without a concurrency limit: these processes do not live long
+/// enough to learn one.
 fn service(base_url: &str) -> Result<Service, BoxError> {
     let waits = Backoff::new(WAITS.0, WAITS.1);
     let policy = RetryPolicy::new().transient(waits.clone()).throttled(waits).max_attempts(5).deadline(DEADLINE);
     let settings = JournalSettings::new().longest_attempt(LONGEST_ATTEMPT);
     let service = Service::metronome().into_builder().base_url(base_url.to_owned()).retry_policy(policy);
+    let service = service.concurrency_limit(ConcurrencyLimit::Off);
     Ok(service.retry_budget(2_000).journal_settings(settings).build()?)
 }
 
