@@ -62,7 +62,7 @@ impl Killer {
             // They are rare: due or not, every other one is used.
             Moment::SecondKey if self.rng.bool() => 2_000,
             Moment::Received if self.is_waiting_for(moment) => 1_000,
-            Moment::Asked if self.is_waiting_for(moment) => 10_000,
+            Moment::Asked if self.is_waiting_for(moment) => 8_000,
             _ => return,
         };
         let wait = Duration::from_micros(self.rng.u64(0..longest));
@@ -84,7 +84,7 @@ impl Killer {
         }
         match self.waiting {
             None => {
-                let moment = [Moment::Now, Moment::Received, Moment::Received, Moment::Asked][self.rng.usize(0..4)];
+                let moment = [Moment::Now, Moment::Received, Moment::Asked, Moment::Asked][self.rng.usize(0..4)];
                 self.waiting = Some((moment, now + PATIENCE));
                 None
             }

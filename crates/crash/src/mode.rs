@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     JournalSqlite,
+    JournalPostgres,
     /// Operations without a journal.
     OperationsOnly,
     /// Neither: each run of a job has a key of its own.
@@ -11,11 +12,13 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 3] = [Self::JournalSqlite, Self::OperationsOnly, Self::RandomKeys];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::JournalSqlite, Self::JournalPostgres, Self::OperationsOnly, Self::RandomKeys];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::JournalSqlite => "journal-sqlite",
+            Self::JournalPostgres => "journal-postgres",
             Self::OperationsOnly => "operations-only",
             Self::RandomKeys => "random-keys",
         }
@@ -26,7 +29,7 @@ impl Mode {
     }
 
     pub(crate) const fn has_journal(self) -> bool {
-        matches!(self, Self::JournalSqlite)
+        matches!(self, Self::JournalSqlite | Self::JournalPostgres)
     }
 
     /// Whether a write must not be applied twice or lost.

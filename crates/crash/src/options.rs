@@ -14,11 +14,13 @@ Options:
       --workers <N>     Worker processes at once [default: 4]
       --seed <N>        Seed of the faults and of the kills [default: 42]
       --mode <NAME>     Only this mode; may be given several times
+      --postgres <URL>  Play journal-postgres too, with this database
       --json            Print one object for each mode
   -h, --help            Print this help
 
 The modes:
   journal-sqlite    operations, and a journal in SQLite
+  journal-postgres  operations, and a journal in PostgreSQL; only with --postgres
   operations-only   operations without a journal
   random-keys       neither, for contrast: each run of a job has a key of its own
 
@@ -42,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) workers: usize,
     pub(crate) seed: u64,
     pub(crate) json: bool,
+    /// The address of a database.
+    pub(crate) postgres: Option<String>,
     modes: Vec<Mode>,
 }
 
@@ -56,7 +60,8 @@ impl Task {
 fn plan(arguments: &mut lexopt::Parser) -> Result<Task, BoxError> {
     use lexopt::prelude::*;
 
-    let mut plan = Plan { operations: 2000, kills: 200, workers: 4, seed: 42, json: false, modes: Vec::new() };
+    let mut plan =
+        Plan { operations: 2000, kills: 200, workers: 4, seed: 42, json: false, postgres: None, modes: Vec::new() };
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Task::Help),
@@ -65,12 +70,16 @@ fn plan(arguments: &mut lexopt::Parser) -> Result<Task, BoxError> {
             Long("workers") => plan.workers = arguments.value()?.parse()?,
             Long("seed") => plan.seed = arguments.value()?.parse()?,
             Long("mode") => plan.modes.push(mode(&arguments.value()?.string()?)?),
+            Long("postgres") => plan.postgres = Some(arguments.value()?.string()?),
             Long("json") => plan.json = true,
             other => return Err(other.unexpected().into()),
         }
     }
     if plan.operations == 0 || plan.workers == 0 {
         return Err("there is nothing to carry, or no worker".into());
+    }
+    if plan.modes.contains(&Mode::JournalPostgres) && plan.postgres.is_none() {
+        return Err("journal-postgres needs --postgres".into());
     }
     Ok(Task::Play(plan))
 }
@@ -102,6 +111,8 @@ fn mode(name: &str) -> Result<Mode, BoxError> {
 
 impl Plan {
     pub(crate) fn modes(&self) -> impl Iterator<Item = Mode> {
-        Mode::ALL.into_iter().filter(|mode| self.modes.is_empty() || self.modes.contains(mode))
+        let is_possible = |mode: &Mode| *mode != Mode::JournalPostgres || self.postgres.is_some();
+        let modes = Mode::ALL.into_iter().filter(is_possible);
+        modes.filter(|mode| self.modes.is_empty() || self.modes.contains(mode))
     }
 }

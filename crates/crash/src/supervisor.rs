@@ -68,7 +68,7 @@ impl Outages {
 pub(crate) fn play(mode: Mode, plan: &Plan) -> Result<Report, BoxError> {
     let began = clock::now();
     let host = Host::start()?;
-    let store = host.runtime.block_on(Store::create(mode))?;
+    let store = host.runtime.block_on(Store::create(mode, plan.postgres.as_deref()))?;
     let scope = format!("crash-{}", clock::wall().duration_since(UNIX_EPOCH)?.as_micros());
     let (sender, events) = mpsc::channel();
     host.report(sender.clone());
