@@ -99,7 +99,7 @@ fn service(base_url: &str) -> Result<Service, BoxError> {
     let settings = JournalSettings::new().longest_attempt(LONGEST_ATTEMPT);
     let service = Service::metronome().into_builder().base_url(base_url.to_owned()).retry_policy(policy);
     let service = service.concurrency_limit(ConcurrencyLimit::Off);
-    Ok(service.retry_budget(2_000).journal_settings(settings).build()?)
+    Ok(service.retry_budget(100_000).journal_settings(settings).build()?)
 }
 
 /// What a job is to achieve, the same whenever it runs.
