@@ -1,4 +1,4 @@
-//! The audit: what was told and what the journal says, against what truly took effect.
+//! The audit: what was reported and what the journal says, against what truly took effect.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     jobs::{Operation, Progress, Run},
-    messages::{Answer, Told},
+    messages::{Answer, Reported},
     mode::Mode,
     writes::number_of,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     pub(crate) operations: usize,
     pub(crate) kills: usize,
     pub(crate) twice: usize,
-    /// Told to be applied and not in the ledger, or the other way round.
+    /// Reported as applied and not in the ledger, or reported as not applied and in it.
     pub(crate) lost: usize,
     pub(crate) in_doubt: usize,
     pub(crate) runs: usize,
@@ -83,17 +83,16 @@ impl Report {
             self.twice += 1;
             self.complain(number, operation, &format!("applied {} times", effects.len()));
         }
-        let is_untrue = |run: &Run| told(run).is_some_and(|_| self.is_untrue(operation, run, effects));
-        if operation.runs.iter().any(is_untrue) {
+        if operation.runs.iter().any(|run| self.is_untrue(operation, run, effects)) {
             self.lost += 1;
             self.complain(number, operation, if effects.is_empty() { "not applied" } else { "applied" });
         }
     }
 
-    /// Whether the ledger says the opposite of what was told at the end of a run.
+    /// Whether the ledger says the opposite of what was reported at the end of a run.
     fn is_untrue(&self, operation: &Operation, run: &Run, effects: &[&Entry]) -> bool {
-        let Some((at, told)) = told(run) else { return false };
-        match told.applied {
+        let Some((at, reported)) = reported(run) else { return false };
+        match reported.applied {
             Answer::Unknown => false,
             Answer::Yes => !effects.iter().any(|effect| effect.time <= at),
             Answer::No => {
@@ -110,7 +109,7 @@ impl Report {
         let mut others = operation.runs.iter().filter(|other| !std::ptr::eq(*other, run));
         others.all(|other| {
             let is_open = other.began <= at && other.end.as_ref().is_none_or(|end| end.at > at);
-            let is_done = self.mode.has_journal() || other.began > at || is_told_no(other);
+            let is_done = self.mode.has_journal() || other.began > at || is_reported_no(other);
             !is_open && is_done
         })
     }
@@ -134,8 +133,8 @@ impl Report {
     }
 
     fn complain(&mut self, number: usize, operation: &Operation, what: &str) {
-        let runs = operation.runs.iter().map(|run| match told(run) {
-            Some((_, told)) => format!("told {:?} ({})", told.applied, told.text),
+        let runs = operation.runs.iter().map(|run| match reported(run) {
+            Some((_, reported)) => format!("reported {:?} ({})", reported.applied, reported.text),
             None => format!("killed ({:?}{})", run.progress, if run.second_key { ", second key" } else { "" }),
         });
         let runs: Vec<_> = runs.collect();
@@ -155,34 +154,34 @@ impl Report {
     }
 }
 
-/// What was told at the end of a run, and when.
-fn told(run: &Run) -> Option<(SystemTime, &Told)> {
+/// What was reported at the end of a run, and when.
+fn reported(run: &Run) -> Option<(SystemTime, &Reported)> {
     let end = run.end.as_ref()?;
-    Some((end.at, end.told.as_ref()?))
+    Some((end.at, end.reported.as_ref()?))
 }
 
-fn is_told_no(run: &Run) -> bool {
-    told(run).is_some_and(|(_, told)| told.applied == Answer::No)
+fn is_reported_no(run: &Run) -> bool {
+    reported(run).is_some_and(|(_, reported)| reported.applied == Answer::No)
 }
 
-/// Whether the write took effect, as far as all runs of its job tell.
+/// Whether the write took effect, by what all runs of its job have reported.
 fn answer(mode: Mode, operation: &Operation) -> Answer {
-    let tells: Vec<_> = operation.runs.iter().filter_map(told).collect();
-    if tells.iter().any(|(_, told)| told.applied == Answer::Yes) {
+    let reports: Vec<_> = operation.runs.iter().filter_map(reported).collect();
+    if reports.iter().any(|(_, reported)| reported.applied == Answer::Yes) {
         return Answer::Yes;
     }
     if !mode.has_journal() {
         // Each speaks of its own call.
-        return if operation.runs.iter().all(is_told_no) { Answer::No } else { Answer::Unknown };
+        return if operation.runs.iter().all(is_reported_no) { Answer::No } else { Answer::Unknown };
     }
-    let last = tells.iter().filter(|(_, told)| !told.running_elsewhere).max_by_key(|(at, _)| *at);
-    last.map_or(Answer::Unknown, |(_, told)| told.applied)
+    let last = reports.iter().filter(|(_, reported)| !reported.running_elsewhere).max_by_key(|(at, _)| *at);
+    last.map_or(Answer::Unknown, |(_, reported)| reported.applied)
 }
 
 impl Killed {
     fn add(&mut self, run: &Run) {
         self.second_key_unsent += usize::from(run.took_over_unsent_key);
-        if told(run).is_some() {
+        if reported(run).is_some() {
             return;
         }
         self.second_key_sent += usize::from(run.second_key);

@@ -13,7 +13,7 @@ use crate::{
     faults::DEADLINE,
     host::Request,
     killer::Moment,
-    messages::{Answer, Told},
+    messages::{Answer, Reported},
     mode::Mode,
 };
 
@@ -62,7 +62,7 @@ pub(crate) enum Progress {
 pub(crate) struct End {
     pub(crate) at: SystemTime,
     /// None if its worker was killed.
-    pub(crate) told: Option<Told>,
+    pub(crate) reported: Option<Reported>,
 }
 
 pub(crate) struct Jobs {
@@ -170,10 +170,10 @@ impl Jobs {
     }
 
     /// A worker has reported an end.
-    pub(crate) fn told(&mut self, worker: usize, told: Told, now: Instant) {
-        let number = told.number;
-        let (answer, running_elsewhere) = (told.applied, told.running_elsewhere);
-        let Some(ended) = self.end(number, worker, Some(told)) else { return };
+    pub(crate) fn reported(&mut self, worker: usize, reported: Reported, now: Instant) {
+        let number = reported.number;
+        let (answer, running_elsewhere) = (reported.applied, reported.running_elsewhere);
+        let Some(ended) = self.end(number, worker, Some(reported)) else { return };
         let (elsewhere, others) = ended;
         let wait = if running_elsewhere {
             (elsewhere <= RERUNS_ELSEWHERE).then_some(WAIT_ELSEWHERE)
@@ -200,15 +200,15 @@ impl Jobs {
         }
     }
 
-    /// Ends a run. Returns how many runs of the operation have ended because of another process, and how many otherwise.
-    fn end(&mut self, number: usize, worker: usize, told: Option<Told>) -> Option<(usize, usize)> {
+    /// Ends a run. Returns how many runs of the operation have ended because of another process, and how many others.
+    fn end(&mut self, number: usize, worker: usize, reported: Option<Reported>) -> Option<(usize, usize)> {
         let operation = self.operations.get_mut(number)?;
         let run = operation.runs.iter_mut().find(|run| run.worker == worker && run.end.is_none())?;
-        run.end = Some(End { at: clock::wall(), told });
+        run.end = Some(End { at: clock::wall(), reported });
         operation.copies -= 1;
         self.open -= 1;
-        let told = operation.runs.iter().filter_map(|run| run.end.as_ref()?.told.as_ref());
-        let (elsewhere, others): (Vec<_>, Vec<_>) = told.partition(|told| told.running_elsewhere);
+        let reported = operation.runs.iter().filter_map(|run| run.end.as_ref()?.reported.as_ref());
+        let (elsewhere, others): (Vec<_>, Vec<_>) = reported.partition(|reported| reported.running_elsewhere);
         Some((elsewhere.len(), others.len()))
     }
 

@@ -42,7 +42,7 @@ impl Store {
         Ok(Self { place: url.to_owned(), journal: Arc::new(journal), _directory: None })
     }
 
-    /// The operations of a scope that somebody has to look at.
+    /// The operations of a scope that are in doubt.
     pub(crate) async fn in_doubt(&self, scope: &str) -> Result<Vec<JournalEntry>, BoxError> {
         let mut entries = self.journal.in_doubt(usize::from(u16::MAX)).await?;
         entries.retain(|entry| entry.scope() == scope);

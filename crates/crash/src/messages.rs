@@ -14,7 +14,7 @@ pub(crate) struct Job {
 
 /// From a worker: the job has ended.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub(crate) number: usize,
     pub(crate) applied: Answer,
     /// Whether another process works on the operation.
@@ -23,7 +23,7 @@ pub(crate) struct Told {
     pub(crate) text: String,
 }
 
-/// Whether the write took effect, as it was told.
+/// Whether the write took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {

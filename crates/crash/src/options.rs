@@ -3,13 +3,13 @@
 use crate::{endpoint::BoxError, mode::Mode, worker::Settings};
 
 pub(crate) const HELP: &str = "\
-Carries writes through a simulated Metronome that fails, by worker processes that are killed, and compares what was told
-with what took effect.
+Lets worker processes send writes to a simulated Metronome that fails, kills them meanwhile, and compares what they
+reported with what took effect.
 
 Usage: cargo run --release -p crash -- [OPTIONS]
 
 Options:
-      --operations <N>  Writes to carry in each mode [default: 2000]
+      --operations <N>  Writes to send in each mode [default: 2000]
       --kills <N>       How often a worker is killed in each mode [default: 200]
       --workers <N>     Worker processes at once [default: 4]
       --seed <N>        Seed of the faults and of the kills [default: 42]
@@ -25,8 +25,10 @@ The modes:
   random-keys       neither, for contrast: each run of a job has a key of its own
 
 A job queue runs each job until its worker has reported an end, and again, up to six times, if that end is in doubt.
-applied twice: operations that took effect more than once. lost: told to be applied and not in the ledger, or told not to
-be applied and in it. in doubt: operations whose last run could not tell; a journal lists exactly these.
+
+  applied twice  operations that took effect more than once
+  lost           operations reported as applied that did not take effect, or as not applied that did
+  in doubt       operations of which the last run could not say it; a journal must list exactly these
 
 Exit status: 0; 1 if an operation is applied twice or lost in a mode other than random-keys, if the journal does not list
 what is in doubt, or if something failed; 2 if the options are wrong.";

@@ -86,7 +86,7 @@ impl Pool {
     /// # Errors
     ///
     /// If it was not killed.
-    pub(crate) fn bury(&mut self, number: usize) -> Result<(), BoxError> {
+    pub(crate) fn remove(&mut self, number: usize) -> Result<(), BoxError> {
         let Some(mut worker) = self.workers.remove(&number) else { return Ok(()) };
         let status = worker.process.wait()?;
         if worker.is_killed { Ok(()) } else { Err(format!("a worker has ended by itself: {status}").into()) }

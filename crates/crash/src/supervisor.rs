@@ -14,7 +14,7 @@ use crate::{
     jobs::Jobs,
     journal::Store,
     killer::Killer,
-    messages::{Job, Told},
+    messages::{Job, Reported},
     mode::Mode,
     options::Plan,
     pool::Pool,
@@ -54,7 +54,7 @@ struct Outages {
 }
 
 impl Outages {
-    fn come_and_go(&mut self, host: &Host, now: Instant) {
+    fn update(&mut self, host: &Host, now: Instant) {
         if now >= self.until {
             self.is_on = !self.is_on;
             self.until = now + OUTAGES[usize::from(self.is_on)];
@@ -64,7 +64,7 @@ impl Outages {
     }
 }
 
-/// Carries all operations to their ends, and compares.
+/// Runs all operations to their ends, and compares.
 pub(crate) fn play(mode: Mode, plan: &Plan) -> Result<Report, BoxError> {
     let began = clock::now();
     let host = Host::start()?;
@@ -102,7 +102,7 @@ fn arguments(mode: Mode, host: &Host, scope: &str, store: Option<&Store>) -> Vec
 
 impl Supervisor<'_> {
     fn run(&mut self, workers: usize, longest: Instant) -> Result<(), BoxError> {
-        self.outages.come_and_go(self.host, clock::now());
+        self.outages.update(self.host, clock::now());
         for _ in 0..workers {
             self.pool.start()?;
         }
@@ -110,7 +110,7 @@ impl Supervisor<'_> {
             self.give_jobs()?;
             self.kill()?;
             let now = clock::now();
-            self.outages.come_and_go(self.host, now);
+            self.outages.update(self.host, now);
             if now >= longest {
                 return Err(format!("only {} operations are over", self.jobs.over()).into());
             }
@@ -150,12 +150,12 @@ impl Supervisor<'_> {
     fn handle(&mut self, event: Event) -> Result<(), BoxError> {
         match event {
             Event::Line(worker, line) => {
-                let told: Told = serde_json::from_str(&line)?;
+                let reported: Reported = serde_json::from_str(&line)?;
                 self.pool.has_ended(worker);
-                self.jobs.told(worker, told, clock::now());
+                self.jobs.reported(worker, reported, clock::now());
             }
             Event::Ended(worker) => {
-                self.pool.bury(worker)?;
+                self.pool.remove(worker)?;
                 self.jobs.killed(worker, clock::now());
                 self.pool.start()?;
             }

@@ -18,7 +18,7 @@ use crate::{
     endpoint::{BoxError, Endpoint, OPERATION, SPARED, WORKER},
     faults::{DEADLINE, LONGEST_ATTEMPT, TIMEOUT, WAITS},
     journal,
-    messages::{Job, Told},
+    messages::{Job, Reported},
     mode::Mode,
     verifier::LookUp,
 };
@@ -80,12 +80,12 @@ impl Worker {
         } else {
             request
         };
-        let told = match request.send().await {
+        let reported = match request.send().await {
             Ok(response) => of_response(job.number, &response),
             Err(error) => of_error(job.number, &error),
         };
         // In one piece, so that a kill leaves the whole line or nothing of it; a supervisor that is gone reads nothing.
-        if let Ok(line) = serde_json::to_string(&told) {
+        if let Ok(line) = serde_json::to_string(&reported) {
             let _ = io::stdout().lock().write_all(format!("{line}\n").as_bytes());
         }
     }
@@ -107,14 +107,14 @@ pub(crate) fn operation(scope: &str, number: usize) -> Operation {
     Operation::new(number.to_string()).scope(scope)
 }
 
-fn of_response(number: usize, response: &Response) -> Told {
+fn of_response(number: usize, response: &Response) -> Reported {
     let applied = match response.extensions().get::<Applied>() {
         _ if response.status().is_success() => Applied::Yes,
         Some(applied) => *applied,
         None => Applied::Unknown,
     };
     let attempts = response.extensions().get::<Attempts>().map(Attempts::to_string).unwrap_or_default();
-    Told {
+    Reported {
         number,
         applied: applied.into(),
         running_elsewhere: false,
@@ -122,12 +122,12 @@ fn of_response(number: usize, response: &Response) -> Told {
     }
 }
 
-fn of_error(number: usize, error: &reqwest_middleware::Error) -> Told {
+fn of_error(number: usize, error: &reqwest_middleware::Error) -> Reported {
     let Some(error) = Error::find(error) else {
         let text = error.to_string();
-        return Told { number, applied: Applied::Unknown.into(), running_elsewhere: false, text };
+        return Reported { number, applied: Applied::Unknown.into(), running_elsewhere: false, text };
     };
-    Told {
+    Reported {
         number,
         applied: error.applied().into(),
         running_elsewhere: error.stop() == StopReason::RunningElsewhere,

@@ -1,4 +1,4 @@
-//! Tells somebody of each request while it is being served.
+//! Calls an observer for each request while it is served.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ pub enum Stage {
 
 type Observe = dyn Fn(Stage, &Parts) + Send + Sync;
 
-/// Whom to tell, if anybody.
+/// What is called, if anything.
 #[derive(Default)]
 pub(crate) struct Observer(Mutex<Option<Arc<Observe>>>);
 
