@@ -16,8 +16,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(100);
 pub(crate) const WAITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(80));
 /// The deadline of a call, and so its lease.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1500);
-/// How long after its lease a request of a process may still be executed. It is delayed by at most [`QUEUED`]; the rest is
-/// for a busy machine.
+/// How long after its lease a request of a process may still be executed. It is delayed by at most [`QUEUED`]; the
+/// rest is for a busy machine.
 pub(crate) const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// So long the service works, and then every write gets a 500 before its key is checked.
@@ -47,9 +47,10 @@ pub(crate) fn outage() -> Faults {
 
 /// Every fault with its weight.
 ///
-/// Errors before the key is checked are frequent: two of them and a verdict lead to a second key while the first one is
-/// still unused, so that it doubles the write if a later process sends it again. Two faults are left out because no client
-/// can handle them: a gateway's own 500 while the write still executes, and a second delivery during the first execution.
+/// Errors before the key is checked are frequent: two of them and a verdict lead to a second key while the first one
+/// is still unused, so that it doubles the write if a later process sends it again. Two faults are left out because
+/// no client can handle them: a gateway's own 500 while the write still executes, and a second delivery during the
+/// first execution.
 fn kinds() -> Vec<(usize, Fault)> {
     let mut kinds = vec![
         (140, Fault::gateway(500, Before)),

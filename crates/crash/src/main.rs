@@ -1,6 +1,6 @@
-//! What becomes of writes if their process is killed: workers send them to a simulated Metronome that fails, a supervisor
-//! kills the workers at random moments and starts new ones, and at the end what they reported is compared with what took
-//! effect.
+//! What becomes of writes if their process is killed: workers send them to a simulated Metronome that fails, a
+//! supervisor kills the workers at random moments and starts new ones, and at the end what they reported is compared
+//! with what took effect.
 //!
 //! ```sh
 //! cargo run --release -p crash

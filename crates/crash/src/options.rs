@@ -30,8 +30,8 @@ A job queue runs each job until its worker has reported an end, and again, up to
   lost           operations reported as applied that did not take effect, or as not applied that did
   in doubt       operations of which the last run could not say it; a journal must list exactly these
 
-Exit status: 0; 1 if an operation is applied twice or lost in a mode other than random-keys, if the journal does not list
-what is in doubt, or if something failed; 2 if the options are wrong.";
+Exit status: 0; 1 if an operation is applied twice or lost in a mode other than random-keys, if the journal does not
+list what is in doubt, or if something failed; 2 if the options are wrong.";
 
 pub(crate) enum Task {
     Help,

@@ -91,8 +91,8 @@ impl Worker {
     }
 }
 
-/// The layer as it is documented but for times and numbers, and without a concurrency limit: these processes do not live long
-/// enough to learn one.
+/// The layer as it is documented but for times and numbers, and without a concurrency limit: these processes do not
+/// live long enough to learn one.
 fn service(base_url: &str) -> Result<Service, BoxError> {
     let waits = Backoff::new(WAITS.0, WAITS.1);
     let policy = RetryPolicy::new().transient(waits.clone()).throttled(waits).max_attempts(5).deadline(DEADLINE);

@@ -16,8 +16,8 @@ pub(crate) struct Account {
     pub(crate) contract: String,
 }
 
-/// Path and body of the write with this number: seat deltas and balance entries in turn, and some customers. None has what
-/// the service recognises a repeat by, such as a `uniqueness_key`.
+/// Path and body of the write with this number: seat deltas and balance entries in turn, and some customers. None has
+/// what the service recognises a repeat by, such as a `uniqueness_key`.
 pub(crate) fn write(number: usize, accounts: &[Account]) -> (&'static str, Value) {
     let account = &accounts[number / 2 % accounts.len()];
     let name = name(number);

@@ -133,8 +133,8 @@ impl Metronome {
         self.gateway.with_schedule(|schedule| schedule.received())
     }
 
-    /// Calls this for each request, once it is received and once it is answered; replaces the observer before. A test can
-    /// read headers of its own, or kill its client at that moment.
+    /// Calls this for each request, once it is received and once it is answered; replaces the observer before. A test
+    /// can read headers of its own, or kill its client at that moment.
     ///
     /// It is called by the task that serves the request, and should return soon.
     pub fn observe(&self, observer: impl Fn(Stage, &Parts) + Send + Sync + 'static) {
