@@ -141,6 +141,8 @@ impl Facts {
         if let Some(entry) = outcome.entry {
             let begins = fence(Some(&entry)) > fence(self.entry.as_ref());
             if begins {
+                // What was begun and not ended counts as sent.
+                self.in_doubt |= self.entry.is_some() && self.recorded().is_none();
                 self.lives[life].lease_until = now + scenario.lease();
             } else if entry.state() != EntryState::Begun {
                 let lease_until = &mut self.lives[life].lease_until;

@@ -53,6 +53,16 @@ impl Scenario {
         all
     }
 
+    /// One fault more where the fewest lead to a rotation, and where two requests can be executed at once.
+    pub(super) fn faults(self, faults: usize) -> usize {
+        let is_critical = match self.asked {
+            Asked::Truthful => self.keys == KeyHandling::InvalidatedByError,
+            Asked::NoVerifier => !self.locks,
+            Asked::Unsure | Asked::Slow => false,
+        };
+        faults + usize::from(is_critical)
+    }
+
     /// How much time passes between two processes.
     pub(super) fn gaps(self) -> &'static [Gap] {
         match (self.protection, self.locks) {

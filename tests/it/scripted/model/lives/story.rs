@@ -76,7 +76,7 @@ impl How {
         match self {
             Self::Dies => &[],
             Self::Suspended => &[Gap::AtOnce, Gap::Over],
-            Self::Asleep => &[Gap::Lease, Gap::Forgotten],
+            Self::Asleep => &[Gap::Lease, Gap::Over, Gap::Forgotten],
         }
     }
 }
