@@ -159,10 +159,8 @@ impl Call<'_> {
     async fn hold(&mut self, held: Held, asked: Moment) -> ControlFlow<Ending> {
         let (taken, key_protects) = (self.take_key(&held, &asked), self.key_protects(&held, &asked));
         let lease = Lease { fence: held.fence, asked, lasts: self.lease() };
-        let mut begins_again = false;
         if let Some(operating) = &mut self.operating {
-            operating.held = Some(lease);
-            begins_again = mem::replace(&mut operating.was_begun, true);
+            (operating.held, operating.was_begun) = (Some(lease), true);
         }
         if let Err(invalid) = taken {
             let ended = self.end_operation(self.applied(), StopReason::Permanent.as_str()).await;
@@ -170,7 +168,7 @@ impl Call<'_> {
             return Break(self.end_in(failed, StopReason::Permanent, ended));
         }
         // Another process has ended it meanwhile, or its row was lost: what this call has sent is still on its way.
-        let own = begins_again.then_some(self.journal_settings().longest_attempt);
+        let own = (self.attempts.count() > 0).then_some(self.journal_settings().longest_attempt);
         let Some(earlier) = held.earlier.or(own) else {
             // What the caller has brought along is older than what the journal says.
             self.history = History::default();
