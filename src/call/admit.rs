@@ -9,7 +9,10 @@ use crate::{
         details::{ErrorDetails, Queued},
         kind::ErrorKind,
     },
-    limit::arrival::{Arrival, Refusal},
+    limit::{
+        arrival::{Arrival, Refusal},
+        limiters::{Limiters, Permits},
+    },
     time,
 };
 
@@ -33,6 +36,22 @@ impl Call<'_> {
         let Some(limiters) = self.plan.service.limiters().filter(|_| !self.is_past_deadline()) else {
             return ControlFlow::Break(self.reject().await);
         };
+        loop {
+            let permits = match self.acquire(limiters).await {
+                Ok(permits) => permits,
+                Err(ending) => return ControlFlow::Break(ending),
+            };
+            if !self.needs_lease() {
+                self.permits = permits;
+                return ControlFlow::Continue(());
+            }
+            // After a long wait another process may have the operation. It is not asked with a permit in hand.
+            drop(permits);
+            self.begin_operation().await?;
+        }
+    }
+
+    async fn acquire(&mut self, limiters: &Limiters) -> Result<Permits, Ending> {
         let queued = self.now;
         let arrival = Arrival {
             priority: self.plan.priority(),
@@ -45,15 +64,8 @@ impl Call<'_> {
         self.now = time::now();
         self.recorder.admitted(self.now - queued);
         match permits {
-            Ok(permits) => {
-                self.permits = permits;
-                // After a long wait another process may have the operation.
-                while self.needs_lease() {
-                    self.begin_operation().await?;
-                }
-                ControlFlow::Continue(())
-            }
-            Err(refusal) => ControlFlow::Break(self.turn_away(refusal, self.now - queued).await),
+            Ok(permits) => Ok(permits),
+            Err(refusal) => Err(self.turn_away(refusal, self.now - queued).await),
         }
     }
 

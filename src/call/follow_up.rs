@@ -40,7 +40,7 @@ impl Call<'_> {
                 .or_else(|| self.rotation_after(stop))
                 .or_else(|| self.begins_after(stop, wait)),
             wait,
-            protection,
+            protection: if is_journaled { self.for_a_whole_call(protection) } else { protection },
         };
         let digest = || (applied == Applied::Unknown).then(|| self.digest()).flatten();
         FollowUp {
@@ -65,6 +65,16 @@ impl Call<'_> {
     fn begins_after(&self, stop: StopReason, wait: Duration) -> Option<Duration> {
         let unasked = self.operating.as_ref().is_none_or(|operating| operating.is_to_be_begun());
         (stop == StopReason::DeadlineExceeded && unasked && self.names_an_operation_in_a_journal()).then_some(wait)
+    }
+
+    /// A later call with the journal sends nothing unless the key lasts for all of its time.
+    fn for_a_whole_call(&self, protection: Protection) -> Protection {
+        let Protection::Until(until) = protection else { return protection };
+        let deadline = self.plan.policy().deadline;
+        match until.checked_sub(deadline) {
+            Some(until) if until > self.clock.wall() => Protection::Until(until),
+            _ => Protection::Over,
+        }
     }
 
     fn protection(&self) -> Protection {

@@ -163,7 +163,8 @@ impl Call<'_> {
             (operating.held, operating.was_begun) = (Some(lease), true);
         }
         if let Err(invalid) = taken {
-            let ended = self.end_operation(self.applied(), StopReason::Permanent.as_str()).await;
+            let applied = if held.earlier.is_some() { Applied::Unknown } else { self.applied() };
+            let ended = self.end_operation(applied, StopReason::Permanent.as_str()).await;
             let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, invalid));
             return Break(self.end_in(failed, StopReason::Permanent, ended));
         }

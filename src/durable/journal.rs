@@ -72,4 +72,8 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
     async fn purge(&self) -> Result<u64, JournalError> {
         J::purge(self).await
     }
+
+    async fn resolve(&self, entry: &JournalEntry, applied: Applied) -> Result<(), JournalError> {
+        J::resolve(self, entry, applied).await
+    }
 }

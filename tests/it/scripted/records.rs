@@ -156,6 +156,18 @@ async fn journal_says_when_to_run_again() {
     assert_eq!(advised(&error), Advised::Again(599.5, None));
 }
 
+/// A later call sends the key only if it lasts for the whole call.
+#[tokio::test(start_paused = true)]
+async fn journal_needs_the_time_of_a_call() {
+    let (transport, clock) = (Transport::new([status(503)]), FixedClock::at(1.0));
+    let journal = InMemoryJournal::default().clock(clock.clone());
+    let policy = RetryPolicy::never().deadline(Duration::from_secs(100));
+    let service = storing().retry_policy(policy).build().unwrap().journal(journal);
+    let client = transport.layered(SafeRetry::new([service]).clock(clock));
+    let error = failure(client.post(CONTRACTS).operation(CHARGE)).await;
+    assert_eq!(advised(&error), Advised::Again(0.5, PROTECTED.map(|seconds| seconds - 100)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn call_goes_on_from_its_record() {
     // A key of the call's own: in another process nothing else would know it.
