@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
-    Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, Record, RequestBuilderExt,
+    Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RequestBuilderExt,
     RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
 };
 
@@ -268,6 +268,8 @@ async fn unsent_key_is_in_the_record() {
 
 #[cfg(feature = "serde")]
 mod stored {
+    use reqwest_safe_retry::Record;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
