@@ -53,6 +53,11 @@ impl Scenario {
         all
     }
 
+    /// How often a call is sent at most. One that is sent once, and has nobody to ask, ends while it is executed.
+    fn attempts(self) -> u32 {
+        if !self.locks && self.asked == Asked::NoVerifier { 1 } else { ATTEMPTS }
+    }
+
     /// One fault more where the fewest lead to a rotation, and where two requests can be executed at once.
     pub(super) fn faults(self, faults: usize) -> usize {
         let is_critical = match self.asked {
@@ -108,7 +113,7 @@ impl Scenario {
         }
         let second = Duration::from_secs(1);
         let policy = RetryPolicy::new()
-            .max_attempts(ATTEMPTS)
+            .max_attempts(self.attempts())
             .deadline(Duration::from_millis(DEADLINE))
             .transient(Backoff::new(second, second).jitter(Jitter::None));
         let settings =
