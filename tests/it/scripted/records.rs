@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Method;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
-    Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RequestBuilderExt,
-    RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
+    Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RequestBuilderExt, RetryPolicy,
+    SafeRetry, Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
 };
 
 use super::{CONTRACTS, LIST, facts};

@@ -1,19 +1,21 @@
 //! One operation over the lives of several processes: killed, suspended and asleep at every point.
 //!
 //! The real middleware and the journal in memory run against a model of the service that executes late and forgets its
-//! keys. A story is a sequence of turns. In each a process begins, or one that was held up goes on; it is told what becomes
-//! of its attempts, and where it stops: before and after a step of the journal, with a request on its way, in a wait, before
-//! and after the verifier looks. It dies there, or it is held up while another one takes the operation over. The next turn
-//! begins at once, when the lease has passed, when everything that was sent is over, or when the service has forgotten the
-//! keys. What is sent is executed before its process's lease and the longest attempt have passed, at the latest moment too.
+//! keys. A story is a sequence of turns. In each a process begins, or one that was held up goes on; it is told what
+//! becomes of its attempts, and where it stops: before and after a step of the journal, with a request on its way, in
+//! a wait, before and after the verifier looks. It dies there, or it is held up while another one takes the operation
+//! over. The next turn begins at once, when the lease has passed, when everything that was sent is over, or when the
+//! service has forgotten the keys. What is sent is executed before its process's lease and the longest attempt have
+//! passed, at the latest moment too.
 //!
-//! After each story, and once everything still under way has arrived: the write took effect at most once, every caller was
-//! told the truth, the journal has recorded it, and it lists the operation if it has not.
+//! After each story, and once everything still under way has arrived: the write took effect at most once, every caller
+//! was told the truth, the journal has recorded it, and it lists the operation if it has not.
 //!
-//! Stories that nothing tells apart are followed once: neither the service, nor the journal, nor what the living processes
-//! know differs, each with its times. What a process knows ends with it, so most ways to die are one. `LIVES_FAULTS` sets
-//! how often an attempt is not delivered normally or a process is held up, `LIVES_ATTEMPTS` among how many first attempts,
-//! and `LIVES` how many processes there are; `LIVES_ONLY` picks the scenarios that have this text in their names.
+//! Stories that nothing tells apart are followed once: neither the service, nor the journal, nor what the living
+//! processes know differs, each with its times. What a process knows ends with it, so most ways to die are one.
+//! `LIVES_FAULTS` sets how often an attempt is not delivered normally or a process is held up, `LIVES_ATTEMPTS` among
+//! how many first attempts, and `LIVES` how many processes there are; `LIVES_ONLY` picks the scenarios that have this
+//! text in their names.
 
 mod checks;
 mod delivery;
@@ -70,8 +72,8 @@ fn found(protection: Protection) -> Findings {
     let Findings { stories, lives, states, rotations, violations } = &found;
     let number = scenarios.len();
     println!(
-        "{protection:?}: {stories} stories of {lives} processes in {number} scenarios, {states} states, {rotations} with a \
-         second key, {} violations",
+        "{protection:?}: {stories} stories of {lives} processes in {number} scenarios, {states} states, {rotations} with \
+         a second key, {} violations",
         violations.len()
     );
     found
