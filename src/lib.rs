@@ -99,6 +99,7 @@ pub use error::{
     error::Error,
     find::Searchable,
     kind::ErrorKind,
+    not_sent::NotSent,
 };
 pub use explain::Explanation;
 pub use hooks::RequestFacts;

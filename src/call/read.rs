@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     decide::outcome::{Failure, ResponseFacts},
-    error::{details::ErrorDetails, error::Error},
+    error::{details::ErrorDetails, error::Error, not_sent::NotSent},
     limit::limiters::Scope,
     service::{description::ErrorStatusHandling, error_format::ErrorParts},
     time,
@@ -25,6 +25,10 @@ impl Call<'_> {
     pub(super) async fn read(&mut self, failed: FailedResponse) -> Box<FailedAttempt> {
         Box::new(match failed {
             FailedResponse::Status(response, scope) => self.read_response(response, scope).await,
+            FailedResponse::Missing(Some(error)) if NotSent::is_said_by(&error) => {
+                let details = ErrorDetails::of_failure(Failure::NotSent, error);
+                FailedAttempt::new(Failure::NotSent.into(), ErrorDetails { connecting: false, ..details })
+            }
             FailedResponse::Missing(Some(error)) => {
                 let failure = match Error::find(&error) {
                     // Another layer below has made several attempts, of which this error shows the last.

@@ -82,7 +82,7 @@ fn within_anyhow(error: &anyhow::Error) -> Option<&Error> {
 
 /// In this one link of a chain. `reqwest_middleware::Error` and `CallError` are transparent: what they carry is not a link
 /// of its own.
-fn within<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+pub(super) fn within<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     if let Some(error) = cause.downcast_ref::<Error>() {
         return Some(error);
     }

@@ -7,4 +7,5 @@ pub(crate) mod display;
 pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod kind;
+pub(crate) mod not_sent;
 pub(crate) mod secrets;

@@ -22,6 +22,7 @@ mod limit_keys;
 mod metrics;
 mod model;
 mod nested;
+mod not_sent;
 mod operations;
 mod order;
 mod records;
