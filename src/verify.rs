@@ -14,7 +14,8 @@ use crate::{
 
 /// Finds out whether a write took effect, by looking for it where it would be.
 ///
-/// It is asked before a write is sent with a new key, and before a call ends in doubt. Setting a verifier is what
+/// It is asked before a write is sent with a new key, before a call ends in doubt, and before one ends because what it would
+/// create exists already: [`Verdict::Applied`] with the resource makes that the call's success. Setting a verifier is what
 /// switches the rotation of keys on: without one a write is never sent with a second key (unless the response itself
 /// proves that it had no effect).
 ///

@@ -7,6 +7,7 @@ use reqwest::Response;
 use super::{call::Call, failed::FailedAttempt};
 use crate::{
     decide::{
+        effect::Effect,
         outcome::ResponseFacts,
         stop::{Applied, StopReason},
     },
@@ -59,11 +60,14 @@ impl Call<'_> {
         Ok(response)
     }
 
-    /// No further attempt. A write in doubt is asked about once more, unless that was done after this attempt.
+    /// No further attempt. A write in doubt, or one whose result exists, is asked about once more, unless that was done after
+    /// this attempt.
     pub(super) async fn fail(&mut self, stop: StopReason, failed: Box<FailedAttempt>) -> Ending {
         let in_doubt = self.applied() == Applied::Unknown;
         let asked = self.verified_after == self.history.attempts();
-        if in_doubt && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
+        // What exists may be what this write was to create, made by an earlier call.
+        let exists = failed.kind == ErrorKind::AlreadyExists && self.plan.effect != Effect::Read;
+        if (in_doubt || exists) && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
             self.wait_for_verdict().await;
             if let Verdict::Applied(response) = self.verify().await {
                 return self.verified_applied(response, failed).await;

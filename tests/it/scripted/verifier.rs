@@ -327,3 +327,22 @@ async fn verifier_is_asked_after_the_longest_execution() {
     let keys = transport.keys();
     assert!(keys[0] == keys[2] && keys[2] != keys[3]);
 }
+
+/// What the write would create exists: the verifier finds it, and it is the call's success.
+#[tokio::test(start_paused = true)]
+async fn existing_resource_is_found() {
+    let exists = || reply(409, &[], r#"{"message":"This uniqueness key has already been used."}"#);
+    let verifier =
+        ScriptedVerifier::returning([found(), Verdict::Applied(None), Verdict::NotApplied, Verdict::Unknown]);
+    let transport = Transport::new([exists(), exists(), exists(), exists()]);
+    let client = transport.client(Service::metronome().verifier(verifier.clone()));
+    let response = client.post(CONTRACTS).send().await.unwrap();
+    assert!(response.extensions().get::<Attempts>().unwrap().is_verified_applied());
+    assert_eq!(response.text().await.unwrap(), "found");
+    for applied in [Applied::Yes, Applied::No, Applied::No] {
+        failure!(client.post(CONTRACTS), |error| {
+            assert_eq!(facts(error), (ErrorKind::AlreadyExists, StopReason::Permanent, applied));
+        });
+    }
+    assert_eq!((verifier.calls(), transport.sent().len()), (4, 4));
+}
