@@ -72,8 +72,8 @@ fn found(protection: Protection) -> Findings {
     let Findings { stories, lives, states, rotations, violations } = &found;
     let number = scenarios.len();
     println!(
-        "{protection:?}: {stories} stories of {lives} processes in {number} scenarios, {states} states, {rotations} with \
-         a second key, {} violations",
+        "{protection:?}: {stories} stories of {lives} processes in {number} scenarios, {states} states, {rotations} \
+         with a second key, {} violations",
         violations.len()
     );
     found
