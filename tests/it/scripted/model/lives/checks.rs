@@ -28,6 +28,8 @@ impl Facts {
             Told::Failure(..) if comes_after => false,
             // What was begun counts as sent.
             Told::Failure(StopReason::RunningElsewhere, Applied::Unknown) => true,
+            // Another process has begun it since, and may have sent it.
+            Told::Failure(_, Applied::Unknown) if life + 1 < self.lives.len() => true,
             Told::Failure(_, Applied::Unknown) => self.in_doubt || self.service.applied() > 0,
         };
         self.end_life(life);
