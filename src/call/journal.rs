@@ -76,7 +76,7 @@ impl Call<'_> {
         let (asked, answer) = self.begin_or_wait().await;
         self.now = time::now();
         if let Some(operating) = &mut self.operating {
-            operating.asked_at = Some(asked.at);
+            operating.answered_at = Some(self.now);
         }
         match answer {
             Ok(Answer::Begun(held)) => self.hold(held, asked).await,

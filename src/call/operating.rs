@@ -19,8 +19,8 @@ pub(super) struct Operating<'a> {
     /// The journal, unless the service has none or the request is a read.
     pub(super) journal: Option<&'a dyn Journal>,
     pub(super) held: Option<Lease>,
-    /// When the journal was asked last: what other processes have sent before may be executing since.
-    pub(super) asked_at: Option<Instant>,
+    /// When the journal has answered last: what other processes have sent before may be executing since.
+    pub(super) answered_at: Option<Instant>,
     /// Whether the journal has said what earlier processes may have sent.
     pub(super) was_begun: bool,
     /// An earlier call has applied the write.
@@ -59,7 +59,7 @@ impl<'a> Operating<'a> {
             request,
             journal,
             held: None,
-            asked_at: None,
+            answered_at: None,
             was_begun: false,
             applied_earlier: false,
             fenced: false,

@@ -162,10 +162,10 @@ impl Call<'_> {
         Err(reqwest_middleware::Error::middleware(error))
     }
 
-    /// What was sent before the call began, or before it has asked the journal, may be executed for so long.
+    /// What was sent before the call began, or before the journal has answered it, may be executed for so long.
     pub(super) async fn wait_until_unused(&mut self) -> Result<(), StopReason> {
-        let asked_at = self.operating.as_ref().and_then(|operating| operating.asked_at);
-        let began = asked_at.unwrap_or(self.started);
+        let answered_at = self.operating.as_ref().and_then(|operating| operating.answered_at);
+        let began = answered_at.unwrap_or(self.started);
         let by_journal = || self.holds_operation().then(|| self.history.earlier_until());
         let left = match self.plan.idempotency().longest_execution {
             Some(longest) => Some(longest.saturating_sub(began.elapsed())),

@@ -179,6 +179,8 @@ async fn used_up_key_is_replaced_at_once() {
     assert_eq!(world.keys(), [FIRST, FIRST, SECOND]);
 }
 
+type Meanwhile = Box<dyn Fn() -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
+
 /// A journal whose answers to some steps come late, by the wall clock alone: the machine sleeps before it reads them.
 struct SlowAnswers {
     clock: Sleeper,
@@ -187,7 +189,7 @@ struct SlowAnswers {
     at: usize,
     steps: AtomicUsize,
     /// What another process does meanwhile.
-    meanwhile: Box<dyn Fn() -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>,
+    meanwhile: Meanwhile,
 }
 
 #[async_trait]
@@ -222,12 +224,31 @@ async fn held_up_at(step: usize, replies: impl IntoIterator<Item = Reply>) -> (W
         let call = charge(&other);
         Box::pin(async move { drop(call.send().await.unwrap()) })
     });
-    let (journal, steps) = (world.journal.clone(), AtomicUsize::new(0));
-    let slow = SlowAnswers { clock: clock.clone(), journal, at: step, steps, meanwhile };
-    let service = not_applied().build().unwrap().journal(slow);
-    let call = charge(&world.transport.layered(SafeRetry::new([service]).clock(clock)));
-    let ended = ended(call).await;
+    let ended = ended(charge(&sleeping(&world, clock, step, meanwhile))).await;
     (world, ended)
+}
+
+/// A process whose machine sleeps at this step of its journal.
+fn sleeping(world: &World, clock: Sleeper, at: usize, meanwhile: Meanwhile) -> ClientWithMiddleware {
+    let (journal, steps) = (world.journal.clone(), AtomicUsize::new(0));
+    let slow = SlowAnswers { clock: clock.clone(), journal, at, steps, meanwhile };
+    let service = not_applied().build().unwrap().journal(slow);
+    world.transport.layered(SafeRetry::new([service]).clock(clock))
+}
+
+/// The key is forgotten while the answer that it may fetch the response is on its way.
+#[tokio::test(start_paused = true)]
+async fn forgotten_key_fetches_nothing() {
+    for (age, sent) in [(20 * HOUR, 2), (22 * HOUR + 30 * MINUTE, 1)] {
+        let clock = Sleeper { clock: FixedClock::at(1.0), asleep: Arc::default() };
+        let journal = InMemoryJournal::default().clock(clock.clone());
+        let world = World { journal, ..World::new([status(200), status(200)]) };
+        world.run(storing()).await.unwrap();
+        tokio::time::sleep(age).await;
+        let ended = ended(charge(&sleeping(&world, clock, 0, Box::new(|| Box::pin(async {}))))).await;
+        assert!(ended.map_or_else(|error| error.applied() == Applied::Yes, |_| sent == 2));
+        assert_eq!(world.keys(), vec![FIRST; sent]);
+    }
 }
 
 /// The lease begins when it is asked for, and not when the answer is read.
