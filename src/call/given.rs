@@ -28,7 +28,7 @@ impl<'a> Call<'a> {
 
     fn operate(&mut self, operation: Operation) -> Result<IdempotencyKey, InvalidKey> {
         operation.check()?;
-        let key = operation.key(self.plan.service.name());
+        let key = self.derived_key(&operation);
         let journal = self.journal();
         let request = operation.request().or_else(|| self.digest());
         if journal.is_some() && request.is_none() {
@@ -36,6 +36,15 @@ impl<'a> Call<'a> {
         }
         self.operating = Some(Box::new(Operating::new(Some(operation), request, journal)));
         Ok(key)
+    }
+
+    /// The first key of an operation, in the form that the service demands.
+    fn derived_key(&self, operation: &Operation) -> IdempotencyKey {
+        let key = operation.key(self.plan.service.name());
+        match Uuid::try_parse(key.as_str()) {
+            Ok(uuid) => IdempotencyKey::new(self.plan.idempotency().characters.form(uuid).to_string()),
+            Err(_) => key,
+        }
     }
 
     fn journal(&self) -> Option<&'a dyn Journal> {
@@ -69,7 +78,7 @@ impl<'a> Call<'a> {
         let mut operating = Operating::new(operation, request, None);
         operating.applied_earlier = was_applied;
         self.operating = Some(Box::new(operating));
-        let derived = || Some(record.operation.as_ref()?.key(&record.service));
+        let derived = || record.operation.as_ref().map(|operation| self.derived_key(operation));
         let key = record.last_key().or_else(derived);
         if record.applied != Applied::No && self.effect() == Effect::Write {
             self.history = History::of_used_key();

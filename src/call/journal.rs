@@ -274,7 +274,7 @@ impl Call<'_> {
 
     async fn rotate_expired_key(&mut self) -> ControlFlow<Ending> {
         let CallKey::Header(key) = &self.key else { return Break(self.expire().await) };
-        let next = key.next();
+        let next = key.next(self.plan.idempotency());
         if let Err(stop) = self.rotate_operation().await {
             let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
             return Break(self.fail(stop, failed).await);
@@ -302,7 +302,7 @@ impl Call<'_> {
         let Some(fence) = self.held_fence() else { return Ok(()) };
         let (CallKey::Header(key), Some(name)) = (&self.key, self.operation_name()) else { return Ok(()) };
         let proof = if self.history.key_is_used_up() { Proof::UsedUp } else { Proof::Verdict };
-        let step = JournalStep::rotate(name, fence, key.next().to_key().into(), proof);
+        let step = JournalStep::rotate(name, fence, key.next(self.plan.idempotency()).to_key().into(), proof);
         let answer = self.ask(Some(step), self.journal_settings().timeout.min(self.time_left())).await;
         self.now = time::now();
         match answer {

@@ -10,7 +10,7 @@ use crate::{
     decide::key::KeyPlace,
     durable::operation::InvalidOperation,
     key::IdempotencyKey,
-    service::idempotency::{Idempotency, KeyCharacters, KeyFormat},
+    service::idempotency::{Idempotency, KeyFormat},
     time,
     wire::{
         json::{self, Member},
@@ -120,7 +120,7 @@ pub(crate) enum InvalidKey {
     Empty,
     #[error("the idempotency key has a character that is not visible ASCII: use letters, digits and punctuation only")]
     Characters,
-    #[error("the idempotency key is not a UUID with hyphens, which the service requires")]
+    #[error("the idempotency key is not a UUID with hyphens, of the version that the service requires")]
     NotUuid,
     #[error("the idempotency key has {length} characters, but the service accepts {max}: shorten it")]
     Length { length: usize, max: usize },
@@ -185,16 +185,14 @@ impl WireKey {
 
     /// A key that no one has used: a UUIDv4.
     pub(crate) fn fresh(idempotency: &Idempotency) -> Self {
-        Self::Fresh(time::fresh_uuid(), idempotency.format)
+        Self::Fresh(idempotency.characters.form(time::fresh_uuid()), idempotency.format)
     }
 
     /// The key that replaces this one, always the same: whoever holds a key, in this process or a later one, reaches the same
     /// next one.
-    pub(crate) fn next(&self) -> Self {
-        let format = match self {
-            Self::Given(_, format) | Self::Fresh(_, format) => *format,
-        };
-        Self::Fresh(Uuid::new_v5(&NEXT_KEY, self.header_value().as_bytes()), format)
+    pub(crate) fn next(&self, idempotency: &Idempotency) -> Self {
+        let next = Uuid::new_v5(&NEXT_KEY, self.header_value().as_bytes());
+        Self::Fresh(idempotency.characters.form(next), idempotency.format)
     }
 
     pub(super) fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, InvalidKey> {
@@ -242,10 +240,7 @@ fn check(idempotency: &Idempotency, raw: &[u8]) -> Result<(), InvalidKey> {
         return Err(InvalidKey::Characters);
     }
     check_length(idempotency, raw.len())?;
-    match idempotency.characters {
-        KeyCharacters::Uuid if raw.len() != 36 || uuid::Uuid::try_parse_ascii(raw).is_err() => Err(InvalidKey::NotUuid),
-        KeyCharacters::Uuid | KeyCharacters::VisibleAscii => Ok(()),
-    }
+    if idempotency.characters.accept(raw) { Ok(()) } else { Err(InvalidKey::NotUuid) }
 }
 
 fn check_length(idempotency: &Idempotency, length: usize) -> Result<(), InvalidKey> {

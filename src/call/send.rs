@@ -50,7 +50,7 @@ impl Call<'_> {
         let rotated = key != KeyAction::Preserve;
         if rotated {
             if let CallKey::Header(key) = &self.key {
-                self.replace_key(key.next());
+                self.replace_key(key.next(self.plan.idempotency()));
             }
             self.key_generation += 1;
             self.key_first_sent = None;

@@ -25,7 +25,8 @@ use super::digest;
 /// fields one after the other: the service's name, the scope (empty unless given) and the id. Each is its length in bytes as
 /// four bytes, the highest first, and then its UTF-8 bytes. Each further key is the UUIDv5 of the namespace
 /// `7a9c6e0b-3d52-4c1f-9b8e-2f5d1c7ab640` and the key before it, byte for byte as it was sent. So whoever has one key of the
-/// chain can compute the next one, in any language.
+/// chain can compute the next one, in any language. For a service that demands UUIDs of version 4
+/// ([`KeyCharacters::UuidV4`](crate::KeyCharacters::UuidV4)) the digit of the version is set to 4 in each of them.
 ///
 /// The name of the service and the scope are part of the key: a write that is tried again after one of them was renamed has
 /// another key, and may be applied twice. The same holds if its id changes between two runs.

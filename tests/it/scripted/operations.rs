@@ -3,8 +3,8 @@
 use http::Method;
 use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
 use reqwest_safe_retry::{
-    Applied, Attempts, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, Meaning, Operation,
-    RequestBuilderExt, RetryPolicy, Service, StopReason, Verdict, services,
+    Applied, Attempts, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyCharacters, KeyKind, Meaning,
+    Operation, RequestBuilderExt, RetryPolicy, Service, StopReason, Verdict, services,
 };
 
 use super::{CONTRACTS, LEDGER, LIST, outer_error};
@@ -196,3 +196,24 @@ async fn attempt_without_effect_does_not_prove_that_the_key_is_used_up() {
     assert_eq!(error.stop(), StopReason::Unverified);
     assert_eq!(transport.keys(), [Some(FIRST.to_owned())]);
 }
+
+/// A service that demands another version has it in the first key and in the next one.
+#[tokio::test(start_paused = true)]
+async fn keys_have_the_version_that_the_service_demands() {
+    let replayed = || reply(500, &[("idempotent-replayed", "true")], "");
+    let version = |key: &Option<String>| uuid::Uuid::parse_str(key.as_deref().unwrap()).unwrap().get_version_num();
+    for (characters, expected, refused) in [(KeyCharacters::UuidV4, 4, FIRST), (KeyCharacters::UuidV5, 5, V4)] {
+        let service = || storing().into_builder().map_idempotency(|keys| keys.characters(characters)).build().unwrap();
+        let transport = Transport::new([replayed(), status(200), status(200)]);
+        let client = transport.client(service());
+        charge(&client).send().await.unwrap();
+        client.post(CONTRACTS).send().await.unwrap();
+        assert!(transport.keys().iter().all(|key| version(key) == expected), "{:?}", transport.keys());
+        let first = transport.keys().remove(0).unwrap();
+        assert_eq!((&first[..14], &first[15..]), (&FIRST[..14], &FIRST[15..]), "the rest is that of the recipe");
+        let error = failure(client.post(CONTRACTS).idempotency_key(refused)).await;
+        assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    }
+}
+
+const V4: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
