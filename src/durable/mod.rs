@@ -5,6 +5,10 @@
 //! That is enough for a service that keeps the result under the key, while it keeps it. A [`Journal`] adds what a key alone
 //! cannot: which key an earlier process went on with, when it was first sent, and how the operation has ended.
 //!
+//! A service that executes two requests with one key at once
+//! ([`ConcurrentRequests::Executed`](crate::ConcurrentRequests::Executed)) needs a journal: without one, nothing keeps a later
+//! run from sending the key while that of an earlier one is executed.
+//!
 //! ```
 //! use reqwest_safe_retry::{RequestBuilderExt, SafeRetry, Service, durable::InMemoryJournal};
 //!
