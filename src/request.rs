@@ -52,8 +52,9 @@ pub trait RequestBuilderExt: sealed::Sealed + Sized {
     fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self;
     /// Names what the write is to achieve, and so gives it a key that every process derives alike; see [`Operation`].
     ///
-    /// A replay or a conflict may then be about the request of another process: a conflict leaves the write in doubt, and the
-    /// key is rotated only once the service has said that it is used up (a replayed response, or an error that says so). Where
+    /// A conflict may then be about the request of another process, and leaves the write in doubt. Without a
+    /// [journal](crate::durable) two errors of the service prove nothing, since an earlier process may have sent the key too: a
+    /// new key is used only after a response that is marked as stored, or that says that the key is invalid. Where
     /// the service takes its key in a JSON body, the layer writes it there.
     #[must_use]
     fn operation(self, operation: impl Into<Operation>) -> Self;

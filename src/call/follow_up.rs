@@ -58,7 +58,8 @@ impl Call<'_> {
     fn rotation_after(&self, stop: StopReason) -> Option<Duration> {
         let settled_from = self.history.settled_from(&self.rules())?;
         let left = settled_from.saturating_sub(self.now - self.started);
-        (stop == StopReason::DeadlineExceeded && !left.is_zero()).then_some(left)
+        let waits = matches!(stop, StopReason::DeadlineExceeded | StopReason::Unverified);
+        (waits && !left.is_zero()).then_some(left)
     }
 
     /// The journal will tell a later call what this one had no time to ask.

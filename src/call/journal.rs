@@ -25,15 +25,15 @@ use crate::{
     },
     durable::{
         answer::{Answer, Held, JournalAnswer},
+        entry::EndedBy,
         entry::Key,
         journal_error::JournalError,
         settings::JournalSettings,
-        step::{Begin, JournalStep, Proof},
+        step::{Begin, Ended, JournalStep, Proof, Remains},
     },
     error::kind::ErrorKind,
     key::IdempotencyKey,
     time,
-    verify::Verdict,
 };
 
 /// The first and the longest wait before a call looks again whether another process has ended the operation.
@@ -80,14 +80,14 @@ impl Call<'_> {
         }
         match answer {
             Ok(Answer::Begun(held)) => self.hold(held, asked).await,
-            Ok(Answer::Applied(held)) => self.fetch(&held, &asked).await,
+            Ok(Answer::Applied(held)) => self.fetch(&held, &asked),
             Ok(Answer::RunningElsewhere(left)) => {
                 self.again_after(left);
                 self.break_unsent(ErrorKind::RunningElsewhere, StopReason::RunningElsewhere, Applied::Unknown)
             }
-            Ok(Answer::Purged(applied)) => self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, applied),
-            Ok(Answer::OtherRequest) => {
-                self.break_unsent(ErrorKind::PayloadMismatch, StopReason::Permanent, Applied::Unknown)
+            Ok(Answer::Closed(applied)) => self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, applied),
+            Ok(Answer::OtherRequest(applied)) => {
+                self.break_unsent(ErrorKind::PayloadMismatch, StopReason::Permanent, applied)
             }
             Ok(_) => self.break_unavailable(JournalError::new("it answered another step")),
             Err(error) => self.break_unavailable(error),
@@ -133,7 +133,7 @@ impl Call<'_> {
         Some((self.plan.service.name(), operation.scope_name(), operation.id()))
     }
 
-    fn journal_settings(&self) -> &JournalSettings {
+    pub(super) fn journal_settings(&self) -> &JournalSettings {
         self.plan.service.journal_settings()
     }
 
@@ -173,7 +173,7 @@ impl Call<'_> {
         let Some(earlier) = held.earlier.or(own) else {
             // What the caller has brought along is older than what the journal says.
             self.history = History::default();
-            return Continue(());
+            return if held.is_resolved { self.go_on_after_resolution().await } else { Continue(()) };
         };
         // What is executed last is seen only so much later.
         let earlier = earlier.saturating_add(self.rules().verifier_lag);
@@ -194,7 +194,7 @@ impl Call<'_> {
     }
 
     /// Whether the service still knows the key when the call's last attempt is made.
-    fn key_protects(&self, held: &Held, asked: &Moment) -> bool {
+    pub(super) fn key_protects(&self, held: &Held, asked: &Moment) -> bool {
         let idempotency = self.plan.idempotency();
         match idempotency.key_lifetime() {
             Some(lifetime) => {
@@ -206,12 +206,12 @@ impl Call<'_> {
     }
 
     /// Whether the call's key is the one that was sent: the service may have been described in another way then.
-    fn is_key_of(&self, held: &Held) -> bool {
+    pub(super) fn is_key_of(&self, held: &Held) -> bool {
         held.key.as_ref().map(|key| key.0.as_str()) == self.key.to_key().as_ref().map(IdempotencyKey::as_str)
     }
 
     /// The key of the operation, which the process before may have replaced.
-    fn take_key(&mut self, held: &Held, asked: &Moment) -> Result<(), InvalidKey> {
+    pub(super) fn take_key(&mut self, held: &Held, asked: &Moment) -> Result<(), InvalidKey> {
         let Some(key) = &held.key else { return Ok(()) };
         if self.key.place() == KeyPlace::Header {
             let key = WireKey::from_raw(self.plan.idempotency(), &key.0)?;
@@ -228,73 +228,6 @@ impl Call<'_> {
         if let Some(repeat) = &mut self.repeat {
             self.history.begin_repeat(mem::replace(&mut repeat.key, KeyAction::Preserve));
         }
-    }
-
-    /// The write took effect earlier: while its key protects it, the same key fetches the response.
-    async fn fetch(&mut self, held: &Held, asked: &Moment) -> ControlFlow<Ending> {
-        if let Some(operating) = &mut self.operating {
-            (operating.applied_earlier, operating.held) = (true, None);
-        }
-        let can_fetch = self.rules().is_keyed_write()
-            && self.key_protects(held, asked)
-            && self.take_key(held, asked).is_ok()
-            && self.is_key_of(held);
-        if !can_fetch {
-            return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
-        }
-        self.history = History::of_used_key();
-        // The service may be about to store it, and would execute a request beside.
-        if self.may_be_executed_beside() && self.wait_until_unused().await.is_err() {
-            return self.break_unsent(ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes);
-        }
-        Continue(())
-    }
-
-    /// A service without keys: what the process before has sent is looked up, and never sent again.
-    async fn look_instead(&mut self, earlier: Duration, stop: StopReason) -> Ending {
-        self.wait_for_earlier(earlier).await;
-        let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::MayBeSent));
-        self.fail(stop, failed).await
-    }
-
-    /// The service may have forgotten the key: only the verifier can tell, once what was sent is over.
-    async fn go_on_after_expiry(&mut self, earlier: Duration) -> ControlFlow<Ending> {
-        if !self.wait_for_earlier(earlier).await {
-            return Break(self.expire().await);
-        }
-        match self.verify().await {
-            Verdict::Applied(response) => {
-                let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
-                Break(self.verified_applied(response, failed).await)
-            }
-            Verdict::NotApplied if self.journal_settings().rotate_expired_keys => self.rotate_expired_key().await,
-            _ => Break(self.expire().await),
-        }
-    }
-
-    async fn rotate_expired_key(&mut self) -> ControlFlow<Ending> {
-        let CallKey::Header(key) = &self.key else { return Break(self.expire().await) };
-        let next = key.next(self.plan.idempotency());
-        if let Err(stop) = self.rotate_operation().await {
-            let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
-            return Break(self.fail(stop, failed).await);
-        }
-        self.key = CallKey::Header(next);
-        self.key_generation = self.key_generation.saturating_add(1);
-        self.key_first_sent = None;
-        self.history = History::default();
-        Continue(())
-    }
-
-    /// Until nothing that an earlier process has sent can still be executed; false if the deadline comes first.
-    async fn wait_for_earlier(&mut self, earlier: Duration) -> bool {
-        if earlier >= self.time_left() {
-            self.again_after(earlier);
-            return false;
-        }
-        time::sleep(earlier).await;
-        self.now = time::now();
-        true
     }
 
     /// Records the key that replaces this one, before it is sent.
@@ -331,7 +264,7 @@ impl Call<'_> {
         }
     }
 
-    fn again_after(&mut self, left: Duration) {
+    pub(super) fn again_after(&mut self, left: Duration) {
         if let Some(operating) = &mut self.operating {
             operating.again_after = Some(left);
         }
@@ -340,8 +273,14 @@ impl Call<'_> {
     /// Records how the call ends. Returns whether the write took effect: unknown if another process has begun the operation
     /// since, unless it is known to have been applied.
     pub(super) async fn end_operation(&mut self, applied: Applied, stop: &'static str) -> Applied {
+        let remains = if self.history.may_be_running() { Remains::Attempts } else { Remains::Nothing };
+        self.record_end(Ended { applied, by: EndedBy::Call, stop, remains }).await
+    }
+
+    async fn record_end(&mut self, ended: Ended) -> Applied {
+        let applied = ended.applied;
         let Some(lease) = self.operating.as_mut().and_then(|operating| operating.held.take()) else { return applied };
-        let step = self.operation_name().map(|name| JournalStep::end(name, lease.fence, applied, stop));
+        let step = self.operation_name().map(|name| JournalStep::end(name, lease.fence, ended));
         match self.ask(step, self.journal_settings().timeout).await {
             Ok(Answer::Ended) => applied,
             Ok(_) if applied == Applied::Yes => applied,
@@ -362,7 +301,8 @@ impl Call<'_> {
         // After a redirect that the client has followed it is not the response to the write.
         let is_own = |response: &Response| self.redirect(response.url()) == Redirect::NotFollowed;
         let is_success = ending.as_ref().is_ok_and(|response| response.status().is_success() && is_own(response));
-        self.end_operation(if is_success { Applied::Yes } else { Applied::Unknown }, "").await;
+        let applied = if is_success { Applied::Yes } else { Applied::Unknown };
+        self.record_end(Ended { by: EndedBy::Response, ..Ended::new(applied) }).await;
         ending
     }
 
@@ -376,7 +316,7 @@ impl Call<'_> {
         Break(self.end_in(failed, StopReason::JournalUnavailable, Applied::Unknown))
     }
 
-    fn break_unsent(&mut self, kind: ErrorKind, stop: StopReason, applied: Applied) -> ControlFlow<Ending> {
+    pub(super) fn break_unsent(&mut self, kind: ErrorKind, stop: StopReason, applied: Applied) -> ControlFlow<Ending> {
         let failed = Box::new(FailedAttempt { kind, ..FailedAttempt::past_deadline() });
         Break(self.end_in(failed, stop, applied))
     }

@@ -16,4 +16,5 @@ pub(crate) mod prepare;
 pub(crate) mod read;
 pub(crate) mod recover;
 pub(crate) mod replay;
+mod resume;
 pub(crate) mod send;

@@ -163,7 +163,7 @@ impl Call<'_> {
     }
 
     /// What was sent before the call began, or before the journal has answered it, may be executed for so long.
-    pub(super) async fn wait_until_unused(&mut self) -> Result<(), StopReason> {
+    async fn wait_until_unused(&mut self) -> Result<(), StopReason> {
         let answered_at = self.operating.as_ref().and_then(|operating| operating.answered_at);
         let began = answered_at.unwrap_or(self.started);
         let by_journal = || self.holds_operation().then(|| self.history.earlier_until());

@@ -31,18 +31,21 @@ use super::{
 pub enum Advice {
     /// The write took effect: there is nothing more to do.
     Done,
-    /// The write did not take effect, and sending the same request again gets the same error.
+    /// The write did not take effect, and sending the same request again gets the same error. If that is about the program (a
+    /// refused token, an address that no service covers) mend it, and make the same call again.
     Never,
     /// Make the same call again: with the same operation, or the same key of yours, or from the
     /// [record](crate::Error::record). For a call without a key: the same request.
     SameKeyAfter {
-        /// After this wait.
+        /// After this wait. It does not grow from call to call: a queue that runs a call often waits longer each time.
         wait: Duration,
-        /// Not later than this: the service may forget the key. `None` if it does not, or if nothing was sent that a later
-        /// call could double.
+        /// Not later than this: the service may forget the key. With a journal or a record a later call is refused then
+        /// ([`StopReason::KeyExpired`]); with an operation alone nothing checks it. `None` if there is no such time.
         not_after: Option<SystemTime>,
     },
-    /// Find out whether the write took effect before it is sent again: nothing would keep it from being applied twice.
+    /// Find out whether the write took effect before it is sent again: nothing would keep it from being applied twice. A call
+    /// with a key of its own can be gone on with instead, from its [record](crate::Error::record), while the key lasts
+    /// ([`Record::protected_until`](crate::Record::protected_until)).
     LookFirst,
 }
 

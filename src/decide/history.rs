@@ -82,6 +82,11 @@ impl History {
         self.refused
     }
 
+    /// Whether an attempt of this call may still be executed.
+    pub const fn may_be_running(&self) -> bool {
+        self.key.unanswered.is_some() || self.key.conflicted.is_some()
+    }
+
     /// Whether the call has replaced its key.
     pub const fn has_rotated(&self) -> bool {
         self.rotated

@@ -27,10 +27,10 @@ pub(crate) enum Answer {
     RunningElsewhere(Duration),
     /// It took effect earlier, under this key.
     Applied(Held),
-    /// Its entry was purged.
-    Purged(Applied),
-    /// It was begun with another request.
-    OtherRequest,
+    /// It has ended so, and is neither run nor fetched again.
+    Closed(Applied),
+    /// It was begun with another request, which has ended so.
+    OtherRequest(Applied),
     /// The new key is recorded.
     Rotated,
     /// An attempt of an earlier process may still be executed, for so long.
@@ -53,6 +53,8 @@ pub(crate) struct Held {
     pub(crate) age: Duration,
     /// For how long an attempt of an earlier process may still be executed; `None` if there is none.
     pub(crate) earlier: Option<Duration>,
+    /// Somebody has found that it was not applied: the key may be used up.
+    pub(crate) is_resolved: bool,
     /// The store's clock is behind a time that it has recorded.
     pub(crate) clock_is_behind: bool,
 }

@@ -97,6 +97,19 @@ pub(super) struct Ending {
     pub(super) at: Millis,
     /// Why the call stopped, in the words of metrics; empty for a success.
     pub(super) stop: String,
+    pub(super) by: EndedBy,
+}
+
+/// What is known of the ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EndedBy {
+    /// A success of the service under the entry's key, which fetches it again.
+    Response,
+    /// Anything else that the call has seen or asked.
+    Call,
+    /// Somebody has looked.
+    Person,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +222,17 @@ impl JournalEntry {
             Some(ending) if self.request.is_none() => EntryState::Purged(ending.applied.into()),
             Some(ending) => EntryState::Ended(ending.applied.into()),
         }
+    }
+
+    /// Why the last call stopped, in the words of metrics (`attempts_exhausted`), or `resolved`; `None` if it has not ended,
+    /// or with a success.
+    pub fn stop(&self) -> Option<&str> {
+        self.ending.as_ref().map(|ending| &*ending.stop).filter(|stop| !stop.is_empty())
+    }
+
+    /// When the last call ended, by the store's clock.
+    pub fn ended(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.ending.as_ref()?.at.0))
     }
 
     /// From when on [`in_doubt`](super::Journal::in_doubt) lists the operation, in milliseconds since the Unix epoch: at

@@ -23,25 +23,27 @@ use crate::decide::stop::Applied;
 /// - reads the time from the store itself, not before the row, so that all processes use one clock;
 /// - never loses a row: a write whose row is lost after the service has forgotten its key is applied twice.
 ///
-/// [`testing::conformance`](super::testing::conformance) checks the first three.
+/// [`testing::conformance`](super::testing::conformance) checks the first of these, and that entries are found, listed in
+/// order and shortened.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Applies a step to the entry of its operation.
     async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError>;
 
-    /// The operations that need somebody to look: ended in doubt, or begun by a process that has not come back in its lease.
-    /// At most so many, the oldest first.
+    /// The operations in doubt: ended so, or begun by a process that has not come back in its lease. At most so many, the oldest
+    /// first. Another run may settle one; what stays needs somebody to look.
     async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError>;
 
-    /// Shortens the entries of operations that ended so long ago that the service has forgotten their keys, twice its
-    /// retention: [`JournalEntry::purged`]. What is left refuses another run. Returns how many were shortened.
+    /// Shortens the entries of operations that ended more than twice the service's retention ago: [`JournalEntry::purged`]. What is left refuses another run. Returns how many were shortened.
     ///
     /// Operations in doubt are kept, and all those of services that do not document how long they keep keys. Nothing calls
     /// this by itself.
     async fn purge(&self) -> Result<u64, JournalError>;
 
-    /// Records what somebody has found out about an operation in doubt. [`Applied::No`] lets it run again,
-    /// [`Applied::Unknown`] leaves it in doubt.
+    /// Records what somebody has found out about an operation in doubt, which is neither sent nor fetched any more after
+    /// [`Applied::Yes`]. [`Applied::No`] lets it run again, as a verdict: with the next key where the service may have stored
+    /// an error under the last one. It is refused while an attempt may still be executed, up to
+    /// [`longest_attempt`](super::JournalSettings::longest_attempt) after the call. [`Applied::Unknown`] leaves it in doubt.
     ///
     /// # Errors
     ///

@@ -24,12 +24,12 @@
 //!
 //! # What happens when a process dies
 //!
-//! | the process dies, or | then |
+//! | what happens | what follows |
 //! |---|---|
-//! | before the operation is begun in the journal | nothing was sent; the next run sends the first key |
-//! | after that, after the send, or in a wait | the next run goes on with the same key, in doubt |
-//! | after a new key is recorded, before it is sent | the next run sends the new key, in doubt about it only |
-//! | is suspended until its lease has passed | it begins again; another process may be ahead, which the journal tells it |
+//! | the process dies before the operation is begun in the journal | nothing was sent; the next run sends the first key |
+//! | it dies after that, after the send, or in a wait | the next run goes on with the same key, in doubt |
+//! | it dies after a new key is recorded, before it is sent | the next run sends the new key, in doubt about it only |
+//! | it is suspended until its lease has passed, and goes on | it begins again, and learns what another process has done |
 //! | the journal has lost the entry while the service keeps the key | the first key follows from the operation; its stored error comes back, and the verifier finds the effect of a second one |
 //! | the journal has lost the entry after that | the write is applied twice: a journal must not lose entries |
 //! | the machine sleeps until the key is forgotten | [`StopReason::KeyExpired`](crate::StopReason::KeyExpired), not sent |
@@ -48,9 +48,10 @@
 //! - A key is sent again only while the service keeps it for the rest of the call. If the service does not say how long it
 //!   keeps keys, only the call that began it sends it. Afterwards the verifier decides.
 //! - A write without a key is never sent again by a later process: it is looked up, or stays in doubt.
-//! - What took effect is never sent with another key, and its error is never worse than `applied = Yes`: while the key lasts,
-//!   the same key fetches the response.
-//! - What ended without an effect can be run again, as if for the first time.
+//! - What has succeeded is not done again. While the key lasts a later run sends it once more, only to fetch the response; if
+//!   that fails, its error still says `applied = Yes`.
+//! - What ended without an effect can be run again, as if for the first time. What somebody has resolved as not applied goes on
+//!   with the next key where the service may have stored an error under the last one.
 //! - Another request under the same operation is refused:
 //!   [`ErrorKind::PayloadMismatch`](crate::ErrorKind::PayloadMismatch). See [`Operation::about`](crate::Operation::about).
 //! - What is in doubt is listed by [`Journal::in_doubt`], until a later run settles it or somebody
@@ -63,15 +64,15 @@
 //! | `applied()` | when | advice |
 //! |---|---|---|
 //! | `Yes` | always | `Done` |
-//! | `No` | a final answer; or the last key that can be reached is used up | `Never` |
+//! | `No` | a final answer; or an error is stored under the last key that a later call could use | `Never` |
 //! | `No` | not sent, throttled, out of time, attempts or budget | `SameKeyAfter` |
 //! | `Unknown` | a repeat does nothing more, by the service's description | `SameKeyAfter` |
 //! | `Unknown` | a later call reaches the same key, and the key protects it | `SameKeyAfter`, with `not_after` |
 //! | `Unknown` | the journal is not available, or another process holds the operation | `SameKeyAfter` |
-//! | `Unknown` | no key, a key that only this call has, a key that is used up or forgotten, a final answer | `LookFirst` |
+//! | `Unknown` | no key; a key that only this call has; one under which an error is stored, or that is forgotten; a final answer | `LookFirst` |
 //!
-//! A later call reaches the same key if the request has an operation or a key of the caller's, or if it
-//! [resumes](crate::RequestBuilderExt::resume) from the error's [record](crate::Error::record).
+//! A later call reaches the same key if the request has an operation or a key of the caller's. A key that the layer has made is
+//! only in the error's [record](crate::Error::record): [resume](crate::RequestBuilderExt::resume) from it in place of looking.
 //!
 //! # Writing a journal
 //!

@@ -23,8 +23,8 @@ pub struct JournalSettings {
     #[cfg_attr(feature = "config", serde(with = "humantime_serde"))]
     #[cfg_attr(feature = "schema", schemars(with = "crate::config::schema::DurationText"))]
     pub longest_attempt: Duration,
-    /// For how long a process has an operation for itself; the deadline unless set, and how long the service executes a
-    /// request where it may execute two with the same key at once.
+    /// For how long a process has an operation for itself. Unless set: the deadline, and for a service that executes two
+    /// requests with one key at once also the time for which it executes a request.
     #[cfg_attr(feature = "config", serde(with = "humantime_serde", skip_serializing_if = "Option::is_none"))]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::config::schema::DurationText>"))]
     pub lease: Option<Duration>,
@@ -64,7 +64,8 @@ impl JournalSettings {
         self
     }
 
-    /// For how long a process has an operation for itself. It is at least the deadline of its calls, which it is unless set.
+    /// For how long a process has an operation for itself; the deadline unless set. One that is shorter than a deadline is
+    /// refused.
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.lease = Some(lease);
         self

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     answer::{Answer, Held, JournalAnswer, JournalOutcome},
-    entry::{EndedApplied, Ending, JournalEntry, Key, Millis, millis},
+    entry::{EndedApplied, EndedBy, Ending, JournalEntry, Key, Millis, millis},
 };
 use crate::decide::stop::Applied;
 
@@ -33,7 +33,7 @@ impl fmt::Debug for JournalStep {
 enum Kind {
     Begin(Begin),
     Rotate { fence: u64, key: Key, proof: Proof },
-    End { fence: u64, applied: Applied, stop: &'static str },
+    End { fence: u64, ended: Ended },
     Resolve { fence: u64, applied: Applied },
 }
 
@@ -50,6 +50,31 @@ pub(crate) struct Begin {
     pub(crate) longest_attempt: Duration,
     /// `Duration::MAX` if the service never forgets a key.
     pub(crate) retention: Option<Duration>,
+}
+
+/// How a call has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) applied: Applied,
+    pub(crate) by: EndedBy,
+    /// In the words of metrics; empty for a success.
+    pub(crate) stop: &'static str,
+    /// Whether an attempt of the call may still be executed.
+    pub(crate) remains: Remains,
+}
+
+/// What of a call may still be executed once it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remains {
+    Nothing,
+    Attempts,
+}
+
+impl Ended {
+    /// Of which nothing is known but this.
+    pub(crate) const fn new(applied: Applied) -> Self {
+        Self { applied, by: EndedBy::Call, stop: "", remains: Remains::Attempts }
+    }
 }
 
 /// Why a key may be replaced.
@@ -73,8 +98,8 @@ impl JournalStep {
         Self::new(name, Kind::Rotate { fence, key: Key(key), proof })
     }
 
-    pub(crate) fn end(name: (&str, &str, &str), fence: u64, applied: Applied, stop: &'static str) -> Self {
-        Self::new(name, Kind::End { fence, applied, stop })
+    pub(crate) fn end(name: (&str, &str, &str), fence: u64, ended: Ended) -> Self {
+        Self::new(name, Kind::End { fence, ended })
     }
 
     pub(super) fn resolve(entry: &JournalEntry, applied: Applied) -> Self {
@@ -108,7 +133,7 @@ impl JournalStep {
             (Kind::Begin(begin), None) => Ok(self.first(begin, now)),
             (Kind::Begin(begin), Some(entry)) => begin.again(entry, now),
             (Kind::Rotate { fence, key, proof }, Some(entry)) => rotate(entry, *fence, key, *proof, now),
-            (Kind::End { fence, applied, stop }, Some(entry)) => end(entry, *fence, *applied, stop, now),
+            (Kind::End { fence, ended }, Some(entry)) => end(entry, *fence, *ended, now),
             (Kind::Resolve { fence, applied }, Some(entry)) => resolve(entry, *fence, *applied, now),
             // The row was lost.
             (_, None) => Err(Answer::Fenced),
@@ -138,13 +163,20 @@ impl Begin {
     fn again(&self, mut entry: JournalEntry, now: Millis) -> Applies {
         let ending = entry.ending.take();
         let Some(request) = entry.request else {
-            return Err(Answer::Purged(ending.map_or(Applied::Unknown, |ending| ending.applied.into())));
+            return Err(Answer::Closed(ending.map_or(Applied::Unknown, |ending| ending.applied.into())));
         };
+        let by = ending.as_ref().map(|ending| ending.by);
+        let ended = ending.map(|ending| ending.applied);
         if request != self.request {
-            return Err(Answer::OtherRequest);
+            let refused = ended == Some(EndedApplied::No);
+            return Err(Answer::OtherRequest(if refused { Applied::No } else { Applied::Unknown }));
         }
-        match ending.map(|ending| ending.applied) {
-            Some(EndedApplied::Yes) => return Err(Answer::Applied(held(&entry, now))),
+        match ended {
+            Some(EndedApplied::Yes) if by == Some(EndedBy::Response) => {
+                return Err(Answer::Applied(held(&entry, now)));
+            }
+            // Nothing proves that the service has stored the success under the key: it might execute it again.
+            Some(EndedApplied::Yes) => return Err(Answer::Closed(Applied::Yes)),
             // Nothing that was sent can still take effect: it begins as if for the first time.
             Some(EndedApplied::No) => {
                 (entry.first_sent, entry.earlier_until) = (now, None);
@@ -155,7 +187,11 @@ impl Begin {
                 entry.earlier_until = entry.earlier_until.max(Some(entry.over_at()));
             }
         }
-        Ok(self.hold(entry, now))
+        let (entry, mut answer) = self.hold(entry, now);
+        if let Answer::Begun(held) = &mut answer {
+            held.is_resolved = by == Some(EndedBy::Person) && ended == Some(EndedApplied::No);
+        }
+        Ok((entry, answer))
     }
 
     fn hold(&self, mut entry: JournalEntry, now: Millis) -> (JournalEntry, Answer) {
@@ -177,6 +213,7 @@ fn held(entry: &JournalEntry, now: Millis) -> Held {
         generation: entry.generation,
         age: now.since(entry.first_sent),
         earlier: entry.earlier_until.map(|until| until.since(now)),
+        is_resolved: false,
         clock_is_behind: now.after(CLOCK_STEPS) < entry.newest,
     }
 }
@@ -197,14 +234,18 @@ fn rotate(mut entry: JournalEntry, fence: u64, key: &Key, proof: Proof, now: Mil
     Ok((entry, Answer::Rotated))
 }
 
-fn end(mut entry: JournalEntry, fence: u64, applied: Applied, stop: &str, now: Millis) -> Applies {
+fn end(mut entry: JournalEntry, fence: u64, ended: Ended, now: Millis) -> Applies {
     if entry.fence != fence || entry.request.is_none() {
         return Err(Answer::Fenced);
     }
     // No attempt begins after the end.
     entry.lease_until = entry.lease_until.min(now);
+    if ended.remains == Remains::Nothing {
+        entry.longest_attempt = 0;
+    }
     entry.newest = entry.newest.max(now);
-    entry.ending = Some(Ending { applied: applied.into(), at: now, stop: stop.to_owned() });
+    let Ended { applied, by, stop, .. } = ended;
+    entry.ending = Some(Ending { applied: applied.into(), at: now, stop: stop.to_owned(), by });
     Ok((entry, Answer::Ended))
 }
 
@@ -222,7 +263,9 @@ fn resolve(entry: JournalEntry, fence: u64, applied: Applied, now: Millis) -> Ap
     if entry.fence == fence && applied == Applied::No && over_at > now {
         return Err(Answer::TooEarly(over_at.since(now)));
     }
-    let (mut entry, answer) = end(entry, fence, applied, "resolved", now)?;
+    let remains = Remains::Attempts;
+    let resolved = Ended { applied, by: EndedBy::Person, stop: "resolved", remains };
+    let (mut entry, answer) = end(entry, fence, resolved, now)?;
     entry.fence = entry.fence.saturating_add(1);
     Ok((entry, answer))
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     answer::{Answer, Held},
     entry::{EntryState, JournalEntry, Key},
-    step::{Begin, JournalStep, Proof},
+    step::{Begin, Ended, JournalStep, Proof},
 };
 use crate::decide::stop::Applied;
 
@@ -81,7 +81,7 @@ fn absurd_numbers_are_taken() {
             for step in [
                 begin(Duration::MAX),
                 JournalStep::rotate(name, fence, "next".to_owned(), Proof::Verdict),
-                JournalStep::end(name, fence, Applied::Yes, ""),
+                JournalStep::end(name, fence, Ended::new(Applied::Yes)),
                 JournalStep::resolve(&entry, Applied::No),
             ] {
                 for now in [UNIX_EPOCH, at(1), at(u32::MAX), UNIX_EPOCH - HOUR] {
@@ -98,7 +98,8 @@ fn absurd_numbers_are_taken() {
 fn clock_that_goes_back_is_noticed() {
     let entry = begin(HOUR).apply(None, at(100)).entry.unwrap();
     // In doubt, so that another process may begin it at any time.
-    let ended = JournalStep::end(("billing", "", "charge"), 1, Applied::Unknown, "").apply(Some(entry), at(100)).entry;
+    let ended =
+        JournalStep::end(("billing", "", "charge"), 1, Ended::new(Applied::Unknown)).apply(Some(entry), at(100)).entry;
     let minute = Duration::from_secs(60);
     for (now, behind) in [(at(101), false), (at(100), false), (at(100) - minute, false), (at(100) - 2 * minute, true)] {
         assert_eq!(held(ended.clone(), now).clock_is_behind, behind, "{now:?}");
@@ -118,7 +119,7 @@ fn attempts_of_earlier_processes_are_over_after_the_last_of_them() {
 #[test]
 fn only_ended_entries_of_known_retention_are_purged() {
     let end = |entry: JournalEntry, applied| {
-        JournalStep::end(("billing", "", "charge"), 1, applied, "").apply(Some(entry), at(2)).entry.unwrap()
+        JournalStep::end(("billing", "", "charge"), 1, Ended::new(applied)).apply(Some(entry), at(2)).entry.unwrap()
     };
     let begun = JournalEntry::from_json(OLD).unwrap();
     assert_eq!((begun.purge_from(), begun.in_doubt_from()), (None, Some(7_200_000)));
@@ -129,7 +130,7 @@ fn only_ended_entries_of_known_retention_are_purged() {
     let purged = ended.purged();
     assert_eq!((purged.state(), purged.purge_from()), (EntryState::Purged(Applied::No), None));
     assert_eq!((purged.key(), purged.method(), purged.path()), (None, "", ""));
-    assert_eq!(begin(HOUR).apply(Some(purged), at(99)).answer.0, Answer::Purged(Applied::No));
+    assert_eq!(begin(HOUR).apply(Some(purged), at(99)).answer.0, Answer::Closed(Applied::No));
     for retention in ["null", "18446744073709551615"] {
         let kept = JournalEntry::from_json(&OLD.replace("86400000", retention)).unwrap();
         assert_eq!(end(kept, Applied::Yes).purge_from(), None);

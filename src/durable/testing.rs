@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::{
     answer::{Answer, Held, JournalAnswer},
     digest,
-    entry::{EntryState, JournalEntry, Key},
+    entry::{EndedBy, EntryState, JournalEntry, Key},
     journal::Journal,
     journal_error::JournalError,
-    step::{Begin, JournalStep, Proof},
+    step::{Begin, Ended, JournalStep, Proof},
 };
 use crate::{decide::stop::Applied, time};
 
@@ -74,7 +74,7 @@ pub async fn begin(journal: &dyn Journal, service: &str, operation: &str) -> Res
 ///
 /// That of the journal.
 pub async fn end(journal: &dyn Journal, service: &str, operation: &str, fence: u64) -> Result<bool, JournalError> {
-    let step = JournalStep::end((service, "", operation), fence, Applied::Yes, "");
+    let step = JournalStep::end((service, "", operation), fence, Ended::new(Applied::Yes));
     Ok(journal.apply(step).await?.0 == Answer::Ended)
 }
 
@@ -123,7 +123,8 @@ impl Suite {
     }
 
     async fn end(&self, operation: &str, fence: u64, applied: Applied) -> Result<Answer, JournalError> {
-        self.apply(JournalStep::end((&self.service, "", operation), fence, applied, "test")).await
+        let ended = Ended { by: EndedBy::Response, ..Ended::new(applied) };
+        self.apply(JournalStep::end((&self.service, "", operation), fence, ended)).await
     }
 
     async fn rotate(&self, operation: &str, fence: u64, proof: Proof) -> Result<Answer, JournalError> {
@@ -142,7 +143,11 @@ impl Suite {
             "the lease has not ended: {second:?}"
         );
         let other = Begin { request: digest::of_text("another request"), ..first(HOUR) };
-        assert_eq!(self.begin_with("held", other).await?, Answer::OtherRequest);
+        assert_eq!(
+            self.begin_with("held", other).await?,
+            Answer::OtherRequest(Applied::Unknown),
+            "a step that changes nothing leaves the row"
+        );
         Ok(())
     }
 
@@ -223,17 +228,29 @@ impl Suite {
             ("'; --", "%_\\"),
             ("ß", &long),
             (&*long, "x"),
+            // The same operation of others, and parts that are the same once they are joined.
+            ("one", "same"),
+            ("two", "same"),
+            ("", "same"),
+            ("one/same", "x"),
+            ("one", "same/x"),
         ];
-        for (scope, operation) in names {
-            let step = JournalStep::begin(&self.service, scope, operation, first(HOUR));
-            let answer = self.apply(step).await?;
-            assert!(matches!(&answer, Answer::Begun(held) if held.fence == 1), "`{scope}` `{operation}`: {answer:?}");
+        let other_service = format!("{}/one", self.service);
+        for service in [&self.service, &other_service] {
+            for (scope, operation) in names {
+                let step = JournalStep::begin(service, scope, operation, first(HOUR));
+                let answer = self.apply(step).await?;
+                let is_new = matches!(&answer, Answer::Begun(held) if held.fence == 1);
+                assert!(is_new, "it is an operation of its own: `{service}` `{scope}` `{operation}`: {answer:?}");
+            }
         }
         Ok(())
     }
 
     async fn listed(&self, operation: &str) -> Result<Option<JournalEntry>, JournalError> {
         let mut listed = self.journal.in_doubt(usize::MAX).await?;
+        let are_sorted = listed.is_sorted_by_key(|entry| entry.in_doubt_from());
+        assert!(are_sorted, "what is in doubt is listed with the oldest first");
         listed.retain(|entry| entry.service() == self.service && entry.operation() == operation);
         Ok(listed.pop())
     }
@@ -241,10 +258,16 @@ impl Suite {
     async fn doubt_is_listed_and_resolved(&self) -> Checked {
         for (operation, applied) in [("doubt-yes", Applied::Yes), ("doubt-no", Applied::No)] {
             let held = self.held(operation, NONE).await?;
-            let begun = self.listed(operation).await?.ok_or_else(|| JournalError::new("a dead process is listed"))?;
+            let begun = self
+                .listed(operation)
+                .await?
+                .ok_or_else(|| JournalError::new("an operation whose process has died is not listed"))?;
             assert_eq!((begun.state(), begun.method(), begun.path()), (EntryState::Begun, "POST", "/v1/{id}"));
             self.end(operation, held.fence, Applied::Unknown).await?;
-            let entry = self.listed(operation).await?.ok_or_else(|| JournalError::new("doubt is listed"))?;
+            let entry = self
+                .listed(operation)
+                .await?
+                .ok_or_else(|| JournalError::new("an operation that ended in doubt is not listed"))?;
             assert_eq!(entry.state(), EntryState::Ended(Applied::Unknown));
             assert_eq!(entry.key().map(String::from).as_deref(), Some("first"));
             self.journal.resolve(&entry, applied).await?;
@@ -252,11 +275,11 @@ impl Suite {
             assert_eq!(self.end(operation, held.fence, Applied::Unknown).await?, Answer::Fenced);
             assert!(self.journal.resolve(&entry, applied).await.is_err(), "an old entry is refused");
         }
-        assert!(matches!(self.begin("doubt-yes", HOUR).await?, Answer::Applied(_)));
+        assert_eq!(self.begin("doubt-yes", HOUR).await?, Answer::Closed(Applied::Yes), "somebody's word is kept");
         assert!(matches!(self.begin("doubt-no", HOUR).await?, Answer::Begun(held) if held.earlier.is_none()));
         self.held("running", HOUR).await?;
-        assert_eq!(self.listed("running").await?, None, "a process is at work on it");
-        assert!(self.journal.in_doubt(0).await?.is_empty());
+        assert_eq!(self.listed("running").await?, None, "an operation is not listed while its process has its lease");
+        assert!(self.journal.in_doubt(0).await?.is_empty(), "no more are listed than were asked for");
         Ok(())
     }
 
@@ -270,10 +293,13 @@ impl Suite {
         }
         // How many is not known: whoever else uses the journal may purge it too.
         self.journal.purge().await?;
-        assert_eq!(self.begin("old", HOUR).await?, Answer::Purged(Applied::Yes), "it is still known");
+        assert_eq!(self.begin("old", HOUR).await?, Answer::Closed(Applied::Yes), "it is still known");
         assert_eq!(self.end("old", 1, Applied::No).await?, Answer::Fenced);
         for operation in ["young", "kept"] {
-            assert!(matches!(self.begin(operation, HOUR).await?, Answer::Applied(_)), "{operation}");
+            assert!(
+                matches!(self.begin(operation, HOUR).await?, Answer::Applied(_)),
+                "`{operation}` is not old enough to be shortened"
+            );
         }
         assert!(self.listed("doubt").await?.is_some(), "what is in doubt is kept");
         Ok(())

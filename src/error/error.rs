@@ -123,7 +123,7 @@ impl Error {
     }
 
     /// What is needed to go on with the call in another process; see
-    /// [`RequestBuilderExt::resume`](crate::RequestBuilderExt::resume).
+    /// [`RequestBuilderExt::resume`](crate::RequestBuilderExt::resume). It can be stored with the feature `serde`.
     pub fn record(&self) -> Record {
         let Inner { service, method, template, kind, stop, applied, attempts, follow_up, .. } = self.inner();
         Record {

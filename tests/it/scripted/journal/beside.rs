@@ -45,17 +45,3 @@ async fn call_that_begins_again_waits_too() {
     first.await.unwrap().unwrap();
     assert!(gap(&world, 1) >= LONGEST, "{:?}", gap(&world, 1));
 }
-
-/// What took effect may still be executing: its response is not there yet.
-#[tokio::test(start_paused = true)]
-async fn response_is_fetched_once_nothing_is_executed() {
-    let found = || executing_both().verifier_fn(|_| async { Verdict::Applied(None) });
-    let world = World::new([status(503), status(200)]);
-    let client = world.client(found());
-    let error = ended(charge(&client).deadline(20 * SECOND_OF_TIME)).await.unwrap_err();
-    assert_eq!(error.applied(), Applied::Yes);
-    let error = ended(charge(&client).deadline(20 * SECOND_OF_TIME)).await.unwrap_err();
-    assert_eq!((error.kind(), error.applied()), (ErrorKind::OperationEnded, Applied::Yes));
-    charge(&client).send().await.unwrap();
-    assert!(gap(&world, 0) >= LONGEST, "{:?}", gap(&world, 0));
-}

@@ -124,7 +124,7 @@ async fn another_request_is_refused() {
         client.patch(&url).body("{\"a\":1}"),
     ] {
         let error = ended(request.operation(CHARGE)).await.unwrap_err();
-        assert_eq!(facts(&error), (ErrorKind::PayloadMismatch, StopReason::Permanent, Applied::Unknown));
+        assert_eq!(facts(&error), (ErrorKind::PayloadMismatch, StopReason::Permanent, Applied::No));
         assert_eq!(error.attempts().count(), 0);
     }
     let stamped = || Operation::new("stamped").about("invoice 7");

@@ -6,6 +6,7 @@ mod failing;
 mod held_up;
 mod keys;
 mod processes;
+mod resolved;
 
 use std::{
     sync::{
