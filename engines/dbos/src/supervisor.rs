@@ -29,7 +29,7 @@ const QUEUE: &str = "safe-retry-check";
 /// The pauses before a kill.
 const PAUSES_MS: std::ops::Range<u64> = 50..400;
 /// How long the rest may take once nobody is killed any more.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// One workflow in so many sends a write that the service refuses.
 const REFUSED_ONE_IN: usize = 20;
 

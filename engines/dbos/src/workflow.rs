@@ -42,7 +42,7 @@ pub(crate) async fn run(billing: Billing, order: Order) -> dbos::Result<Told, St
 
 fn options() -> StepOptions<StepError> {
     StepOptions {
-        max_attempts: 20,
+        max_attempts: 8,
         interval: Duration::from_millis(100),
         backoff_rate: 1.5,
         max_interval: Duration::from_secs(1),
