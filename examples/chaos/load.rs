@@ -5,11 +5,10 @@ use std::fmt;
 use http::Method;
 use serde_json::{Value, json};
 
-pub(crate) const CUSTOMERS: &str = "/v1/customers";
-pub(crate) const CREATE_CONTRACT: &str = "/v1/contracts/create";
+use crate::accounts::{ADD_ENTRY, Account, CUSTOMERS};
+
 pub(crate) const GET_CONTRACT: &str = "/v2/contracts/get";
 pub(crate) const EDIT: &str = "/v2/contracts/edit";
-pub(crate) const ADD_ENTRY: &str = "/v1/contracts/addManualBalanceLedgerEntry";
 pub(crate) const LIST_BALANCES: &str = "/v1/contracts/customerBalances/list";
 pub(crate) const INGEST: &str = "/v1/ingest";
 
@@ -24,12 +23,6 @@ pub(crate) struct Message {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) body: Option<Value>,
-}
-
-/// A customer with a contract, created before the faults start.
-pub(crate) struct Account {
-    pub(crate) customer: String,
-    pub(crate) contract: String,
 }
 
 /// How many writes and reads there are.

@@ -7,6 +7,8 @@
 //! cargo run --release --example chaos -- --help
 //! ```
 
+#[path = "../accounts.rs"]
+mod accounts;
 mod audit;
 mod client;
 mod endpoint;

@@ -5,15 +5,14 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use metronome_simulator::Metronome;
-use reqwest::Response;
-use serde_json::{Value, json};
 
 use crate::{
+    accounts::create_accounts,
     audit::{Record, Report},
     client::{Client, Kind},
     endpoint::{BoxError, Endpoint},
     fault_mix::{FaultMix, KEY_RETENTION, RESTARTS},
-    load::{ADD_ENTRY, Account, CREATE_CONTRACT, CUSTOMERS, Load, Message},
+    load::{Load, Message},
 };
 
 /// How many calls are under way at once.
@@ -31,7 +30,7 @@ pub(crate) async fn run(
     progress: &ProgressBar,
 ) -> Result<Report, BoxError> {
     let simulator = Metronome::start().await?;
-    let accounts = accounts(&simulator).await?;
+    let accounts = create_accounts(&Endpoint::spared(&simulator)?, ACCOUNTS).await?;
     simulator.retain_keys_for(KEY_RETENTION);
     simulator.inject(FaultMix { seed, percent }.faults());
 
@@ -58,32 +57,6 @@ pub(crate) async fn run(
     drop(ended);
     simulator.settle().await;
     Ok(Report::new(kind, load, &records, client.sent(), &simulator.ledger()))
-}
-
-async fn accounts(simulator: &Metronome) -> Result<Vec<Account>, BoxError> {
-    let endpoint = Endpoint::spared(simulator)?;
-    let mut accounts = Vec::with_capacity(ACCOUNTS);
-    for number in 0..ACCOUNTS {
-        let customer = create(&endpoint, CUSTOMERS, json!({ "name": format!("account-{number}") })).await?;
-        let contract = json!({ "customer_id": customer, "starting_at": "2026-01-01T00:00:00Z" });
-        let contract = create(&endpoint, CREATE_CONTRACT, contract).await?;
-        // A balance exists from its first entry on.
-        let opening = json!({
-            "customer_id": customer, "id": "prepaid", "segment_id": "2026", "amount": 0, "reason": "opening",
-        });
-        post(&endpoint, ADD_ENTRY, opening).await?;
-        accounts.push(Account { customer, contract });
-    }
-    Ok(accounts)
-}
-
-async fn create(endpoint: &Endpoint, path: &str, body: Value) -> Result<String, BoxError> {
-    let answer: Value = post(endpoint, path, body).await?.json().await?;
-    answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| format!("{path} answered without an id").into())
-}
-
-async fn post(endpoint: &Endpoint, path: &str, body: Value) -> reqwest::Result<Response> {
-    endpoint.http.post(endpoint.url(path)).json(&body).send().await?.error_for_status()
 }
 
 // The crate itself reads the clock in one file only; a program may where it likes.

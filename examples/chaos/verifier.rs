@@ -7,9 +7,10 @@ use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
 use serde_json::{Value, json};
 
 use crate::{
+    accounts::{ADD_ENTRY, CUSTOMERS},
     endpoint::{BoxError, Endpoint, sleep},
     lists::{Likeness, List, judge, ledger, same_reason, same_text},
-    load::{ADD_ENTRY, CUSTOMERS, EDIT, INGEST, SUBSCRIPTION},
+    load::{EDIT, INGEST, SUBSCRIPTION},
 };
 
 /// How often a question is asked until it is answered.

@@ -4,14 +4,13 @@ use std::{sync::mpsc::Sender, time::Duration};
 
 use http::request::Parts;
 use metronome_simulator::{Ledger, Metronome, Stage};
-use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    accounts::{Account, create_accounts},
     endpoint::{BoxError, Endpoint, OPERATION, SPARED, WORKER},
     faults::{faults, outage},
     supervisor::Event,
-    writes::{ADD_ENTRY, Account, CREATE_CONTRACT, CUSTOMERS},
 };
 
 /// The number of customers that have contracts and balances.
@@ -39,7 +38,8 @@ impl Host {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (metronome, accounts) = runtime.block_on(async {
             let metronome = Metronome::start().await?;
-            let accounts = accounts(&metronome).await?;
+            let endpoint = Endpoint::new(metronome.base_url(), metronome.token(), Duration::from_secs(5), &[])?;
+            let accounts = create_accounts(&endpoint, ACCOUNTS).await?;
             Ok::<_, BoxError>((metronome, accounts))
         })?;
         Ok(Self { metronome, accounts, runtime })
@@ -71,30 +71,4 @@ fn request(stage: Stage, head: &Parts) -> Option<Request> {
     let is_question = text(SPARED).is_some();
     let key = if is_question { None } else { Some(text("idempotency-key")?.to_owned()) };
     Some(Request { stage, worker: number(WORKER)?, operation: number(OPERATION)?, key })
-}
-
-async fn accounts(metronome: &Metronome) -> Result<Vec<Account>, BoxError> {
-    let endpoint = Endpoint::new(metronome.base_url(), metronome.token(), Duration::from_secs(5), &[])?;
-    let mut accounts = Vec::with_capacity(ACCOUNTS);
-    for number in 0..ACCOUNTS {
-        let customer = create(&endpoint, CUSTOMERS, json!({ "name": format!("account-{number}") })).await?;
-        let contract = json!({ "customer_id": customer, "starting_at": "2026-01-01T00:00:00Z" });
-        let contract = create(&endpoint, CREATE_CONTRACT, contract).await?;
-        // A balance exists from its first entry on.
-        let opening = json!({
-            "customer_id": customer, "id": "prepaid", "segment_id": "2026", "amount": 0, "reason": "opening",
-        });
-        post(&endpoint, ADD_ENTRY, opening).await?;
-        accounts.push(Account { customer, contract });
-    }
-    Ok(accounts)
-}
-
-async fn create(endpoint: &Endpoint, path: &str, body: Value) -> Result<String, BoxError> {
-    let answer: Value = post(endpoint, path, body).await?.json().await?;
-    answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| format!("{path} answered without an id").into())
-}
-
-async fn post(endpoint: &Endpoint, path: &str, body: Value) -> reqwest::Result<reqwest::Response> {
-    endpoint.http.post(endpoint.url(path)).json(&body).send().await?.error_for_status()
 }

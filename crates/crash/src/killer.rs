@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-/// How long a moment is waited for.
-const PATIENCE: Duration = Duration::from_millis(60);
+/// How long to wait for a moment to come.
+const LONGEST_WAIT: Duration = Duration::from_millis(60);
 
 /// A moment at which a worker may be killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Killer {
         match self.waiting {
             None => {
                 let moment = [Moment::Now, Moment::Received, Moment::Asked, Moment::Asked][self.rng.usize(0..4)];
-                self.waiting = Some((moment, now + PATIENCE));
+                self.waiting = Some((moment, now + LONGEST_WAIT));
                 None
             }
             Some((moment, until)) if moment == Moment::Now || until <= now => {

@@ -7,6 +7,8 @@
 //! cargo run --release -p crash -- --help
 //! ```
 
+#[path = "../../../examples/accounts.rs"]
+mod accounts;
 mod audit;
 mod clock;
 mod endpoint;

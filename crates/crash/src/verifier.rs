@@ -7,16 +7,17 @@ use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
 use serde_json::Value;
 
 use crate::{
+    accounts::{ADD_ENTRY, CUSTOMERS},
     clock,
     endpoint::{BoxError, Endpoint, OPERATION},
     lists::{Likeness, List, judge, ledger, same_reason, same_text},
-    writes::{ADD_ENTRY, CUSTOMERS, EDIT, SUBSCRIPTION, number_of},
+    writes::{EDIT, SUBSCRIPTION, number_of},
 };
 
 /// How often a question is asked until it is answered.
 const QUESTIONS: usize = 3;
 
-/// Asks through the API, with a client whose requests meet no faults.
+/// Looks writes up through the API, with a client that gets no faults.
 pub(crate) struct LookUp {
     pub(crate) endpoint: Endpoint,
 }

@@ -2,19 +2,12 @@
 
 use serde_json::{Value, json};
 
-pub(crate) const CUSTOMERS: &str = "/v1/customers";
-pub(crate) const CREATE_CONTRACT: &str = "/v1/contracts/create";
+use crate::accounts::{ADD_ENTRY, Account, CUSTOMERS};
+
 pub(crate) const EDIT: &str = "/v2/contracts/edit";
-pub(crate) const ADD_ENTRY: &str = "/v1/contracts/addManualBalanceLedgerEntry";
 
 /// Where an edit has the id of its subscription; every edit of this program changes one of its own.
 pub(crate) const SUBSCRIPTION: &str = "/update_subscriptions/0/subscription_id";
-
-/// A customer with a contract and a balance, created before the faults start.
-pub(crate) struct Account {
-    pub(crate) customer: String,
-    pub(crate) contract: String,
-}
 
 /// Path and body of the write with this number: seat deltas and balance entries in turn, and some customers. None has
 /// what the service recognises a repeat by, such as a `uniqueness_key`.

@@ -40,6 +40,11 @@ const CONTRACTS: &str = "https://api.metronome.com/v1/contracts/create";
 const LEDGER: &str = "https://api.metronome.com/v1/contracts/addManualBalanceLedgerEntry";
 const LIST: &str = "https://api.metronome.com/v1/contracts/list";
 
+/// An operation, and its first two keys, computed with another implementation.
+const CHARGE: &str = "invoice-2026-07/charge";
+const FIRST: &str = "830a8228-36a8-5d57-a350-95b7e6bc9d06";
+const NEXT: &str = "da7344ee-5ebd-523b-8ed0-b9a25636b5ab";
+
 /// Metronome with another policy.
 fn metronome(policy: RetryPolicy) -> Service {
     Service::metronome().into_builder().retry_policy(policy).build().unwrap()
@@ -53,6 +58,14 @@ fn with_budget(tokens: u32, policy: RetryPolicy) -> Service {
 /// The outer error of a call that is expected to fail.
 async fn outer_error(request: RequestBuilder) -> reqwest_middleware::Error {
     request.send().await.expect_err("the call should fail")
+}
+
+/// The layer's error of a call that must fail, to keep.
+async fn owned_failure(request: RequestBuilder) -> Error {
+    match outer_error(request).await {
+        reqwest_middleware::Error::Middleware(error) => error.downcast().expect("the layer's error"),
+        other => panic!("{other}"),
+    }
 }
 
 /// Sends a request that must fail and looks at the layer's error.

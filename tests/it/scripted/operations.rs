@@ -7,24 +7,11 @@ use reqwest_safe_retry::{
     Operation, RequestBuilderExt, RetryPolicy, Service, StopReason, Verdict, services,
 };
 
-use super::{CONTRACTS, LEDGER, LIST, outer_error};
+use super::{CHARGE, CONTRACTS, FIRST, LEDGER, LIST, NEXT, owned_failure};
 use crate::support::transport::{Reply, Transport, reply, status};
-
-const CHARGE: &str = "invoice-2026-07/charge";
-/// Computed with another implementation.
-const FIRST: &str = "830a8228-36a8-5d57-a350-95b7e6bc9d06";
-const SECOND: &str = "da7344ee-5ebd-523b-8ed0-b9a25636b5ab";
 
 fn charge(client: &ClientWithMiddleware) -> RequestBuilder {
     client.post(CONTRACTS).operation(CHARGE)
-}
-
-/// The layer's error of a call that must fail.
-async fn failure(request: RequestBuilder) -> Error {
-    match outer_error(request).await {
-        reqwest_middleware::Error::Middleware(error) => error.downcast().expect("the layer's error"),
-        other => panic!("{other}"),
-    }
 }
 
 /// A service under the name of the known keys that stores every result, with a verifier that finds nothing.
@@ -40,7 +27,7 @@ fn storing() -> Service {
 
 async fn charged(service: Service, replies: impl IntoIterator<Item = Reply>) -> (Transport, Error) {
     let transport = Transport::new(replies);
-    let error = failure(charge(&transport.client(service))).await;
+    let error = owned_failure(charge(&transport.client(service))).await;
     assert_eq!(transport.left(), 0);
     (transport, error)
 }
@@ -78,12 +65,12 @@ async fn replayed_error_proves_that_the_key_is_used_up() {
     let replayed = || reply(500, &[("idempotent-replayed", "true")], "");
     let transport = Transport::new([replayed(), status(200)]);
     let response = charge(&transport.client(storing())).send().await.unwrap();
-    assert_eq!(transport.keys(), [FIRST, SECOND].map(|key| Some(key.to_owned())));
+    assert_eq!(transport.keys(), [FIRST, NEXT].map(|key| Some(key.to_owned())));
     let keys = response.extensions().get::<Attempts>().unwrap().keys();
-    assert_eq!(keys, [FIRST, SECOND].map(IdempotencyKey::new));
+    assert_eq!(keys, [FIRST, NEXT].map(IdempotencyKey::new));
     assert!(keys.iter().all(|key| key.first_sent_at().is_some()));
     let (_, error) = charged(storing(), [replayed(), status(400)]).await;
-    assert_eq!(error.attempts().keys(), [FIRST, SECOND].map(IdempotencyKey::new));
+    assert_eq!(error.attempts().keys(), [FIRST, NEXT].map(IdempotencyKey::new));
 }
 
 /// What exists, what is in progress and what was sent before may be the work of an earlier process.
@@ -98,7 +85,7 @@ async fn conflicts_leave_the_write_in_doubt() {
     assert_eq!(error.applied(), Applied::No);
     // A key of this call alone: what exists is not its work.
     let transport = Transport::new([status(409)]);
-    let error = failure(transport.client(never()).post(CONTRACTS)).await;
+    let error = owned_failure(transport.client(never()).post(CONTRACTS)).await;
     assert_eq!(error.applied(), Applied::No);
 }
 
@@ -113,7 +100,7 @@ async fn absurd_operation_is_refused_unsent() {
         (charge(&client).idempotency_key("other"), "has an operation and an idempotency key"),
         (charge(&client).header("idempotency-key", "other"), "differ"),
     ] {
-        let error = failure(request).await;
+        let error = owned_failure(request).await;
         assert_eq!((error.kind(), error.applied(), error.attempts().count()), (ErrorKind::InvalidKey, Applied::No, 0));
         assert!(format!("{:#}", anyhow::Error::new(error)).contains(message), "{message}");
     }
@@ -125,7 +112,7 @@ async fn operation_of_a_write_without_a_key_is_refused() {
     let service = Service::builder("plain", "https://api.metronome.com").build().unwrap();
     let transport = Transport::new([status(200)]);
     let client = transport.client(service);
-    assert_eq!(failure(client.post(CONTRACTS).operation(CHARGE)).await.kind(), ErrorKind::InvalidKey);
+    assert_eq!(owned_failure(client.post(CONTRACTS).operation(CHARGE)).await.kind(), ErrorKind::InvalidKey);
     client.get(LIST).operation(CHARGE).send().await.unwrap();
 }
 
@@ -143,7 +130,7 @@ async fn key_is_written_into_the_body() {
         assert!(!sent.headers.contains_key("content-length"), "that of another body");
     }
     for body in ["", "[]", "{\"idempotency_key\":\"other\"}"] {
-        let error = failure(client.post(url).operation(CHARGE).body(body)).await;
+        let error = owned_failure(client.post(url).operation(CHARGE).body(body)).await;
         assert_eq!((error.kind(), error.attempts().count()), (ErrorKind::InvalidKey, 0), "{body}");
     }
 }
@@ -154,7 +141,7 @@ async fn write_without_an_operation_can_be_refused() {
     let transport = Transport::new([200, 200, 200, 200].map(status));
     let client = transport.client(service());
     for url in [CONTRACTS, LEDGER] {
-        let error = failure(client.post(url)).await;
+        let error = owned_failure(client.post(url)).await;
         assert_eq!((error.kind(), error.stop()), (ErrorKind::OperationRequired, StopReason::Permanent), "{url}");
         assert_eq!((error.applied(), error.attempts().count()), (Applied::No, 0));
     }
@@ -211,7 +198,7 @@ async fn keys_have_the_version_that_the_service_demands() {
         assert!(transport.keys().iter().all(|key| version(key) == expected), "{:?}", transport.keys());
         let first = transport.keys().remove(0).unwrap();
         assert_eq!((&first[..14], &first[15..]), (&FIRST[..14], &FIRST[15..]), "the rest is that of the recipe");
-        let error = failure(client.post(CONTRACTS).idempotency_key(refused)).await;
+        let error = owned_failure(client.post(CONTRACTS).idempotency_key(refused)).await;
         assert_eq!(error.kind(), ErrorKind::InvalidKey);
     }
 }

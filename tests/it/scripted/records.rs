@@ -3,21 +3,18 @@
 use std::time::Duration;
 
 use http::Method;
-use reqwest_middleware::{ClientWithMiddleware, RequestBuilder};
+use reqwest_middleware::ClientWithMiddleware;
 use reqwest_safe_retry::{
     Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RequestBuilderExt, RetryPolicy,
     SafeRetry, Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
 };
 
-use super::{CONTRACTS, LIST, facts};
+use super::{CHARGE, CONTRACTS, FIRST, LIST, NEXT, facts, owned_failure};
 use crate::support::{
     clock::FixedClock,
     transport::{Reply, Transport, reply, status},
 };
 
-const CHARGE: &str = "invoice-2026-07/charge";
-const FIRST: &str = "830a8228-36a8-5d57-a350-95b7e6bc9d06";
-const SECOND: &str = "da7344ee-5ebd-523b-8ed0-b9a25636b5ab";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn keyed(kind: KeyKind) -> ServiceBuilder {
@@ -37,16 +34,9 @@ fn client(transport: &Transport, service: ServiceBuilder) -> ClientWithMiddlewar
     transport.client(service.build().unwrap())
 }
 
-async fn failure(request: RequestBuilder) -> Error {
-    match super::outer_error(request).await {
-        reqwest_middleware::Error::Middleware(error) => error.downcast().expect("the layer's error"),
-        other => panic!("{other}"),
-    }
-}
-
 async fn failed(service: ServiceBuilder, replies: impl IntoIterator<Item = Reply>) -> Error {
     let transport = Transport::new(replies);
-    failure(client(&transport, service).post(CONTRACTS).operation(CHARGE)).await
+    owned_failure(client(&transport, service).post(CONTRACTS).operation(CHARGE)).await
 }
 
 /// What is advised, with the seconds of the wait and of the time that is left.
@@ -130,9 +120,12 @@ async fn advice_follows_from_what_a_repeat_does() {
 async fn key_that_only_one_call_has_is_looked_up() {
     let transport = Transport::new([status(503), status(503), status(503)]);
     let client = client(&transport, storing().retry_policy(RetryPolicy::never()));
-    assert_eq!(advised(&failure(client.post(CONTRACTS)).await), Advised::LookFirst);
-    assert_eq!(advised(&failure(client.post(CONTRACTS).idempotency_key("own")).await), Advised::Again(0.5, PROTECTED));
-    assert_eq!(advised(&failure(client.get(LIST)).await), Advised::Again(0.5, None));
+    assert_eq!(advised(&owned_failure(client.post(CONTRACTS)).await), Advised::LookFirst);
+    assert_eq!(
+        advised(&owned_failure(client.post(CONTRACTS).idempotency_key("own")).await),
+        Advised::Again(0.5, PROTECTED)
+    );
+    assert_eq!(advised(&owned_failure(client.get(LIST)).await), Advised::Again(0.5, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,12 +139,12 @@ async fn journal_says_when_to_run_again() {
     };
     let first = tokio::spawn(client().post(CONTRACTS).operation(CHARGE).send());
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let error = failure(client().post(CONTRACTS).operation(CHARGE)).await;
+    let error = owned_failure(client().post(CONTRACTS).operation(CHARGE)).await;
     assert_eq!((error.stop(), advised(&error)), (StopReason::RunningElsewhere, Advised::Again(100.0, None)));
     first.abort();
     tokio::time::sleep(Duration::from_secs(100)).await;
     // The process before may still be at work for ten minutes.
-    let error = failure(client().post(CONTRACTS).operation(CHARGE)).await;
+    let error = owned_failure(client().post(CONTRACTS).operation(CHARGE)).await;
     assert_eq!(error.stop(), StopReason::DeadlineExceeded);
     assert_eq!(advised(&error), Advised::Again(599.5, None));
 }
@@ -164,7 +157,7 @@ async fn journal_needs_the_time_of_a_call() {
     let policy = RetryPolicy::never().deadline(Duration::from_secs(100));
     let service = storing().retry_policy(policy).build().unwrap().journal(journal);
     let client = transport.layered(SafeRetry::new([service]).clock(clock));
-    let error = failure(client.post(CONTRACTS).operation(CHARGE)).await;
+    let error = owned_failure(client.post(CONTRACTS).operation(CHARGE)).await;
     assert_eq!(advised(&error), Advised::Again(0.5, PROTECTED.map(|seconds| seconds - 100)));
 }
 
@@ -173,13 +166,13 @@ async fn call_goes_on_from_its_record() {
     // A key of the call's own: in another process nothing else would know it.
     let transport = Transport::new([status(503), Reply::Silence, status(200)]);
     let client = client(&transport, storing().retry_policy(RetryPolicy::never()));
-    let error = failure(client.post(CONTRACTS).body("{}")).await;
+    let error = owned_failure(client.post(CONTRACTS).body("{}")).await;
     let record = error.record();
     assert_eq!((record.service(), record.method(), record.path()), ("metronome", "POST", "/v1/contracts/create"));
     assert_eq!((record.kind(), record.stop(), record.applied()), facts(&error));
     assert_eq!((record.keys(), record.keys()[0].generation()), (error.attempts().keys(), Some(1)));
     assert_eq!(record.protected_until(), record.keys()[0].first_sent_at().unwrap().checked_add(DAY - DAY / 20));
-    let again = failure(client.post(CONTRACTS).body("{}").resume(&record)).await;
+    let again = owned_failure(client.post(CONTRACTS).body("{}").resume(&record)).await;
     assert_eq!(again.attempts().keys()[0].first_sent_at(), record.keys()[0].first_sent_at(), "the same window");
     client.post(CONTRACTS).body("{}").resume(&again.record()).send().await.unwrap();
     let keys = transport.keys();
@@ -191,7 +184,7 @@ async fn resumed_call_is_in_the_same_doubt() {
     let error = failed(storing(), [503, 503, 503].map(status)).await;
     let transport = Transport::new([500, 500, 409, 409, 409].map(status));
     let client = client(&transport, not_applied());
-    let again = failure(client.post(CONTRACTS).resume(&error.record())).await;
+    let again = owned_failure(client.post(CONTRACTS).resume(&error.record())).await;
     assert_eq!(
         (again.stop(), again.applied()),
         (StopReason::Unverified, Applied::Unknown),
@@ -200,7 +193,7 @@ async fn resumed_call_is_in_the_same_doubt() {
     // What was never applied is in no doubt.
     let error = failed(storing(), [status(404)]).await;
     assert_eq!(error.record().operation().map(|operation| operation.id()), Some(CHARGE));
-    let conflict = failure(client.post(CONTRACTS).resume(&error.record())).await;
+    let conflict = owned_failure(client.post(CONTRACTS).resume(&error.record())).await;
     assert_eq!(conflict.applied(), Applied::Unknown, "a conflict may be with the work of another process");
 }
 
@@ -210,10 +203,10 @@ async fn resumed_call_sends_the_replaced_key() {
     let replayed = reply(500, &[("idempotent-replayed", "true")], "");
     let error = failed(not_applied(), [replayed, status(503), status(503)]).await;
     let keys: Vec<_> = error.record().keys().iter().map(|key| (key.as_str().to_owned(), key.generation())).collect();
-    assert_eq!(keys, [(FIRST.to_owned(), Some(1)), (SECOND.to_owned(), Some(2))]);
+    assert_eq!(keys, [(FIRST.to_owned(), Some(1)), (NEXT.to_owned(), Some(2))]);
     let transport = Transport::new([status(200)]);
     client(&transport, storing()).post(CONTRACTS).resume(&error.record()).send().await.unwrap();
-    assert_eq!(transport.keys(), [Some(SECOND.to_owned())]);
+    assert_eq!(transport.keys(), [Some(NEXT.to_owned())]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,22 +214,22 @@ async fn record_of_something_else_is_refused() {
     let transport = Transport::new([status(503), status(503)]);
     let once = || storing().retry_policy(RetryPolicy::never());
     let own = client(&transport, once());
-    let record = failure(own.post(CONTRACTS).operation(CHARGE).body("{}")).await.record();
+    let record = owned_failure(own.post(CONTRACTS).operation(CHARGE).body("{}")).await.record();
     let renamed = Service::builder("other", "https://api.metronome.com").build().unwrap();
     for (request, kind, message) in [
         (own.post(CONTRACTS).body("{\"a\":1}").resume(&record), ErrorKind::PayloadMismatch, "of another request"),
         (transport.client(renamed).post(CONTRACTS).resume(&record), ErrorKind::InvalidKey, "to another service"),
         (own.post(CONTRACTS).operation(CHARGE).resume(&record), ErrorKind::InvalidKey, "leave one out"),
     ] {
-        let error = failure(request).await;
+        let error = owned_failure(request).await;
         assert_eq!((error.kind(), error.attempts().count()), (kind, 0));
         assert!(error.to_string().contains(message), "{error}");
     }
     // A write without a key is not sent again.
     let plain = Service::builder("metronome", "https://api.metronome.com").build().unwrap();
     let plain = transport.client(plain);
-    let record = failure(plain.post(CONTRACTS)).await.record();
-    let error = failure(plain.post(CONTRACTS).resume(&record)).await;
+    let record = owned_failure(plain.post(CONTRACTS)).await.record();
+    let error = owned_failure(plain.post(CONTRACTS).resume(&record)).await;
     assert_eq!((error.stop(), error.applied()), (StopReason::NotIdempotent, Applied::Unknown));
     assert_eq!(transport.sent().len(), 2);
 }
@@ -259,7 +252,7 @@ async fn unsent_key_is_in_the_record() {
     for (request, key) in
         [(client.post(CONTRACTS).idempotency_key("own"), "own"), (client.post(CONTRACTS).operation(CHARGE), FIRST)]
     {
-        let record = failure(request.deadline(Duration::ZERO)).await.record();
+        let record = owned_failure(request.deadline(Duration::ZERO)).await.record();
         assert_eq!((record.applied(), record.attempts().count()), (Applied::No, 0));
         client.post(CONTRACTS).resume(&record).send().await.unwrap();
         assert_eq!(transport.keys().pop().unwrap().as_deref(), Some(key));
@@ -277,7 +270,7 @@ mod stored {
         let replayed = reply(500, &[("idempotent-replayed", "true")], "");
         let transport = Transport::new([replayed, Reply::Silence]);
         let request = client(&transport, not_applied()).post(CONTRACTS).body("{\"card\":\"4242\"}");
-        let record = failure(request.operation(CHARGE).bearer_auth("t0k3n")).await.record();
+        let record = owned_failure(request.operation(CHARGE).bearer_auth("t0k3n")).await.record();
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
         assert!(text.starts_with("{\"format\":1,"), "{text}");
@@ -291,7 +284,7 @@ mod stored {
     async fn old_record_is_read() {
         let record: Record = serde_json::from_str(OLD).unwrap();
         assert_eq!((record.stop(), record.applied()), (StopReason::DeadlineExceeded, Applied::Unknown));
-        assert_eq!(record.keys().iter().map(IdempotencyKey::as_str).collect::<Vec<_>>(), [FIRST, SECOND]);
+        assert_eq!(record.keys().iter().map(IdempotencyKey::as_str).collect::<Vec<_>>(), [FIRST, NEXT]);
         let attempts = record.attempts().to_string();
         assert_eq!(
             attempts,
@@ -318,7 +311,7 @@ async fn what_was_applied_is_not_resumed_with_another_key() {
     let record = failed(found(), [replayed()]).await.record();
     assert_eq!(record.applied(), Applied::Yes);
     let transport = Transport::new([replayed(), replayed()]);
-    let error = failure(client(&transport, not_applied()).post(CONTRACTS).resume(&record)).await;
+    let error = owned_failure(client(&transport, not_applied()).post(CONTRACTS).resume(&record)).await;
     assert_eq!((error.applied(), error.advice()), (Applied::Yes, Advice::Done));
     assert!(transport.keys().iter().all(|key| key.as_deref() == Some(FIRST)), "{:?}", transport.keys());
 }
@@ -334,10 +327,10 @@ async fn doubt_of_a_record_outlives_its_journal() {
         let journaled = || client(&transport, service().journal(journal.clone()));
         let first = tokio::spawn(journaled().post(CONTRACTS).operation(CHARGE).send());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let record = failure(journaled().post(CONTRACTS).operation(CHARGE)).await.record();
+        let record = owned_failure(journaled().post(CONTRACTS).operation(CHARGE)).await.record();
         assert_eq!((record.kind(), record.applied()), (ErrorKind::RunningElsewhere, Applied::Unknown));
         first.abort();
-        let error = failure(client(&transport, service()).post(CONTRACTS).resume(&record)).await;
+        let error = owned_failure(client(&transport, service()).post(CONTRACTS).resume(&record)).await;
         assert_eq!(error.applied(), Applied::Unknown, "{error}");
     }
 }

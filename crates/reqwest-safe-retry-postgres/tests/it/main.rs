@@ -7,4 +7,6 @@ mod errors;
 mod load;
 mod pools;
 mod restarts;
+#[path = "../../../reqwest-safe-retry-sqlite/tests/it/steps.rs"]
+mod steps;
 mod support;

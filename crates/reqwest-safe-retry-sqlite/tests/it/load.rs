@@ -2,41 +2,9 @@
 //! `cargo test --release -p reqwest-safe-retry-sqlite load -- --ignored --nocapture`.
 //! `TMPDIR` says on which disk.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use reqwest_safe_retry_sqlite::SqliteJournal;
-use tokio::task::JoinSet;
-
-use crate::support::{Place, begin};
-
-const LASTS: Duration = Duration::from_secs(5);
-
-/// Steps of so many callers that each wait for one before the next, in a second, and how long the slowest took.
-async fn steps(journals: &[Arc<SqliteJournal>], callers: usize) -> (usize, Duration) {
-    let mut running = JoinSet::new();
-    let started = Instant::now();
-    for caller in 0..callers {
-        let journal = journals[caller % journals.len()].clone();
-        running.spawn(async move {
-            let (mut count, mut slowest) = (0, Duration::ZERO);
-            while started.elapsed() < LASTS {
-                let began = Instant::now();
-                begin(&*journal, &format!("{callers}-{caller}-{count}")).await.unwrap();
-                (count, slowest) = (count + 1, slowest.max(began.elapsed()));
-            }
-            (count, slowest)
-        });
-    }
-    let (mut count, mut slowest) = (0, Duration::ZERO);
-    while let Some(done) = running.join_next().await {
-        let (more, one) = done.unwrap();
-        (count, slowest) = (count + more, slowest.max(one));
-    }
-    (count / LASTS.as_secs() as usize, slowest)
-}
+use crate::{steps::steps, support::Place};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]

@@ -7,4 +7,5 @@ mod batches;
 mod errors;
 mod load;
 mod processes;
+mod steps;
 mod support;

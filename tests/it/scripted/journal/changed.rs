@@ -94,7 +94,7 @@ async fn verdict_about_another_process_waits_for_the_lag() {
         tokio::time::sleep(2 * MINUTE).await;
         world.run(service()).await.unwrap();
         let sent = world.transport.sent();
-        assert_eq!(world.keys().pop().unwrap(), SECOND);
+        assert_eq!(world.keys().pop().unwrap(), NEXT);
         let rotated = sent[sent.len() - 1].at - sent[first].at;
         assert!(rotated >= 2 * MINUTE + 30 * SECOND_OF_TIME + lag, "{rotated:?}");
     }
@@ -131,7 +131,7 @@ async fn steps_and_entries_show_no_key() {
     charge(&transport.layered(SafeRetry::new([service]).clock(FixedClock::at(1.0)))).send().await.unwrap_err();
     let shown = shown.lock().unwrap();
     assert!(shown.contains("Unknown"), "{shown}");
-    for secret in [FIRST, SECOND, CHARGE] {
+    for secret in [FIRST, NEXT, CHARGE] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }

@@ -28,16 +28,12 @@ use reqwest_safe_retry::{
     },
 };
 
-use super::{CONTRACTS, LIST, facts};
+use super::{CHARGE, CONTRACTS, FIRST, LIST, NEXT, facts};
 use crate::support::{
     clock::FixedClock,
     transport::{Reply, Transport, reply, status},
 };
 
-const CHARGE: &str = "invoice-2026-07/charge";
-/// Computed with another implementation.
-const FIRST: &str = "830a8228-36a8-5d57-a350-95b7e6bc9d06";
-const SECOND: &str = "da7344ee-5ebd-523b-8ed0-b9a25636b5ab";
 const SECOND_OF_TIME: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

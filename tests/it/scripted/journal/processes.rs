@@ -22,7 +22,7 @@ async fn rotation_outlives_its_process() {
     world.killed_after(not_applied(), 3).await;
     tokio::time::sleep(3 * MINUTE).await;
     let response = world.run(not_applied()).await.unwrap();
-    assert_eq!(world.keys(), [FIRST, FIRST, SECOND, SECOND, SECOND]);
+    assert_eq!(world.keys(), [FIRST, FIRST, NEXT, NEXT, NEXT]);
     let attempts = response.extensions().get::<Attempts>().unwrap();
     assert_eq!(attempts.iter().map(|attempt| attempt.key_generation()).collect::<Vec<_>>(), [2, 2]);
 }
@@ -59,7 +59,7 @@ async fn rotation_waits_for_the_process_before() {
     world.killed_after(service(), 1).await;
     tokio::time::sleep(2 * MINUTE).await;
     world.run(service()).await.unwrap();
-    assert_eq!(world.keys(), [FIRST, FIRST, FIRST, SECOND]);
+    assert_eq!(world.keys(), [FIRST, FIRST, FIRST, NEXT]);
     let rotated = world.transport.sent()[3].at - world.transport.sent()[0].at;
     assert!((150.0..151.0).contains(&rotated.as_secs_f64()), "the lease and the longest attempt: {rotated:?}");
 
@@ -112,7 +112,7 @@ async fn recorded_key_is_replaced_once() {
     });
     let service = service.build().unwrap().journal(world.journal.clone());
     charge(&world.transport.layered(SafeRetry::new([service]).clock(clock))).send().await.unwrap();
-    assert_eq!(world.keys(), [FIRST, SECOND]);
+    assert_eq!(world.keys(), [FIRST, NEXT]);
 }
 
 /// A process is suspended, another one takes the operation over, and then the first one goes on.
@@ -165,7 +165,7 @@ async fn rotation_by_an_old_process_is_refused() {
     world.killed_after(not_applied(), 3).await;
     let error = suspended.await.unwrap_err();
     assert_eq!((error.stop(), error.applied()), (StopReason::RunningElsewhere, Applied::Unknown));
-    assert_eq!(world.keys(), [FIRST, FIRST, SECOND]);
+    assert_eq!(world.keys(), [FIRST, FIRST, NEXT]);
 }
 
 /// The service has said that the key is used up: nothing that is on its way changes that.
@@ -176,7 +176,7 @@ async fn used_up_key_is_replaced_at_once() {
     world.killed_after(not_applied(), 1).await;
     tokio::time::sleep(2 * MINUTE).await;
     world.run(not_applied()).await.unwrap();
-    assert_eq!(world.keys(), [FIRST, FIRST, SECOND]);
+    assert_eq!(world.keys(), [FIRST, FIRST, NEXT]);
 }
 
 type Meanwhile = Box<dyn Fn() -> futures_util::future::BoxFuture<'static, ()> + Send + Sync>;
@@ -257,17 +257,17 @@ async fn late_answer_of_the_journal_is_no_lease() {
     // The other process sends the second key, and the first one fetches what that got.
     let (world, ended) = held_up_at(0, [status(500), status(500), status(200), status(200)]).await;
     ended.unwrap();
-    assert_eq!(world.keys(), [FIRST, FIRST, SECOND, SECOND]);
+    assert_eq!(world.keys(), [FIRST, FIRST, NEXT, NEXT]);
 }
 
 /// A key that is recorded, and taken over again with the lease, is not replaced once more.
 #[tokio::test(start_paused = true)]
 async fn recorded_rotation_is_made_once() {
     let (world, ended) = held_up_at(1, [status(500), status(500), status(200), status(200)]).await;
-    assert_eq!(world.keys(), [FIRST, FIRST, SECOND, SECOND]);
+    assert_eq!(world.keys(), [FIRST, FIRST, NEXT, NEXT]);
     let response = ended.unwrap();
     let keys = response.extensions().get::<Attempts>().unwrap().keys();
-    assert_eq!(keys, [FIRST, SECOND].map(IdempotencyKey::new));
+    assert_eq!(keys, [FIRST, NEXT].map(IdempotencyKey::new));
 }
 
 /// A journal that answers after a pause, in which the process can be suspended.
