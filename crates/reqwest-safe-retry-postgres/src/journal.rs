@@ -100,7 +100,7 @@ impl PostgresJournal {
 
     /// How long a step may take before it fails, with the wait for a connection of the pool. The default is four seconds,
     /// one less than that of [`JournalSettings::timeout`](reqwest_safe_retry::durable::JournalSettings::timeout), after which
-    /// nobody waits for the step.
+    /// the call has given up.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.server.timeout = timeout;

@@ -35,9 +35,9 @@
 //!
 //! # TLS, and poolers
 //!
-//! [`connect`](PostgresJournal::connect) has no TLS, so that nobody gets a second implementation of it: give a pool with
-//! the one that the program uses to [`new`](PostgresJournal::new). Each statement is a transaction of its own and not
-//! prepared, so that PgBouncer may be in between, in any of its modes.
+//! [`connect`](PostgresJournal::connect) has no TLS. For TLS give [`new`](PostgresJournal::new) a pool with the
+//! implementation that the program already uses. Each statement is a transaction of its own and not prepared, as a pooler
+//! such as PgBouncer needs it; the tests use none.
 //!
 //! PostgreSQL 12 or later.
 

@@ -10,10 +10,10 @@
 //!   its condition again, at what the other one has written; an `INSERT` waits for another one of its key and then does
 //!   nothing. Of two that have read the same text, or nothing, one is refused. That holds under each isolation level:
 //!   the stricter ones refuse with an error, after which nothing was done.
-//! - A text that comes back is no danger: it is the whole entry, so that a step does the same to it.
+//! - The row may have changed in between and changed back. The text is the whole entry, so a step does the same to it.
 //! - The clock is not behind what it was for the entry that is read. A statement takes its snapshot first and reads
-//!   `clock_timestamp()` later, and who wrote the entry had read the clock before it committed. Between reading and writing
-//!   nobody has changed the row, so that it is the time at which a lock would have been taken.
+//!   `clock_timestamp()` later, and the writer of the entry read the clock before it committed. If the row has not changed
+//!   until it is written, the time that was read is as good as one read under a lock.
 //! - A step that is refused has lost against one that was recorded: some step always goes on.
 //!
 //! Each statement is a transaction of its own. A process that stops in between holds nothing, a caller that goes leaves
@@ -67,7 +67,7 @@ pub(crate) struct Write<'a> {
     pub(crate) entry: &'a JournalEntry,
 }
 
-// A server whose commits do not wait for the disk waits for this one.
+// Even where `synchronous_commit` is off, this commit waits for the disk.
 const DURABLE: &str = "WITH durable AS MATERIALIZED (SELECT CASE WHEN current_setting('synchronous_commit') = 'off' \
                        THEN set_config('synchronous_commit', 'on', true) END AS setting) ";
 const INSERT: &str = "INSERT INTO reqwest_safe_retry_journal \

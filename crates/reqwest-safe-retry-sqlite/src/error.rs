@@ -26,9 +26,9 @@ pub(crate) enum FileError {
     #[error("{path:?} cannot have a write-ahead log ({mode}): put it on a local disk, not on a network's file system")]
     NoWal { path: PathBuf, mode: String },
     #[error(
-        "{path:?} was locked by another process for {patience:?}: look for a program that has a transaction open on it"
+        "{path:?} was locked by another process for {lock_timeout:?}: look for a program that has a transaction open on it"
     )]
-    Locked { path: PathBuf, patience: Duration },
+    Locked { path: PathBuf, lock_timeout: Duration },
     #[error("{path:?} cannot grow: free space on its disk")]
     Full { path: PathBuf },
     #[error("{path:?}: {source}")]
@@ -47,10 +47,10 @@ pub(crate) enum ThreadError {
 }
 
 impl FileError {
-    /// `patience` is how long the file was tried while it was locked.
-    pub(crate) fn new(path: PathBuf, patience: Duration, source: rusqlite::Error) -> Self {
+    /// `lock_timeout` is how long the file was tried while it was locked.
+    pub(crate) fn new(path: PathBuf, lock_timeout: Duration, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path, patience },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path, lock_timeout },
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },

@@ -33,7 +33,7 @@ pub(crate) struct File {
 
 impl File {
     /// Creates what is missing if so asked.
-    pub(crate) fn open(path: &Path, create: bool, patience: Duration) -> Result<Self, FileError> {
+    pub(crate) fn open(path: &Path, create: bool, lock_timeout: Duration) -> Result<Self, FileError> {
         // The directory of the process may change later, and `:memory:` is a file too.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if path.parent().is_some_and(|directory| !directory.is_dir()) {
@@ -42,7 +42,7 @@ impl File {
         if !create && !path.exists() {
             return Err(FileError::Missing { path });
         }
-        let connection = connect(&path, create, patience)?;
+        let connection = connect(&path, create, lock_timeout)?;
         let identity = Identity::of(&path);
         Ok(Self { path, connection: Some(connection), identity })
     }
@@ -51,7 +51,7 @@ impl File {
     /// returns, or was not written if it is an error.
     pub(crate) fn transaction(
         &mut self,
-        patience: Duration,
+        lock_timeout: Duration,
         work: impl FnOnce(&Rows<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), FileError> {
         // What is written to a file that was deleted is lost with the process.
@@ -61,16 +61,16 @@ impl File {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             None => {
-                let Self { connection, identity, .. } = Self::open(&self.path, false, patience)?;
+                let Self { connection, identity, .. } = Self::open(&self.path, false, lock_timeout)?;
                 self.identity = identity;
                 self.connection.insert(connection.ok_or_else(|| FileError::Missing { path: self.path.clone() })?)
             }
         };
-        let done = commit(connection, patience, work);
+        let done = commit(connection, lock_timeout, work);
         if done.is_err() && !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
             self.connection = None;
         }
-        done.map_err(|error| error.at(&self.path, patience))
+        done.map_err(|error| error.at(&self.path, lock_timeout))
     }
 }
 
@@ -91,10 +91,10 @@ impl From<rusqlite::Error> for Wrong {
 }
 
 impl Wrong {
-    fn at(self, path: &Path, patience: Duration) -> FileError {
+    fn at(self, path: &Path, lock_timeout: Duration) -> FileError {
         let path = path.to_owned();
         match self {
-            Self::Sqlite(error) => FileError::new(path, patience, error),
+            Self::Sqlite(error) => FileError::new(path, lock_timeout, error),
             Self::NewerSchema(found) => FileError::NewerSchema { path, found, known: VERSION },
             Self::Foreign => FileError::Foreign { path },
             Self::NoSchema => FileError::NoSchema { path },
@@ -106,29 +106,29 @@ impl Wrong {
 
 fn commit(
     connection: &Connection,
-    patience: Duration,
+    lock_timeout: Duration,
     work: impl FnOnce(&Rows<'_>) -> rusqlite::Result<()>,
 ) -> Result<(), Wrong> {
-    patiently(patience, || Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
+    while_locked(lock_timeout, || Ok(connection.execute_batch("BEGIN IMMEDIATE")?))?;
     // Another process may have migrated the file since it was opened.
     check(connection)?;
     work(&Rows::new(connection)?)?;
     Ok(connection.execute_batch("COMMIT")?)
 }
 
-fn connect(path: &Path, create: bool, patience: Duration) -> Result<Connection, FileError> {
+fn connect(path: &Path, create: bool, lock_timeout: Duration) -> Result<Connection, FileError> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let open = || -> Result<Connection, Wrong> {
         let connection = Connection::open_with_flags(path, flags)?;
-        patiently(patience, || prepare(&connection, create))?;
+        while_locked(lock_timeout, || prepare(&connection, create))?;
         Ok(connection)
     };
-    open().map_err(|wrong| wrong.at(path, patience))
+    open().map_err(|wrong| wrong.at(path, lock_timeout))
 }
 
 fn prepare(connection: &Connection, create: bool) -> Result<(), Wrong> {
-    // It is waited for by `patiently`.
+    // It is waited for by `while_locked`.
     connection.busy_timeout(Duration::ZERO)?;
     let found = check(connection);
     let is_empty = matches!(found, Err(Wrong::NoSchema));
@@ -185,11 +185,11 @@ fn check(connection: &Connection) -> Result<(), Wrong> {
 /// Tries again for so long as another process has the file locked.
 // On the thread of the journal, which has nothing else to do.
 #[allow(clippy::disallowed_methods)]
-fn patiently(patience: Duration, mut work: impl FnMut() -> Result<(), Wrong>) -> Result<(), Wrong> {
+fn while_locked(lock_timeout: Duration, mut work: impl FnMut() -> Result<(), Wrong>) -> Result<(), Wrong> {
     let (started, mut pause) = (std::time::Instant::now(), FIRST_PAUSE);
     loop {
         match work() {
-            Err(Wrong::Sqlite(error)) if error::is_busy(&error) && started.elapsed() < patience => {
+            Err(Wrong::Sqlite(error)) if error::is_busy(&error) && started.elapsed() < lock_timeout => {
                 std::thread::sleep(pause);
                 pause = LONGEST_PAUSE.min(pause * 2);
             }

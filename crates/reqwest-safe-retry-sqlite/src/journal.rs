@@ -15,7 +15,7 @@ use crate::{rows::PURGED_AT_ONCE, thread::Thread};
 
 /// How long a lock of another process is waited for, unless it is said otherwise: less than the five seconds after which
 /// the library gives up, since only the error of the file says what is wrong.
-const PATIENCE: Duration = Duration::from_secs(4);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A journal in a file of SQLite. Clones share its thread, which ends with the last of them.
 ///
@@ -84,18 +84,18 @@ impl SqliteJournal {
     }
 
     async fn start(path: &Path, create: bool) -> Result<Self, JournalError> {
-        let thread = Thread::start(path.to_owned(), create, PATIENCE).await?;
+        let thread = Thread::start(path.to_owned(), create, LOCK_TIMEOUT).await?;
         Ok(Self { path: path.to_owned(), thread })
     }
 
     /// How long a step waits while another process has the file locked, before it fails. The default is four seconds,
     /// one less than that of [`JournalSettings::timeout`](reqwest_safe_retry::durable::JournalSettings::timeout), after which
-    /// nobody waits for the step.
+    /// the call has given up.
     ///
     /// It is for all clones.
     #[must_use]
     pub fn lock_timeout(self, timeout: Duration) -> Self {
-        self.thread.set_patience(timeout);
+        self.thread.set_lock_timeout(timeout);
         self
     }
 }

@@ -36,7 +36,8 @@
 //! the others. Copy a journal with `VACUUM INTO` of the `sqlite3` command, and know that a restored copy has forgotten what
 //! was begun since. The user of the process has to be able to write to the directory.
 //!
-//! A journal whose file was deleted or replaced notices that before its next step, and opens the new one, if there is one.
+//! Before each step a journal checks whether its file was deleted or replaced. It then opens the new file, or fails if there is
+//! none.
 //!
 //! # The thread
 //!

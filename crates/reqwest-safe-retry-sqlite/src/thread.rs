@@ -33,16 +33,16 @@ const GAP: Duration = Duration::from_micros(200);
 pub(crate) struct Thread {
     jobs: mpsc::Sender<Box<dyn Job>>,
     /// How long a lock of another process is waited for, in milliseconds.
-    patience: Arc<AtomicU64>,
+    lock_timeout: Arc<AtomicU64>,
 }
 
 impl Thread {
     /// Opens the file on a new thread.
-    pub(crate) async fn start(path: PathBuf, create: bool, patience: Duration) -> Result<Self, JournalError> {
+    pub(crate) async fn start(path: PathBuf, create: bool, lock_timeout: Duration) -> Result<Self, JournalError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (opened, is_open) = oneshot::channel();
-        let patience = Arc::new(AtomicU64::new(millis(patience)));
-        let of_thread = Arc::clone(&patience);
+        let lock_timeout = Arc::new(AtomicU64::new(millis(lock_timeout)));
+        let of_thread = Arc::clone(&lock_timeout);
         let main = move || match File::open(&path, create, load(&of_thread)) {
             // Who opens the journal may have gone.
             Ok(file) => drop(opened.send(Ok(())).map(|()| run(file, queue, &of_thread))),
@@ -54,11 +54,11 @@ impl Thread {
             Ok(opened) => opened.map_err(JournalError::new)?,
             Err(_) => return Err(JournalError::new(ThreadError::Ended)),
         }
-        Ok(Self { jobs, patience })
+        Ok(Self { jobs, lock_timeout })
     }
 
-    pub(crate) fn set_patience(&self, patience: Duration) {
-        self.patience.store(millis(patience), Ordering::Relaxed);
+    pub(crate) fn set_lock_timeout(&self, lock_timeout: Duration) {
+        self.lock_timeout.store(millis(lock_timeout), Ordering::Relaxed);
     }
 
     /// Does some work in a transaction, with whatever else is queued. If the caller goes before the work has begun, it is
@@ -121,14 +121,14 @@ impl<T: Send, W: FnOnce(&Rows<'_>) -> Result<T, Failure> + Send> Job for Call<T,
 
 // It may sleep: it is a thread of its own.
 #[allow(clippy::disallowed_methods)]
-fn run(mut file: File, mut jobs: mpsc::Receiver<Box<dyn Job>>, patience: &AtomicU64) {
+fn run(mut file: File, mut jobs: mpsc::Receiver<Box<dyn Job>>, lock_timeout: &AtomicU64) {
     let mut batch = Vec::new();
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         batch.retain(|job| !job.is_abandoned());
         if batch.is_empty() {
             continue;
         }
-        let done = file.transaction(load(patience), |rows| batch.iter_mut().try_for_each(|job| job.run(rows)));
+        let done = file.transaction(load(lock_timeout), |rows| batch.iter_mut().try_for_each(|job| job.run(rows)));
         let failed = done.err().map(Arc::new);
         batch.drain(..).for_each(|job| job.answer(failed.as_ref()));
         if !jobs.is_empty() {
@@ -146,6 +146,6 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn load(patience: &AtomicU64) -> Duration {
-    Duration::from_millis(patience.load(Ordering::Relaxed))
+fn load(lock_timeout: &AtomicU64) -> Duration {
+    Duration::from_millis(lock_timeout.load(Ordering::Relaxed))
 }

@@ -28,8 +28,8 @@ use crate::{
 const QUEUE: &str = "safe-retry-check";
 /// The pauses before a kill.
 const PAUSES_MS: std::ops::Range<u64> = 50..400;
-/// How long the rest may take once nobody is killed any more.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the workflows may take to end after the last kill.
+const LONGEST_END: Duration = Duration::from_secs(90);
 /// One workflow in so many sends a write that the service refuses.
 const REFUSED_ONE_IN: usize = 20;
 
@@ -182,7 +182,7 @@ async fn wait_for_all(client: &Client, run: &str, count: usize) -> anyhow::Resul
             matches!(record.status, WorkflowStatus::Pending | WorkflowStatus::Enqueued | WorkflowStatus::Delayed)
         };
         // Those that never end count as lost.
-        if records.iter().filter(open).count() == 0 || start.elapsed() > PATIENCE {
+        if records.iter().filter(open).count() == 0 || start.elapsed() > LONGEST_END {
             return Ok(records);
         }
         sleep(Duration::from_millis(100)).await;

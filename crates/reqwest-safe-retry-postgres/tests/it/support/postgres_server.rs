@@ -28,7 +28,7 @@ pub(crate) struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// None if there is no server to be started, which is said on one line.
+    /// `None` if PostgreSQL is not installed; one line on stderr says so.
     pub(crate) async fn start(test: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             // Not `eprintln`: the test runner hides its output if the test passes.
@@ -125,7 +125,7 @@ fn programs() -> Option<PathBuf> {
     versions.map(|version| version.path().join("bin")).filter(has_both).max_by_key(number)
 }
 
-/// The user `nobody` if this one is root, as whom PostgreSQL refuses to run.
+/// The id of the user `nobody`, if this process runs as root: PostgreSQL refuses to.
 fn other_user() -> Option<u32> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;
