@@ -37,7 +37,7 @@ impl Call<'_> {
                 && (is_journaled || !self.history.has_rotated()),
             again_after: operating
                 .and_then(|operating| operating.again_after)
-                .or_else(|| self.rotation_after(stop))
+                .or_else(|| self.rotation_after(stop, settled_from?))
                 .or_else(|| self.begins_after(stop, wait)),
             wait,
             protection: if is_journaled { self.for_a_whole_call(protection) } else { protection },
@@ -55,8 +55,7 @@ impl Call<'_> {
     }
 
     /// In how long a new key may be sent for which the deadline was too short.
-    fn rotation_after(&self, stop: StopReason) -> Option<Duration> {
-        let settled_from = self.history.settled_from(&self.rules())?;
+    fn rotation_after(&self, stop: StopReason, settled_from: Duration) -> Option<Duration> {
         let left = settled_from.saturating_sub(self.now - self.started);
         let waits = matches!(stop, StopReason::DeadlineExceeded | StopReason::Unverified);
         (waits && !left.is_zero()).then_some(left)

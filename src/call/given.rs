@@ -40,11 +40,8 @@ impl<'a> Call<'a> {
 
     /// The first key of an operation, in the form that the service demands.
     fn derived_key(&self, operation: &Operation) -> IdempotencyKey {
-        let key = operation.key(self.plan.service.name());
-        match Uuid::try_parse(key.as_str()) {
-            Ok(uuid) => IdempotencyKey::new(self.plan.idempotency().characters.form(uuid).to_string()),
-            Err(_) => key,
-        }
+        let uuid = operation.first_key(self.plan.service.name());
+        IdempotencyKey::new(self.plan.idempotency().characters.form(uuid).to_string())
     }
 
     fn journal(&self) -> Option<&'a dyn Journal> {

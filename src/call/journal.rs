@@ -25,8 +25,7 @@ use crate::{
     },
     durable::{
         answer::{Answer, Held, JournalAnswer},
-        entry::EndedBy,
-        entry::Key,
+        entry::{EndedBy, Key},
         journal_error::JournalError,
         settings::JournalSettings,
         step::{Begin, Ended, JournalStep, Proof, Remains},
@@ -124,8 +123,7 @@ impl Call<'_> {
             longest_attempt: self.journal_settings().longest_attempt,
             retention: if never_expires { Some(Duration::MAX) } else { idempotency.retention },
         };
-        let (service, scope, id) = self.operation_name()?;
-        Some(JournalStep::begin(service, scope, id, begin))
+        Some(JournalStep::begin(self.operation_name()?, begin))
     }
 
     fn operation_name(&self) -> Option<(&str, &str, &str)> {

@@ -16,7 +16,7 @@ use crate::{
     service::{
         config_error::{ConfigError, FieldErrors},
         idempotency::Idempotency,
-        policy, response_rule,
+        journal_check, policy, response_rule,
         routes::KnownRoute,
         service::Service,
     },
@@ -106,7 +106,7 @@ impl<'a> Plan<'a> {
             policy::check(&given, &resolved, "request.retry_policy", &mut errors);
             let (deadline, path) = (resolved.deadline, "request.retry_policy.deadline");
             self.idempotency().check_deadline(deadline, path, &mut errors);
-            policy::check_lease(self.service.journal_settings(), deadline, path, &mut errors);
+            journal_check::check_lease(self.service.journal_settings(), deadline, path, &mut errors);
         }
         Some((resolved, errors.finish(Some(())).err()))
     }

@@ -9,13 +9,13 @@ use super::{
     call::Call,
     failed::FailedAttempt,
     finish::Ending,
-    key::{CallKey, InvalidKey, WireKey},
+    key::{CallKey, InvalidKey},
     operating::Moment,
 };
 use crate::{
     decide::{
         history::History,
-        key::KeyKind,
+        key::{KeyKind, KeyPlace},
         stop::{Applied, StopReason},
     },
     durable::answer::Held,
@@ -63,15 +63,11 @@ impl Call<'_> {
         }
     }
 
-    pub(super) async fn rotate_expired_key(&mut self) -> ControlFlow<Ending> {
-        let CallKey::Header(key) = &self.key else { return Break(self.expire().await) };
-        let next = key.next(self.plan.idempotency());
-        if let Err(stop) = self.rotate_operation().await {
-            let failed = Box::new(FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired));
-            return Break(self.fail(stop, failed).await);
+    async fn rotate_expired_key(&mut self) -> ControlFlow<Ending> {
+        if self.key.place() != KeyPlace::Header {
+            return Break(self.expire().await);
         }
-        self.take_next_key(next);
-        Continue(())
+        self.rotate_unsent(|| FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired)).await
     }
 
     /// Somebody has found that the write was not applied, which is a verdict: where the service may have stored an error under
@@ -81,28 +77,29 @@ impl Call<'_> {
             self.plan.idempotency().kind,
             KeyKind::ReplayAll | KeyKind::InvalidatedByError | KeyKind::Signalled
         );
-        let CallKey::Header(key) = &self.key else { return Continue(()) };
-        if !stores_errors || !self.rules().is_keyed_write() {
+        if !stores_errors || self.key.place() != KeyPlace::Header || !self.rules().is_keyed_write() {
             return Continue(());
         }
-        let next = key.next(self.plan.idempotency());
-        if let Err(stop) = self.rotate_operation().await {
-            let failed = FailedAttempt { kind: ErrorKind::JournalUnavailable, ..FailedAttempt::past_deadline() };
-            return Break(self.fail(stop, Box::new(failed)).await);
-        }
-        self.take_next_key(next);
-        Continue(())
+        let unsent = || FailedAttempt { kind: ErrorKind::JournalUnavailable, ..FailedAttempt::past_deadline() };
+        self.rotate_unsent(unsent).await
     }
 
-    pub(super) fn take_next_key(&mut self, next: WireKey) {
-        self.key = CallKey::Header(next);
+    /// Goes on with the next key, before anything is sent; or ends the call.
+    async fn rotate_unsent(&mut self, unsent: impl FnOnce() -> FailedAttempt) -> ControlFlow<Ending> {
+        if let Err(stop) = self.rotate_operation().await {
+            return Break(self.fail(stop, Box::new(unsent())).await);
+        }
+        if let CallKey::Header(key) = &self.key {
+            self.key = CallKey::Header(key.next(self.plan.idempotency()));
+        }
         self.key_generation = self.key_generation.saturating_add(1);
         self.key_first_sent = None;
         self.history = History::default();
+        Continue(())
     }
 
     /// Until nothing that an earlier process has sent can still be executed; false if the deadline comes first.
-    pub(super) async fn wait_for_earlier(&mut self, earlier: Duration) -> bool {
+    async fn wait_for_earlier(&mut self, earlier: Duration) -> bool {
         if earlier >= self.time_left() {
             self.again_after(earlier);
             return false;

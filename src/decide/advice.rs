@@ -110,20 +110,17 @@ impl Situation {
         if let Some(wait) = self.again_after {
             return Advice::SameKeyAfter { wait, not_after: None };
         }
-        if matches!(self.stop, StopReason::JournalUnavailable | StopReason::RunningElsewhere) {
+        let may_be_elsewhere = matches!(self.stop, StopReason::JournalUnavailable | StopReason::RunningElsewhere);
+        if may_be_elsewhere || self.effect != Effect::Write {
             return self.again(None);
         }
-        if self.effect != Effect::Write {
-            return self.again(None);
-        }
-        let brings_nothing = match self.stop {
-            // The same key brings back what an earlier attempt may have done.
-            StopReason::Permanent if self.refused => self.settled || !self.reenterable,
-            StopReason::Permanent | StopReason::NotIdempotent | StopReason::KeyExpired => true,
-            _ => self.settled || !self.reenterable,
+        let is_final = match self.stop {
+            // Refused, the same key brings back what an earlier attempt may have done.
+            StopReason::Permanent => !self.refused,
+            stop => matches!(stop, StopReason::NotIdempotent | StopReason::KeyExpired),
         };
         match self.protection {
-            _ if brings_nothing => Advice::LookFirst,
+            _ if is_final || self.settled || !self.reenterable => Advice::LookFirst,
             Protection::Until(not_after) => self.again(Some(not_after)),
             Protection::Always => self.again(None),
             Protection::Unknown | Protection::Over => Advice::LookFirst,

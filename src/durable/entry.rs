@@ -1,6 +1,9 @@
 //! What a journal keeps of one operation.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -41,8 +44,8 @@ pub struct JournalEntry {
 }
 
 /// Without the operation, from which its first key can be computed.
-impl std::fmt::Debug for JournalEntry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for JournalEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut entry = f.debug_struct("JournalEntry");
         entry.field("service", &self.service).field("method", &self.method).field("path", &self.path);
         entry.field("generation", &self.generation).field("fence", &self.fence).field("state", &self.state());
@@ -55,8 +58,8 @@ impl std::fmt::Debug for JournalEntry {
 #[serde(transparent)]
 pub(crate) struct Key(pub(crate) String);
 
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
     }
 }

@@ -105,8 +105,11 @@ impl Operation {
 
     /// The first key for a service of this name.
     pub fn key(&self, service: &str) -> crate::IdempotencyKey {
-        let fields = [service, &*self.scope, &*self.id].map(str::as_bytes);
-        crate::IdempotencyKey::new(digest::of_fields(FIRST_KEY, &fields).to_string())
+        crate::IdempotencyKey::new(self.first_key(service).to_string())
+    }
+
+    pub(crate) fn first_key(&self, service: &str) -> Uuid {
+        digest::of_fields(FIRST_KEY, &[service, &*self.scope, &*self.id].map(str::as_bytes))
     }
 
     pub(crate) fn check(&self) -> Result<(), InvalidOperation> {

@@ -90,8 +90,8 @@ pub(crate) enum Proof {
 const CLOCK_STEPS: u64 = 60_000;
 
 impl JournalStep {
-    pub(crate) fn begin(service: &str, scope: &str, operation: &str, begin: Begin) -> Self {
-        Self::new((service, scope, operation), Kind::Begin(begin))
+    pub(crate) fn begin(name: (&str, &str, &str), begin: Begin) -> Self {
+        Self::new(name, Kind::Begin(begin))
     }
 
     pub(crate) fn rotate(name: (&str, &str, &str), fence: u64, key: String, proof: Proof) -> Self {
@@ -165,31 +165,28 @@ impl Begin {
         let Some(request) = entry.request else {
             return Err(Answer::Closed(ending.map_or(Applied::Unknown, |ending| ending.applied.into())));
         };
-        let by = ending.as_ref().map(|ending| ending.by);
-        let ended = ending.map(|ending| ending.applied);
+        let ended = ending.map(|ending| (ending.applied, ending.by));
         if request != self.request {
-            let refused = ended == Some(EndedApplied::No);
+            let refused = matches!(ended, Some((EndedApplied::No, _)));
             return Err(Answer::OtherRequest(if refused { Applied::No } else { Applied::Unknown }));
         }
         match ended {
-            Some(EndedApplied::Yes) if by == Some(EndedBy::Response) => {
-                return Err(Answer::Applied(held(&entry, now)));
-            }
+            Some((EndedApplied::Yes, EndedBy::Response)) => return Err(Answer::Applied(held(&entry, now))),
             // Nothing proves that the service has stored the success under the key: it might execute it again.
-            Some(EndedApplied::Yes) => return Err(Answer::Closed(Applied::Yes)),
+            Some((EndedApplied::Yes, _)) => return Err(Answer::Closed(Applied::Yes)),
             // Nothing that was sent can still take effect: it begins as if for the first time.
-            Some(EndedApplied::No) => {
+            Some((EndedApplied::No, _)) => {
                 (entry.first_sent, entry.earlier_until) = (now, None);
                 entry.key = entry.key.or_else(|| self.key.clone());
             }
             None if entry.lease_until > now => return Err(Answer::RunningElsewhere(entry.lease_until.since(now))),
-            None | Some(EndedApplied::Unknown) => {
+            None | Some((EndedApplied::Unknown, _)) => {
                 entry.earlier_until = entry.earlier_until.max(Some(entry.over_at()));
             }
         }
         let (entry, mut answer) = self.hold(entry, now);
         if let Answer::Begun(held) = &mut answer {
-            held.is_resolved = by == Some(EndedBy::Person) && ended == Some(EndedApplied::No);
+            held.is_resolved = ended == Some((EndedApplied::No, EndedBy::Person));
         }
         Ok((entry, answer))
     }
@@ -263,8 +260,7 @@ fn resolve(entry: JournalEntry, fence: u64, applied: Applied, now: Millis) -> Ap
     if entry.fence == fence && applied == Applied::No && over_at > now {
         return Err(Answer::TooEarly(over_at.since(now)));
     }
-    let remains = Remains::Attempts;
-    let resolved = Ended { applied, by: EndedBy::Person, stop: "resolved", remains };
+    let resolved = Ended { by: EndedBy::Person, stop: "resolved", ..Ended::new(applied) };
     let (mut entry, answer) = end(entry, fence, resolved, now)?;
     entry.fence = entry.fence.saturating_add(1);
     Ok((entry, answer))

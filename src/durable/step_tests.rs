@@ -26,7 +26,7 @@ fn begin(lease: Duration) -> JournalStep {
     let (key, retention) = (Some(Key("first".to_owned())), Some(24 * HOUR));
     let (sent, longest_attempt) = (None, Duration::from_secs(600));
     let begin = Begin { request, method, path, key, sent, lease, longest_attempt, retention };
-    JournalStep::begin("billing", "", "charge", begin)
+    JournalStep::begin(("billing", "", "charge"), begin)
 }
 
 fn held(entry: Option<JournalEntry>, now: SystemTime) -> Held {

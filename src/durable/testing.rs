@@ -61,7 +61,7 @@ pub async fn conformance(journal: Arc<dyn Journal>) {
 ///
 /// That of the journal.
 pub async fn begin(journal: &dyn Journal, service: &str, operation: &str) -> Result<Option<u64>, JournalError> {
-    match journal.apply(JournalStep::begin(service, "", operation, first(HOUR))).await?.0 {
+    match journal.apply(JournalStep::begin((service, "", operation), first(HOUR))).await?.0 {
         Answer::Begun(held) => Ok(Some(held.fence)),
         _ => Ok(None),
     }
@@ -112,7 +112,7 @@ impl Suite {
     }
 
     async fn begin_with(&self, operation: &str, begin: Begin) -> Result<Answer, JournalError> {
-        self.apply(JournalStep::begin(&self.service, "", operation, begin)).await
+        self.apply(JournalStep::begin((&self.service, "", operation), begin)).await
     }
 
     async fn held(&self, operation: &str, lease: Duration) -> Result<Held, JournalError> {
@@ -238,7 +238,7 @@ impl Suite {
         let other_service = format!("{}/one", self.service);
         for service in [&self.service, &other_service] {
             for (scope, operation) in names {
-                let step = JournalStep::begin(service, scope, operation, first(HOUR));
+                let step = JournalStep::begin((service, scope, operation), first(HOUR));
                 let answer = self.apply(step).await?;
                 let is_new = matches!(&answer, Answer::Begun(held) if held.fence == 1);
                 assert!(is_new, "it is an operation of its own: `{service}` `{scope}` `{operation}`: {answer:?}");

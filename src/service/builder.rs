@@ -12,7 +12,7 @@ use super::{
     error_format::ErrorFormat,
     hooks::Hooks,
     idempotency::Idempotency,
-    idempotency_check,
+    idempotency_check, journal_check,
     limit_key::{self, LimitKeySource},
     policy,
     rate_limiting::RateLimiting,
@@ -297,7 +297,7 @@ fn check(description: &Description, errors: &mut FieldErrors) {
     description.rate_limiting.check(errors);
     let paths = description.routes.iter().map(|route| &*route.path);
     limit_key::check(&description.limit_key_from, "limit_key_from", paths, errors);
-    policy::check_journal(description, errors);
+    journal_check::check(description, errors);
     policy::check_statuses(&description.retryable, "retryable", errors);
     policy::check_budget(description.retry_budget, &description.retry_costs, errors);
     if let Some(signal) = &description.retry_signal {

@@ -57,11 +57,11 @@ impl KeyCharacters {
 
     /// Whether the service accepts it.
     pub(crate) fn accept(self, raw: &[u8]) -> bool {
-        let Self::VisibleAscii = self else {
-            let uuid = uuid::Uuid::try_parse_ascii(raw).ok().filter(|_| raw.len() == 36);
-            return uuid.is_some_and(|uuid| self.version().is_none_or(|version| uuid.get_version() == Some(version)));
-        };
-        true
+        if self == Self::VisibleAscii {
+            return true;
+        }
+        let uuid = uuid::Uuid::try_parse_ascii(raw).ok().filter(|_| raw.len() == 36);
+        uuid.is_some_and(|uuid| self.version().is_none_or(|version| uuid.get_version() == Some(version)))
     }
 }
 

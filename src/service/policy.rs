@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::{config_error::FieldErrors, description::Description};
+use super::config_error::FieldErrors;
 use crate::decide::{
     backoff::Backoff,
     policy::{ResolvedPolicy, RetryPolicy},
     rules::RetryCosts,
     status_set::StatusSet,
 };
-use crate::durable::settings::JournalSettings;
 
 /// `given` is what was set, `resolved` what it comes to; `path` is where it was given.
 pub(crate) fn check(given: &RetryPolicy, resolved: &ResolvedPolicy, path: &str, errors: &mut FieldErrors) {
@@ -51,26 +50,6 @@ fn check_waits(waits: &Backoff, deadline: Duration, path: &str, errors: &mut Fie
 fn check_deadline(time: Duration, deadline: Duration, path: &str, errors: &mut FieldErrors) {
     if time > deadline && !deadline.is_zero() {
         errors.add(path, format!("{time:?} is above the deadline {deadline:?}"));
-    }
-}
-
-/// A process must not send anything once another one may hold its operation.
-pub(crate) fn check_lease(journal: &JournalSettings, deadline: Duration, path: &str, errors: &mut FieldErrors) {
-    if let Some(lease) = journal.lease.filter(|lease| *lease < deadline) {
-        errors.add(path, format!("{deadline:?} is above the lease {lease:?} of the journal"));
-    }
-}
-
-/// Of the journal, and its lease against the deadlines of the service and its routes.
-pub(crate) fn check_journal(description: &Description, errors: &mut FieldErrors) {
-    let Description { journal_settings: journal, retry_policy, routes, .. } = description;
-    if journal.timeout.is_zero() {
-        errors.add("journal_settings.timeout", "is 0, which leaves the journal no time");
-    }
-    check_lease(journal, retry_policy.resolve().deadline, "retry_policy.deadline", errors);
-    for (index, route) in routes.iter().enumerate() {
-        let deadline = route.retry_policy.as_ref().and_then(|policy| policy.deadline).unwrap_or_default();
-        check_lease(journal, deadline, &format!("routes[{index}].retry_policy.deadline"), errors);
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, StatusCode, header};
 
-use super::{config_error::FieldErrors, header::Header};
+use super::{config_error::FieldErrors, header::Header, policy};
 use crate::{
     decide::status_set::StatusSet,
     wire::{json, retry_after, units},
@@ -149,12 +149,12 @@ impl RetryAfterSource {
         if let Some(header) = &self.where_zero {
             header.check(&format!("{path}.where_zero"), errors);
         }
-        match self.on.map(|statuses| statuses.iter().min()) {
-            Some(None) => errors.add(format!("{path}.on"), "is empty: it would never count"),
-            Some(Some(status)) if status < 400 => {
-                errors.add(format!("{path}.on"), format!("has {status}, which is not an error: use statuses from 400"));
+        if let Some(statuses) = &self.on {
+            let path = format!("{path}.on");
+            policy::check_statuses(statuses, &path, errors);
+            if statuses.iter().next().is_none() {
+                errors.add(path, "is empty: it would never count");
             }
-            _ => {}
         }
     }
 }
@@ -164,8 +164,8 @@ impl RetryAfterUnit {
         match self {
             Self::Seconds => retry_after::seconds_or_date(text, now),
             Self::Milliseconds => retry_after::milliseconds(text),
-            Self::EpochSeconds => units::until_epoch(retry_after::seconds(text)?, now),
-            Self::EpochMilliseconds => units::until_epoch(retry_after::milliseconds(text)?, now),
+            Self::EpochSeconds => Some(units::until_epoch(retry_after::seconds(text)?, now)),
+            Self::EpochMilliseconds => Some(units::until_epoch(retry_after::milliseconds(text)?, now)),
             Self::Rfc3339 => units::until_rfc3339(text, now),
             Self::Text => units::with_units(text),
         }

@@ -17,7 +17,7 @@ pub(crate) fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
 /// for no wait.
 pub(crate) fn seconds_or_date(text: &str, now: SystemTime) -> Option<Duration> {
     let until = |date: SystemTime| date.duration_since(now).unwrap_or_default();
-    longest(text, |part| decimal(part, 3)).or_else(|| httpdate::parse_http_date(text.trim()).ok().map(until))
+    seconds(text).or_else(|| httpdate::parse_http_date(text.trim()).ok().map(until))
 }
 
 pub(crate) fn seconds(text: &str) -> Option<Duration> {

@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use super::retry_after::{bounded, number};
 
-/// Until a time that is so long after the Unix epoch; none if it has passed.
-pub(crate) fn until_epoch(since: Duration, now: SystemTime) -> Option<Duration> {
-    Some(match SystemTime::UNIX_EPOCH.checked_add(since) {
+/// Until a time that is so long after the Unix epoch; zero if it has passed.
+pub(crate) fn until_epoch(since: Duration, now: SystemTime) -> Duration {
+    match SystemTime::UNIX_EPOCH.checked_add(since) {
         Some(time) => time.duration_since(now).unwrap_or_default(),
         None => Duration::MAX,
-    })
+    }
 }
 
 /// Until a time as in RFC 3339, in UTC or with an offset from it.
@@ -133,7 +133,7 @@ mod tests {
         ] {
             assert_eq!(until_rfc3339(text, now), seconds.map(Duration::from_secs), "{text}");
         }
-        let epoch = |text| until_epoch(seconds(text).unwrap(), now);
+        let epoch = |text| Some(until_epoch(seconds(text).unwrap(), now));
         assert_eq!(epoch("1767225630"), Some(Duration::from_secs(30)));
         assert_eq!(epoch("1767225629.5"), Some(Duration::from_millis(29_500)));
         assert_eq!(epoch("30"), Some(Duration::ZERO));
