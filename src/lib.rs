@@ -57,6 +57,7 @@
 
 mod attempts;
 mod call;
+mod classifier;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(any(doc, doctest))]
@@ -81,6 +82,7 @@ mod wire;
 #[doc(no_inline)]
 pub use async_trait::async_trait;
 pub use attempts::{Attempt, AttemptOutcome, Attempts, VerdictKind};
+pub use classifier::{Classifier, ErrorResponse};
 #[cfg(feature = "config")]
 pub use config::ServicesConfig;
 pub use decide::{

@@ -16,7 +16,8 @@ use crate::{
     service::{
         config_error::{ConfigError, FieldErrors},
         idempotency::Idempotency,
-        journal_check, policy, response_rule,
+        journal_check, policy,
+        response_rule::{self, ResponseRule, Said},
         routes::KnownRoute,
         service::Service,
     },
@@ -145,21 +146,33 @@ impl<'a> Plan<'a> {
         self.deduplicated_by().is_some() || self.verifier().is_some() || has_limit_key()
     }
 
-    /// What a response with this status and these texts means for a request with its key in this place, by the service's
-    /// description.
-    pub(crate) fn meaning(&self, status: StatusCode, texts: &[&str], key: KeyPlace) -> Option<Meaning> {
-        let meaning = response_rule::meaning(&self.idempotency().responses, status, texts)?;
-        self.applies(meaning, key).then_some(meaning)
+    /// What an error response means for a request with its key in this place, by the service's description.
+    pub(crate) fn meaning(&self, said: &Said<'_>, key: KeyPlace) -> Option<Meaning> {
+        response_rule::meaning(self.response_rules(), said, |meaning| self.applies(meaning, key))
     }
 
-    /// A response about a key means nothing for a request without one. The exception is "in progress": it also holds for a
-    /// request that may be repeated without a key.
-    fn applies(&self, meaning: Meaning, key: KeyPlace) -> bool {
+    /// Those of the route come first.
+    fn response_rules(&self) -> impl Iterator<Item = &'a ResponseRule> {
+        let of_route = self.route.map_or(&[][..], |known| &*known.route.responses);
+        of_route.iter().chain(self.service.responses())
+    }
+
+    /// Whether only the whole of a response with this status tells what it means for the limit.
+    pub(super) fn judges_load_by_body(&self, status: StatusCode) -> bool {
+        self.service.hooks().classifier.is_some()
+            || self.response_rules().any(|rule| rule.status == status.as_u16() && rule.meaning.is_about_load())
+    }
+
+    /// A response about a key means nothing for a request without one, and one that asks for a new key nothing where that
+    /// would double the write. The exception is "in progress": it also holds for a request that may be repeated without a
+    /// key.
+    pub(super) fn applies(&self, meaning: Meaning, key: KeyPlace) -> bool {
         let has_key = key != KeyPlace::Absent;
         match meaning {
-            Meaning::AlreadyExists => true,
+            Meaning::AlreadyExists | Meaning::Throttled | Meaning::Unavailable | Meaning::Final => true,
             Meaning::InProgress => has_key || self.effect != Effect::Write,
-            Meaning::PayloadMismatch | Meaning::KeyInvalidated | Meaning::NotApplied => has_key,
+            Meaning::PayloadMismatch => has_key,
+            Meaning::KeyInvalidated | Meaning::NotApplied => has_key && self.idempotency().kind.may_be_rotated(),
         }
     }
 

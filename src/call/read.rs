@@ -13,10 +13,14 @@ use super::{
     failed::{FailedAttempt, FailedResponse},
 };
 use crate::{
-    decide::outcome::{Failure, ResponseFacts},
+    classifier::ErrorResponse,
+    decide::{
+        key::Meaning,
+        outcome::{Failure, ResponseFacts},
+    },
     error::{details::ErrorDetails, error::Error, not_sent::NotSent},
     limit::limiters::Scope,
-    service::{description::ErrorStatusHandling, error_format::ErrorParts},
+    service::{description::ErrorStatusHandling, response_rule::Said},
     time,
     wire::{body, failure},
 };
@@ -52,7 +56,10 @@ impl Call<'_> {
         self.now = time::now();
 
         let parts = self.plan.service.error_format().read(&headers, &body.bytes);
-        let facts = ResponseFacts { redirect, ..self.facts(ResponseFacts::new(status), &headers, &body.bytes, &parts) };
+        let said = Said { status, headers: &headers, body: &body.bytes, parts: &parts };
+        let facts = ResponseFacts { redirect, ..self.facts(&said) };
+        let scope =
+            if self.plan.judges_load_by_body(status) { self.release_by_meaning(&facts, &headers) } else { scope };
         let details = ErrorDetails {
             status: Some(status),
             retry_after: facts.retry_after,
@@ -64,18 +71,42 @@ impl Call<'_> {
         FailedAttempt { scope, head, ..FailedAttempt::new(facts.into(), details) }
     }
 
-    /// What status, headers and body say, by the service's description.
-    fn facts(&self, response: ResponseFacts, headers: &HeaderMap, body: &[u8], parts: &ErrorParts) -> ResponseFacts {
+    /// What status, headers and body say, by the classifier and the service's description.
+    fn facts(&self, said: &Said<'_>) -> ResponseFacts {
         let (service, idempotency) = (self.plan.service, self.plan.idempotency());
-        let texts = [&parts.code, &parts.error_type, &parts.message].map(|part| part.as_deref().unwrap_or_default());
+        let Said { status, headers, body, .. } = *said;
+        let classified = self.classify(said);
         ResponseFacts {
-            meaning: self.plan.meaning(response.status, &texts, self.key.place()),
-            retry_after: service.rate_limiting().wait(response.status, headers, body, || self.clock.wall()),
+            meaning: classified.or_else(|| self.plan.meaning(said, self.key.place())),
+            is_classified: classified.is_some(),
+            retry_after: service.rate_limiting().wait(status, headers, body, || self.clock.wall()),
             retry_signal: service.retry_signal().and_then(|signal| signal.read(headers)),
             transient: idempotency.is_transient(headers),
             replayed: idempotency.is_replay(headers),
-            ..response
+            ..ResponseFacts::new(status)
         }
+    }
+
+    /// What the user's classifier says, if it says something that can be meant for this request.
+    fn classify(&self, said: &Said<'_>) -> Option<Meaning> {
+        let Said { status, headers, body, parts } = *said;
+        let service = self.plan.service;
+        let (method, url, attempt) = (self.request.method(), self.request.url(), self.attempts.count());
+        let attempt = u32::try_from(attempt).unwrap_or(u32::MAX).saturating_add(1);
+        let classifier = service.hooks().classifier.as_ref()?;
+        let (name, template) = (service.name(), service.template(method, url));
+        let meaning = classifier.classify(&ErrorResponse {
+            service: name,
+            method,
+            url,
+            template,
+            attempt,
+            status,
+            headers,
+            body,
+            parts,
+        })?;
+        self.plan.applies(meaning, self.key.place()).then_some(meaning)
     }
 }
 

@@ -20,7 +20,8 @@ use super::{
 use crate::{
     decide::{
         class::is_error,
-        key::{KeyAction, KeyPlace},
+        key::{KeyAction, KeyPlace, Meaning},
+        outcome::ResponseFacts,
     },
     limit::{
         feedback::Feedback,
@@ -103,7 +104,7 @@ impl Call<'_> {
     /// What the head of the response says: the call's end, or a failed attempt.
     pub(crate) fn read_head(&mut self, arrived: Arrived) -> ControlFlow<Ending, FailedResponse> {
         self.now = time::now();
-        let scope = self.release(&arrived);
+        let scope = self.release_by_head(&arrived);
         match arrived {
             Some(Ok(response)) if is_error(response.status()) => Continue(FailedResponse::Status(response, scope)),
             Some(Ok(response)) => Break(Ok(self.succeed(response))),
@@ -112,20 +113,27 @@ impl Call<'_> {
         }
     }
 
+    /// Releases the permits, unless the limiter's feedback depends on the body. Returns the limit that refused the attempt, if
+    /// one did.
+    fn release_by_head(&mut self, arrived: &Arrived) -> Option<Scope> {
+        match arrived {
+            Some(Ok(response)) if self.plan.judges_load_by_body(response.status()) => None,
+            Some(Ok(response)) => self.release(feedback(response.status(), None), response.headers()),
+            _ => self.release(Feedback::NoResponse, &HeaderMap::new()),
+        }
+    }
+
+    /// Releases the permits, if that was not done by the head, now that it is known what the response means.
+    pub(super) fn release_by_meaning(&mut self, response: &ResponseFacts, headers: &HeaderMap) -> Option<Scope> {
+        self.release(feedback(response.status, response.meaning), headers)
+    }
+
     /// Releases the permits and gives the limiter feedback. Returns the limit that refused the attempt, if one did.
-    fn release(&mut self, arrived: &Arrived) -> Option<Scope> {
+    fn release(&mut self, feedback: Feedback, headers: &HeaderMap) -> Option<Scope> {
         let permits = mem::take(&mut self.permits);
         let limiters = self.plan.service.limiters()?;
-        let feedback = match arrived {
-            Some(Ok(response)) => feedback(response.status()),
-            _ => Feedback::NoResponse,
-        };
-        let scope = match arrived {
-            Some(Ok(response)) if matches!(feedback, Feedback::Throttled | Feedback::Unavailable) => {
-                Some(self.refusing(limiters, response.headers()))
-            }
-            _ => None,
-        };
+        let is_refused = matches!(feedback, Feedback::Throttled | Feedback::Unavailable);
+        let scope = is_refused.then(|| self.refusing(limiters, headers));
         if let Some(change) = permits.release(feedback, scope.unwrap_or(Scope::All), self.now) {
             self.recorder.limit_changed(change, self.plan.limit_group_name());
         }
@@ -151,8 +159,16 @@ fn service_id(service: &Service) -> usize {
     service.limiters().map_or(0, Limiters::id)
 }
 
-/// What a status says about the load of the service. Its own errors, and what it does not do, say nothing.
-fn feedback(status: StatusCode) -> Feedback {
+/// What a response says about the load of the service: by its meaning, or else by its status. The service's own errors,
+/// what it does not do and what is final say nothing.
+fn feedback(status: StatusCode, meaning: Option<Meaning>) -> Feedback {
+    match (meaning, status.as_u16()) {
+        (Some(Meaning::Throttled), _) => return Feedback::Throttled,
+        (Some(Meaning::Unavailable), _) => return Feedback::Unavailable,
+        (Some(Meaning::Final), 500..) => return Feedback::NoResponse,
+        (Some(Meaning::Final), _) => return Feedback::Response,
+        _ => {}
+    }
     match status.as_u16() {
         429 => Feedback::Throttled,
         500 | 501 | 505 | ..200 | 600.. => Feedback::NoResponse,

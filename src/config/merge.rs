@@ -29,6 +29,7 @@ pub(super) fn merge(base: &Description, mut file: Table) -> Merged {
     if let Some(Value::Object(change)) = file.get("idempotency") {
         change_keys(&mut table, change);
     }
+    merge_responses(&mut table, &mut file);
     let (mut kept_routes, mut partial) = (0, Vec::new());
     if let (Some(Value::Array(routes)), Some(Value::Array(change))) = (table.get_mut("routes"), file.get_mut("routes"))
     {
@@ -117,11 +118,24 @@ fn drop_what_another_kind_has(base: &mut Table, is: impl Fn(&str) -> bool) {
     if !is("signalled") {
         base.remove("in_progress_needs_signal");
     }
-    if let (true, Some(Value::Array(rules))) = (is("replay_success") || is("resource_key"), base.get_mut("responses")) {
-        let asks_for_a_new_key =
-            |rule: &Value| rule["meaning"] == "key_invalidated" || rule["meaning"] == "not_applied";
-        rules.retain(|rule| !asks_for_a_new_key(rule));
+}
+
+/// The rules of the file come first; of the description's, those with the same conditions are replaced. One that asks for a
+/// new key is lost if the file says that there can be none.
+fn merge_responses(table: &mut Table, file: &mut Table) {
+    let kind = file.get("idempotency").and_then(|change| change.get("kind"));
+    let never_rotates = kind.is_some_and(|kind| kind == "replay_success" || kind == "resource_key");
+    let Some(Value::Array(base)) = table.get_mut("responses") else { return };
+    let asks_for_a_new_key = |rule: &Value| rule["meaning"] == "key_invalidated" || rule["meaning"] == "not_applied";
+    base.retain(|rule| !never_rotates || !asks_for_a_new_key(rule));
+    if let Some(Value::Array(own)) = file.get_mut("responses") {
+        base.retain(|rule| !own.iter().any(|own| has_same_conditions(rule, own)));
+        own.append(base);
     }
+}
+
+fn has_same_conditions(rule: &Value, other: &Value) -> bool {
+    ["status", "text", "at", "header", "header_value"].iter().all(|field| rule.get(field) == other.get(field))
 }
 
 fn is_same_operation(route: &Value, new: &Value) -> bool {

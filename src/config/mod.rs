@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use self::{merge::Table, value::Any};
 use crate::{
+    classifier::Classifier,
     durable::journal::Journal,
     hooks::RequestFacts,
     service::{config_error::ConfigError, hooks::Hooks, service::Service},
@@ -169,6 +170,16 @@ impl ServicesConfig {
         key: impl Fn(&RequestFacts<'_>) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ConfigError> {
         self.hooks(name)?.limit_key = Some(Arc::new(key));
+        Ok(self)
+    }
+
+    /// Gives a service its [`Classifier`], see [`ServiceBuilder::classifier`](crate::ServiceBuilder::classifier).
+    ///
+    /// # Errors
+    ///
+    /// If the file has no service of this name; the error lists those it has.
+    pub fn classifier(mut self, name: &str, classifier: impl Classifier) -> Result<Self, ConfigError> {
+        self.hooks(name)?.classifier = Some(Arc::new(classifier));
         Ok(self)
     }
 

@@ -16,7 +16,7 @@ use super::{
 pub enum OutcomeClass {
     /// Never sent, or provably not processed.
     NotSent,
-    /// 429 and 425.
+    /// 429 and 425, and what the description calls [throttled](Meaning::Throttled).
     Throttled,
     /// A timeout, a reset, a truncated response; 408, 424 and 499.
     NoResponse,
@@ -29,14 +29,15 @@ pub enum OutcomeClass {
     KeyInvalidated,
     /// The request had no effect, and needs a new key.
     NotApplied,
-    /// Any 5xx but 500 that may be retried: it may come from something in front of the service, and proves nothing about
-    /// the service itself.
+    /// Any 5xx but 500 that may be retried, and what the description calls [unavailable](Meaning::Unavailable): it may come
+    /// from something in front of the service, and proves nothing about the service itself.
     Gateway,
     /// 500: the service's own error.
     Internal,
     /// A 4xx that the policy lists as retryable.
     PolicyStatus,
-    /// Anything else, and any error after a redirect that the client followed for a write: a repeat would not help.
+    /// Anything else, what the description calls [final](Meaning::Final), and any error after a redirect that the client
+    /// followed for a write: a repeat would not help.
     Final {
         /// Whether the request may have been executed.
         may_have_executed: bool,
@@ -81,6 +82,9 @@ impl OutcomeClass {
         let has_key = rules.key != KeyPlace::Absent;
         match response.meaning {
             Some(Meaning::InProgress) => return Self::InProgress,
+            Some(Meaning::Throttled) => return Self::throttled(rules, response),
+            Some(Meaning::Unavailable) => return Self::Gateway,
+            Some(Meaning::Final) => return Self::final_status(rules, response.status),
             Some(Meaning::KeyInvalidated) if has_key => return Self::KeyInvalidated,
             Some(Meaning::NotApplied) if has_key => return Self::NotApplied,
             // What exists, or the request that differs, may be that of another process.
@@ -95,6 +99,13 @@ impl OutcomeClass {
         Self::of_status(rules, response.status)
     }
 
+    fn throttled(rules: &Rules<'_>, response: &ResponseFacts) -> Self {
+        match Self::final_status(rules, response.status) {
+            Self::Final { may_have_executed: true } if response.is_classified => Self::Gateway,
+            _ => Self::Throttled,
+        }
+    }
+
     fn of_status(rules: &Rules<'_>, status: StatusCode) -> Self {
         let retryable = rules.retryable.contains(status);
         let leaves_doubt = leaves_doubt(status);
@@ -104,10 +115,17 @@ impl OutcomeClass {
             500 if retryable => Self::Internal,
             501.. if retryable => Self::Gateway,
             _ if retryable => Self::PolicyStatus,
-            429 | 425 => Self::Final { may_have_executed: !rules.limiter_precedes_execution },
-            500.. | ..200 => Self::Final { may_have_executed: true },
-            _ => Self::Final { may_have_executed: leaves_doubt },
+            _ => Self::final_status(rules, status),
         }
+    }
+
+    fn final_status(rules: &Rules<'_>, status: StatusCode) -> Self {
+        let may_have_executed = match status.as_u16() {
+            429 | 425 => !rules.limiter_precedes_execution,
+            500.. | ..200 => true,
+            _ => leaves_doubt(status),
+        };
+        Self::Final { may_have_executed }
     }
 
     /// The word for it in logs and metrics.

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
-
 use super::{
     backoff::unit,
     class::OutcomeClass,
     effect::Effect,
     history::{Elapsed, History},
-    key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace, KeySharing, Probe},
-    outcome::{Outcome, Redirect},
+    key::{ConcurrentRequests, KeyAction, KeyKind, KeyPlace, KeySharing, Meaning, Probe},
+    outcome::{Outcome, Redirect, ResponseFacts},
     policy::RetryAfterJitter,
     rules::{Moment, Rules},
     stop::StopReason,
@@ -119,6 +117,10 @@ impl Question<'_> {
     fn may_be_sent_again(&self) -> Result<(), StopReason> {
         let unkeyed_write = self.rules.is_unkeyed_write();
         if self.was_redirected() && self.rules.effect != Effect::Read {
+            return Err(StopReason::Permanent);
+        }
+        let is_final = self.outcome.response().is_some_and(|response| response.meaning == Some(Meaning::Final));
+        if is_final {
             return Err(StopReason::Permanent);
         }
         let proves_unexecuted = self.class == OutcomeClass::Throttled && self.rules.limiter_precedes_execution;
@@ -299,7 +301,7 @@ impl Question<'_> {
     }
 
     fn is_throttled(&self) -> bool {
-        self.outcome.response().is_some_and(|response| response.status == StatusCode::TOO_MANY_REQUESTS)
+        self.outcome.response().is_some_and(ResponseFacts::is_throttled)
     }
 
     fn is_transient(&self) -> bool {

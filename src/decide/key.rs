@@ -29,6 +29,13 @@ pub enum KeyKind {
     Unsupported,
 }
 
+impl KeyKind {
+    /// Whether a new key can be right after an error: otherwise the same one executes again, or finds what was created.
+    pub(crate) const fn may_be_rotated(self) -> bool {
+        !matches!(self, Self::ReplaySuccess | Self::ResourceKey)
+    }
+}
+
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -81,7 +88,22 @@ impl fmt::Display for ConcurrentRequests {
     }
 }
 
-/// What a response says about the key, by the service's description.
+/// What an error response means, by the service's description; unless one applies, its status alone decides.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{
+///     Effect, KeyKind, Meaning, RetryPolicy,
+///     decide::{History, KeyPlace, OutcomeClass, ResponseFacts, Rules},
+/// };
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplaySuccess, &policy);
+/// let mut quota = ResponseFacts::new(StatusCode::TOO_MANY_REQUESTS);
+/// quota.meaning = Some(Meaning::Final);
+/// let class = OutcomeClass::of(&rules, &History::default(), &quota.into());
+/// assert_eq!(class, OutcomeClass::Final { may_have_executed: false });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -98,6 +120,22 @@ pub enum Meaning {
     KeyInvalidated,
     /// The write had no effect and must be sent with a new key.
     NotApplied,
+    /// There are too many requests, whatever the status: handled as a 429. The request was not executed, unless the
+    /// service's [limiter follows execution](crate::RateLimiting::limiter_follows_execution).
+    Throttled,
+    /// The service is overloaded or away, whatever the status: handled as a 503, which may come from something in front of the
+    /// service. The request may have been executed.
+    Unavailable,
+    /// Sending the request again would not help, whatever the status: a 429 for a spent quota. Whether it may have been
+    /// executed depends on the status.
+    Final,
+}
+
+impl Meaning {
+    /// Whether it is about the load of the service, and not about a key.
+    pub(crate) const fn is_about_load(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable | Self::Final)
+    }
 }
 
 /// Whether and where a request carries a key.

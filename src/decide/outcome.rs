@@ -43,8 +43,10 @@ impl From<Failure> for Outcome {
 pub struct ResponseFacts {
     /// The status of the response; a status in the body is ignored.
     pub status: StatusCode,
-    /// What it says about the key, by the service's description.
+    /// What it means, by the service's description.
     pub meaning: Option<Meaning>,
+    /// A [`Classifier`](crate::Classifier) says so, and not the description: it proves nothing about what was executed.
+    pub is_classified: bool,
     /// The wait that the server asks for; [`Duration::MAX`] if the number does not fit.
     pub retry_after: Option<Duration>,
     /// The service's own word on whether to send the request again.
@@ -63,11 +65,21 @@ impl ResponseFacts {
         Self {
             status,
             meaning: None,
+            is_classified: false,
             retry_after: None,
             retry_signal: None,
             transient: false,
             replayed: false,
             redirect: Redirect::NotFollowed,
+        }
+    }
+
+    /// Whether there were too many requests.
+    pub(crate) fn is_throttled(&self) -> bool {
+        match self.meaning {
+            Some(Meaning::Throttled) => true,
+            Some(Meaning::Unavailable | Meaning::Final) => false,
+            _ => self.status == StatusCode::TOO_MANY_REQUESTS,
         }
     }
 }

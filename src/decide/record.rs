@@ -1,11 +1,9 @@
 //! What the outcome of an attempt adds to the history.
 
-use http::StatusCode;
-
 use super::{
     class::{OutcomeClass, leaves_doubt},
     history::{Elapsed, History},
-    key::{KeyKind, Probe},
+    key::{KeyKind, Meaning, Probe},
     outcome::{Outcome, Redirect, ResponseFacts},
     rules::{Moment, Rules},
 };
@@ -80,7 +78,7 @@ impl History {
     }
 
     fn record_response(&mut self, response: &ResponseFacts, began: Elapsed, is_free: bool) {
-        self.throttled += u32::from(response.status == StatusCode::TOO_MANY_REQUESTS && !is_free);
+        self.throttled += u32::from(response.is_throttled() && !is_free);
         if response.redirect != Redirect::NotFollowed {
             // It is not the response to the request itself, which was sent and may have been executed.
             return self.may_be_executing(began);
@@ -90,7 +88,7 @@ impl History {
             // The stored result is a refusal, so what was executed under the key had no effect. A rate limiter stores none.
             let is_limited = matches!(response.status.as_u16(), 425 | 429);
             let refused = response.status.is_client_error() && !leaves_doubt(response.status) && !is_limited;
-            if refused && response.meaning.is_none() {
+            if refused && matches!(response.meaning, None | Some(Meaning::Final)) {
                 self.key.doubt = false;
             }
         }

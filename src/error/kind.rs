@@ -32,11 +32,12 @@ pub enum ErrorKind {
     Unprocessable,
     /// Another 4xx.
     Client,
-    /// 429: too many requests.
+    /// 429, or what the description calls [throttled](crate::Meaning::Throttled): too many requests.
     RateLimited,
     /// The concurrency limit left no time for an attempt, or the service asks for too long a wait; nothing was sent.
     QueueRefused,
-    /// 5xx: the service, or something in front of it, failed; or a status below 200 or above 599, which is handled alike.
+    /// 5xx, or what the description calls [unavailable](crate::Meaning::Unavailable): the service, or something in front of it,
+    /// failed; or a status below 200 or above 599, which is handled alike.
     Server,
     /// There was no response.
     Transport,
@@ -80,7 +81,9 @@ impl ErrorKind {
             Some(Meaning::PayloadMismatch) => Self::PayloadMismatch,
             Some(Meaning::KeyInvalidated | Meaning::NotApplied) => Self::KeyInvalidated,
             Some(Meaning::AlreadyExists) => Self::AlreadyExists,
-            None => Self::of_status(response.status.as_u16()),
+            Some(Meaning::Throttled) => Self::RateLimited,
+            Some(Meaning::Unavailable) => Self::Server,
+            Some(Meaning::Final) | None => Self::of_status(response.status.as_u16()),
         }
     }
 

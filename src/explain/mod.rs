@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::{
     call::plan::Plan,
@@ -16,6 +16,8 @@ use crate::{
         rules::{Moment, Rules},
     },
     service::{
+        error_format::ErrorParts,
+        response_rule::Said,
         service::Service,
         source::{Rule, Source},
     },
@@ -70,7 +72,9 @@ impl Service {
             _ => KeyPlace::Absent,
         };
         let rules = plan.rules(plan.effect, place, true);
-        let facts = ResponseFacts { meaning: plan.meaning(status, &[], place), ..ResponseFacts::new(status) };
+        let (headers, parts) = (HeaderMap::new(), ErrorParts::default());
+        let said = Said { status, headers: &headers, body: b"", parts: &parts };
+        let facts = ResponseFacts { meaning: plan.meaning(&said, place), ..ResponseFacts::new(status) };
         let (reached, step) = match is_error(status) {
             true => replay(&rules, &facts.into(), attempt.max(1)),
             false => (1, None),

@@ -16,13 +16,21 @@ use super::{
     limit_key::{self, LimitKeySource},
     policy,
     rate_limiting::RateLimiting,
+    response_rule::{self, ResponseRule},
     route::Route,
     routes::Routes,
     service::Service,
     source::Source,
 };
 use crate::{
-    decide::{effect::Effect, key::KeyKind, policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
+    classifier::Classifier,
+    decide::{
+        effect::Effect,
+        key::{KeyKind, Meaning},
+        policy::RetryPolicy,
+        rules::RetryCosts,
+        status_set::StatusSet,
+    },
     durable::{journal::Journal, settings::JournalSettings},
     hooks::RequestFacts,
     limit::concurrency_limit::ConcurrencyLimit,
@@ -35,8 +43,16 @@ use crate::{
 pub struct ServiceBuilder {
     pub(crate) description: Description,
     pub(crate) hooks: Hooks,
-    /// How many routes come from the service that this one starts from; another one for the same operation replaces them.
-    inherited: usize,
+    inherited: Inherited,
+}
+
+/// How much comes from the service that this one starts from; what is about the same replaces it.
+#[derive(Clone, Copy, Default)]
+struct Inherited {
+    /// Routes, which come first.
+    routes: usize,
+    /// Response rules, which come last.
+    responses: usize,
 }
 
 impl Service {
@@ -60,7 +76,7 @@ impl Service {
     /// ```
     pub fn into_builder(self) -> ServiceBuilder {
         let (description, hooks) = self.into_parts();
-        let inherited = description.routes.len();
+        let inherited = Inherited { routes: description.routes.len(), responses: description.responses.len() };
         ServiceBuilder { inherited, ..ServiceBuilder::new(description, hooks) }
     }
 
@@ -85,7 +101,7 @@ impl Service {
 
 impl ServiceBuilder {
     pub(crate) const fn new(description: Description, hooks: Hooks) -> Self {
-        Self { description, hooks, inherited: 0 }
+        Self { description, hooks, inherited: Inherited { routes: 0, responses: 0 } }
     }
 
     /// Another base URL: scheme, host, port and path that all requests have in common.
@@ -95,8 +111,13 @@ impl ServiceBuilder {
     }
 
     /// How the service handles idempotency keys. Routes that have rules of their own lose them, and without keys
-    /// ([`Idempotency::none`]) no route is keyed; give routes theirs afterwards.
+    /// ([`Idempotency::none`]) no route is keyed; give routes theirs afterwards. Response rules about keys that come from the
+    /// service that this one starts from are lost too.
     pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        let own = self.description.responses.len() - self.inherited.responses;
+        let inherited = self.description.responses.split_off(own);
+        self.description.responses.extend(inherited.into_iter().filter(|rule| rule.meaning.is_about_load()));
+        self.inherited.responses = self.description.responses.len() - own;
         for route in &mut self.description.routes {
             route.idempotency = None;
             route.keyed = route.keyed.filter(|_| idempotency.kind != KeyKind::Unsupported);
@@ -122,6 +143,49 @@ impl ServiceBuilder {
             **own = change((**own).clone());
         }
         self.description.idempotency = change(self.description.idempotency);
+        self
+    }
+
+    /// What this status means, whatever else the response says; see [`responses`](Self::responses).
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Meaning, Service};
+    ///
+    /// let service = Service::builder("billing", "https://billing.internal")
+    ///     .response(529, Meaning::Unavailable)
+    ///     .response_matching(429, "quota_exceeded", Meaning::Final)
+    ///     .build()?;
+    /// assert_eq!(service.responses().len(), 2);
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    pub fn response(self, status: u16, meaning: Meaning) -> Self {
+        self.responses([ResponseRule::new(status, meaning)])
+    }
+
+    /// What this status means if the body's code, type, name or message has this text, as [`ResponseRule::text`] says.
+    pub fn response_matching(self, status: u16, text: impl Into<Cow<'static, str>>, meaning: Meaning) -> Self {
+        self.responses([ResponseRule::new(status, meaning).text(text)])
+    }
+
+    /// Adds rules that say what error responses mean. The first that matches counts, those of a
+    /// [route](Route::responses) before these; of the service that this one starts from the rules come last, and one with the
+    /// same conditions is replaced.
+    pub fn responses(mut self, rules: impl IntoIterator<Item = ResponseRule>) -> Self {
+        let Self { description: Description { responses, .. }, inherited, .. } = &mut self;
+        for rule in rules {
+            let own = responses.len() - inherited.responses;
+            if let Some(known) = responses[own..].iter().position(|known| known.is_about_the_same(&rule)) {
+                drop(responses.remove(own + known));
+                inherited.responses -= 1;
+            }
+            responses.insert(own, rule);
+        }
+        self
+    }
+
+    /// Asks this classifier what error responses mean; see [`Classifier`].
+    pub fn classifier(mut self, classifier: impl Classifier) -> Self {
+        self.hooks.classifier = Some(Arc::new(classifier));
         self
     }
 
@@ -158,7 +222,7 @@ impl ServiceBuilder {
     /// Adds several routes. One for an operation that the service has already replaces what it says of it.
     pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
         for route in routes {
-            let (inherited, _) = self.description.routes.split_at_mut(self.inherited);
+            let (inherited, _) = self.description.routes.split_at_mut(self.inherited.routes);
             let is_same = |known: &&mut Route| (&known.method, &known.path) == (&route.method, &route.path);
             match inherited.iter_mut().find(is_same) {
                 Some(known) => *known = route,
@@ -295,6 +359,7 @@ fn check(description: &Description, errors: &mut FieldErrors) {
     idempotency_check::check(description, errors);
     description.error_format.check(errors);
     description.rate_limiting.check(errors);
+    response_rule::check(&description.responses, "responses", errors);
     let paths = description.routes.iter().map(|route| &*route.path);
     limit_key::check(&description.limit_key_from, "limit_key_from", paths, errors);
     journal_check::check(description, errors);

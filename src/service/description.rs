@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     boolean_header::BooleanHeader, error_format::ErrorFormat, idempotency::Idempotency, limit_key::LimitKeySource,
-    rate_limiting::RateLimiting, route::Route, source::Source,
+    rate_limiting::RateLimiting, response_rule::ResponseRule, route::Route, source::Source,
 };
 use crate::{
     decide::{policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
@@ -49,6 +49,10 @@ pub(crate) struct Description {
     /// has one counts.
     #[cfg_attr(feature = "config", serde(skip_serializing_if = "Vec::is_empty"))]
     pub(crate) limit_key_from: Vec<LimitKeySource>,
+    /// What error responses mean: the first rule that matches counts. Those of the file come before those of the
+    /// description.
+    #[cfg_attr(feature = "config", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub(crate) responses: Vec<ResponseRule>,
     /// The header in which the service says whether to send a request again.
     #[cfg_attr(feature = "config", serde(skip_serializing_if = "Option::is_none"))]
     pub(crate) retry_signal: Option<BooleanHeader>,
@@ -84,6 +88,7 @@ impl Default for Description {
             error_format: ErrorFormat::new(),
             rate_limiting: RateLimiting::new(),
             limit_key_from: Vec::new(),
+            responses: Vec::new(),
             retry_signal: None,
             retryable: StatusSet::DEFAULT,
             routes: Vec::new(),

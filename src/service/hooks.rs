@@ -1,8 +1,8 @@
-//! What only code can give to a service: its verifier, its journal, and the function that finds limit keys.
+//! What only code can give to a service.
 
 use std::sync::Arc;
 
-use crate::{durable::journal::Journal, hooks::LimitKey, verify::Verifier};
+use crate::{classifier::Classifier, durable::journal::Journal, hooks::LimitKey, verify::Verifier};
 
 /// What only code can give to a service.
 #[derive(Clone, Default)]
@@ -10,6 +10,7 @@ pub(crate) struct Hooks {
     pub(crate) verifier: Option<Arc<dyn Verifier>>,
     pub(crate) limit_key: Option<LimitKey>,
     pub(crate) journal: Option<Arc<dyn Journal>>,
+    pub(crate) classifier: Option<Arc<dyn Classifier>>,
 }
 
 #[cfg(feature = "config")]
@@ -20,6 +21,7 @@ impl Hooks {
             verifier: self.verifier.or(base.verifier),
             limit_key: self.limit_key.or(base.limit_key),
             journal: self.journal.or(base.journal),
+            classifier: self.classifier.or(base.classifier),
         }
     }
 }

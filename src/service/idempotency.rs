@@ -4,8 +4,8 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method};
 
-use super::{boolean_header::BooleanHeader, header::Header, response_rule::ResponseRule};
-use crate::decide::key::{ConcurrentRequests, KeyKind, Meaning, Probe};
+use super::{boolean_header::BooleanHeader, header::Header};
+use crate::decide::key::{ConcurrentRequests, KeyKind, Probe};
 
 /// How a key is written into the header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,18 +70,18 @@ impl KeyCharacters {
 /// ```
 /// use std::time::Duration;
 /// use http::Method;
-/// use reqwest_safe_retry::{Idempotency, KeyKind, Meaning};
+/// use reqwest_safe_retry::{Idempotency, KeyKind};
 ///
 /// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
 ///     .methods([Method::POST])
-///     .retention(Duration::from_secs(24 * 3600))
-///     .response(409, Meaning::InProgress);
+///     .retention(Duration::from_secs(24 * 3600));
 /// assert_eq!(keys.kind, KeyKind::ReplaySuccess);
 /// assert_eq!(keys.max_length, 255);
 /// ```
 ///
 /// Defaults: POST requests are keyed, keys are sent raw, may have 255 visible ASCII characters, and are made by the layer
-/// if the caller gives none; no retention, no rules for responses.
+/// if the caller gives none; no retention. What its
+/// responses say about keys are [response rules](crate::ServiceBuilder::response) of the service.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -126,9 +126,6 @@ pub struct Idempotency {
     /// Whether the same key is tried once more after a 500; for keys of the kind `replay_all` only.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub probe: Option<Probe>,
-    /// What a response means for the key, in the order in which the rules are tried.
-    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Vec::is_empty"))]
-    pub responses: Vec<ResponseRule>,
     /// The header that says whether the same key may be sent again after an error.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub transient_header: Option<BooleanHeader>,
@@ -187,7 +184,6 @@ impl Idempotency {
             concurrent_requests: ConcurrentRequests::Assumed,
             callers_keys_only: false,
             probe: None,
-            responses: Vec::new(),
             transient_header: None,
             in_progress_needs_signal: false,
             in_progress_for: None,
@@ -261,19 +257,6 @@ impl Idempotency {
         self
     }
 
-    /// What this status means, whatever the body says. Rules are tried in the order given.
-    pub fn response(mut self, status: u16, meaning: Meaning) -> Self {
-        self.responses.push(ResponseRule { status, text: None, meaning });
-        self
-    }
-
-    /// What this status means if the body's code, type, name or message contains this text (without regard to case; a
-    /// number must be the whole value).
-    pub fn response_matching(mut self, status: u16, text: impl Into<Cow<'static, str>>, meaning: Meaning) -> Self {
-        self.responses.push(ResponseRule { status, text: Some(text.into()), meaning });
-        self
-    }
-
     /// The header that says yes if the same key may be sent again after an error.
     pub fn transient_header(mut self, header: impl Into<BooleanHeader>) -> Self {
         self.transient_header = Some(header.into());
@@ -293,11 +276,9 @@ impl Idempotency {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use reqwest_safe_retry::{Idempotency, KeyKind, Meaning};
+    /// use reqwest_safe_retry::{Idempotency, KeyKind};
     ///
-    /// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
-    ///     .response(409, Meaning::InProgress)
-    ///     .in_progress_for(Duration::from_secs(10));
+    /// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess).in_progress_for(Duration::from_secs(10));
     /// assert_eq!(keys.in_progress_for, Some(Duration::from_secs(10)));
     /// ```
     pub const fn in_progress_for(mut self, longest: Duration) -> Self {

@@ -5,11 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, header};
 
 use super::{
-    config_error::FieldErrors,
-    description::Description,
-    idempotency::Idempotency,
-    method,
-    response_rule::{self, ResponseRule},
+    config_error::FieldErrors, description::Description, idempotency::Idempotency, method, response_rule::ResponseRule,
     route::Route,
 };
 use crate::decide::{
@@ -38,6 +34,7 @@ const NOT_FOR_KEYS: [HeaderName; 10] = [
 pub(super) fn check(description: &Description, errors: &mut FieldErrors) {
     let Description { idempotency, routes, .. } = description;
     errors.append(idempotency.check().below("idempotency."));
+    idempotency.check_rotation(&description.responses, "responses", errors);
     if idempotency.kind != KeyKind::Unsupported {
         check_methods(idempotency, routes, errors);
     }
@@ -46,6 +43,8 @@ pub(super) fn check(description: &Description, errors: &mut FieldErrors) {
     for (index, route) in routes.iter().enumerate() {
         let mut own = FieldErrors::default();
         check_route(route, idempotency, deadline, &mut own);
+        let keys = route.idempotency.as_deref().unwrap_or(idempotency);
+        keys.check_rotation(&route.responses, "responses", &mut own);
         errors.append(own.below(&format!("routes[{index}].")));
     }
 }
@@ -88,7 +87,6 @@ impl Idempotency {
     /// Contradictions, with the path below the rules.
     fn check(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
-        response_rule::check(&self.responses, "responses", &mut errors);
         if self.kind == KeyKind::Unsupported {
             if self.header.is_some() || self.body_member.is_some() {
                 errors.add("kind", "is `unsupported`, but a place for keys is given: choose another kind");
@@ -97,7 +95,6 @@ impl Idempotency {
         }
         self.check_place(&mut errors);
         self.check_kind(&mut errors);
-        self.check_rotation(&mut errors);
         for (field, header) in [("transient_header", &self.transient_header), ("replay_header", &self.replay_header)] {
             if let Some(header) = header {
                 header.check(field, &mut errors);
@@ -145,17 +142,18 @@ impl Idempotency {
         }
     }
 
-    fn check_rotation(&self, errors: &mut FieldErrors) {
+    /// Rules that ask for a new key, where there can be none.
+    fn check_rotation(&self, rules: &[ResponseRule], path: &str, errors: &mut FieldErrors) {
         let needs_rotation =
             |rule: &ResponseRule| matches!(rule.meaning, Meaning::KeyInvalidated | Meaning::NotApplied);
-        let Some(index) = self.responses.iter().position(needs_rotation) else { return };
+        let Some(index) = rules.iter().position(needs_rotation) else { return };
         let reason = match (&self.body_member, self.kind) {
             (Some(_), _) => "a key in the body is never replaced",
-            (_, KeyKind::ReplaySuccess | KeyKind::ResourceKey) => "a new key would double the write",
+            (_, kind) if !kind.may_be_rotated() => "a new key would double the write",
             _ => return,
         };
-        let message = format!("{} cannot ask for a new key: {reason}", self.responses[index].status);
-        errors.add(format!("responses[{index}].meaning"), message);
+        let message = format!("{} cannot ask for a new key: {reason}", rules[index].status);
+        errors.add(format!("{path}[{index}].meaning"), message);
     }
 
     /// A call must not outlive the result that its key stands for.

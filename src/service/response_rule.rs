@@ -1,87 +1,262 @@
-//! What a response means for the key.
+//! What a response means: rules of a service's description.
 
 use std::borrow::Cow;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
-use super::config_error::FieldErrors;
-use crate::decide::key::Meaning;
+use super::{config_error::FieldErrors, error_format::ErrorParts, header::Header};
+use crate::{decide::key::Meaning, wire::json};
 
-/// What a status, with a text in the body if one is given, means for the key.
+/// What an error response means that has this status, and this text or header if one is given.
+///
+/// ```
+/// use reqwest_safe_retry::{Meaning, ResponseRule, Service};
+///
+/// let billing = Service::builder("billing", "https://billing.internal")
+///     // A spent quota does not come back by waiting, any other 429 does.
+///     .responses([ResponseRule::new(429, Meaning::Final).text("quota_exceeded").at("/errors/*/code")])
+///     .responses([ResponseRule::new(403, Meaning::Throttled).header_value("x-ratelimit-remaining", "0")])
+///     .build()?;
+/// assert_eq!(billing.responses().len(), 2);
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
+///
+/// All that is given must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[must_use]
 #[non_exhaustive]
 pub struct ResponseRule {
-    /// The status.
+    /// The status, from 400 to 599.
     #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     pub status: u16,
-    /// Only if the body's code, type, name or message contains this text.
+    /// Only if this text is in the body's code, type, name or message, or anywhere in a body that is not JSON.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub text: Option<Cow<'static, str>>,
+    /// Where the text is in the JSON body instead, as a pointer (RFC 6901) in which one `*` stands for any entry of a list.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub at: Option<Cow<'static, str>>,
+    /// Only if the response has this header.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub header: Option<Header>,
+    /// Only if the header has this value, whatever its capitals; any value unless set.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub header_value: Option<Cow<'static, str>>,
     /// What it means.
     pub meaning: Meaning,
 }
 
 impl ResponseRule {
-    /// `texts` are the body's code, type, name and message. A number is compared whole, so that 704 is not found in
-    /// 7041; words are looked for without regard to case.
-    fn matches(&self, status: StatusCode, texts: &[&str]) -> bool {
-        let Some(wanted) = &self.text else { return status.as_u16() == self.status };
-        let number = wanted.bytes().all(|byte| byte.is_ascii_digit());
-        let is_in = |text: &&str| if number { text.trim() == wanted } else { contains_ignoring_case(text, wanted) };
-        status.as_u16() == self.status && texts.iter().any(is_in)
+    /// Every response with this status means this.
+    pub const fn new(status: u16, meaning: Meaning) -> Self {
+        Self { status, text: None, at: None, header: None, header_value: None, meaning }
     }
 
-    fn is_about_the_same(&self, other: &Self) -> bool {
-        let text = |rule: &Self| rule.text.as_ref().map(|text| text.to_lowercase());
-        self.status == other.status && text(self) == text(other)
+    /// Only if this text is in the body's code, type, name or message (see [`ErrorFormat`](crate::ErrorFormat)), or anywhere
+    /// in a body that is not JSON, such as plain text or XML. Capitals do not matter; a number must be the whole value.
+    pub fn text(mut self, text: impl Into<Cow<'static, str>>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Where the text is in the JSON body: a pointer (RFC 6901) in which one `*` stands for any of the first 16 entries of a
+    /// list, such as `/errors/*/code`.
+    pub fn at(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
+        self.at = Some(pointer.into());
+        self
+    }
+
+    /// Only if the response has this header.
+    pub fn header(mut self, name: impl Into<Header>) -> Self {
+        self.header = Some(name.into());
+        self
+    }
+
+    /// Only if the response has this header with this value, whatever its capitals.
+    pub fn header_value(self, name: impl Into<Header>, value: impl Into<Cow<'static, str>>) -> Self {
+        Self { header_value: Some(value.into()), ..self.header(name) }
+    }
+
+    fn matches(&self, said: &Said<'_>) -> bool {
+        said.status.as_u16() == self.status && self.has_header(said.headers) && self.has_text(said)
+    }
+
+    fn has_header(&self, headers: &HeaderMap) -> bool {
+        let Some(header) = &self.header else { return true };
+        let Some(mut values) = header.values(headers).map(|values| values.iter()) else { return false };
+        let Some(wanted) = &self.header_value else { return true };
+        values.any(|value| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case(wanted.trim())))
+    }
+
+    fn has_text(&self, said: &Said<'_>) -> bool {
+        let Some(wanted) = &self.text else { return true };
+        match &self.at {
+            Some(pointer) => json::texts(said.body, pointer).iter().any(|text| contains(text.as_bytes(), wanted)),
+            None if json::is_document(said.body) => said.texts().any(|text| contains(text.as_bytes(), wanted)),
+            None => contains(said.body, wanted),
+        }
+    }
+
+    /// Whether the two are about the same responses.
+    pub(crate) fn is_about_the_same(&self, other: &Self) -> bool {
+        let conditions = |rule: &Self| {
+            let lower = |text: &Option<Cow<'static, str>>| text.as_ref().map(|text| text.to_lowercase());
+            (rule.status, lower(&rule.text), rule.at.clone(), rule.header.clone(), lower(&rule.header_value))
+        };
+        conditions(self) == conditions(other)
+    }
+
+    fn check(&self, path: &str, errors: &mut FieldErrors) {
+        if !(400..=599).contains(&self.status) {
+            errors.add(format!("{path}.status"), format!("{} is not an error: use 400 to 599", self.status));
+        }
+        if self.text.as_ref().is_some_and(|text| text.is_empty()) {
+            errors.add(format!("{path}.text"), "is empty: leave it out to match every body");
+        }
+        if let Some(pointer) = &self.at {
+            let path = format!("{path}.at");
+            errors.check_pointer(&path, pointer);
+            if self.text.is_none() {
+                errors.add(&*path, "says where a text is: give the `text` too");
+            }
+            if pointer.split('/').filter(|name| *name == "*").count() > 1 {
+                errors.add(path, "has more than one `*`");
+            }
+        }
+        match &self.header {
+            Some(header) => header.check(&format!("{path}.header"), errors),
+            None if self.header_value.is_some() => {
+                errors.add(format!("{path}.header"), "is missing: `header_value` is the value of one");
+            }
+            None => {}
+        }
     }
 }
 
-/// The meaning of the first rule that matches.
-pub(crate) fn meaning(rules: &[ResponseRule], status: StatusCode, texts: &[&str]) -> Option<Meaning> {
-    rules.iter().find(|rule| rule.matches(status, texts)).map(|rule| rule.meaning)
+/// What an error response says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+    pub(crate) parts: &'a ErrorParts,
+}
+
+impl<'a> Said<'a> {
+    fn texts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let ErrorParts { code, error_type, message, .. } = self.parts;
+        [code, error_type, message].into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// The meaning of the first rule that matches and applies.
+pub(crate) fn meaning<'r>(
+    rules: impl IntoIterator<Item = &'r ResponseRule>,
+    said: &Said<'_>,
+    applies: impl Fn(Meaning) -> bool,
+) -> Option<Meaning> {
+    rules.into_iter().find(|rule| applies(rule.meaning) && rule.matches(said)).map(|rule| rule.meaning)
 }
 
 pub(crate) fn check(rules: &[ResponseRule], path: &str, errors: &mut FieldErrors) {
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("{path}[{index}]");
-        if !(400..=599).contains(&rule.status) {
-            errors.add(format!("{path}.status"), format!("{} is not an error: use 400 to 599", rule.status));
-        }
-        if rule.text.as_ref().is_some_and(|text| text.is_empty()) {
-            errors.add(format!("{path}.text"), "is empty: leave it out to match every body");
-        }
+        rule.check(&path, errors);
         if rules[..index].iter().any(|earlier| earlier.is_about_the_same(rule)) {
-            errors.add(path, format!("{} has a rule with the same text already", rule.status));
+            errors.add(path, format!("{} has a rule with the same conditions already", rule.status));
         }
     }
 }
 
-fn contains_ignoring_case(text: &str, wanted: &str) -> bool {
-    text.as_bytes().windows(wanted.len().max(1)).any(|part| part.eq_ignore_ascii_case(wanted.as_bytes()))
+/// A number is compared whole, so that 704 is not found in 7041; words are looked for whatever their capitals.
+fn contains(text: &[u8], wanted: &str) -> bool {
+    let wanted = wanted.as_bytes();
+    if wanted.iter().all(u8::is_ascii_digit) {
+        return text.trim_ascii() == wanted;
+    }
+    text.windows(wanted.len().max(1)).any(|part| part.eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::error_format::ErrorFormat;
+
+    fn matches(rule: &ResponseRule, status: u16, headers: &[(&'static str, &str)], body: &str) -> bool {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let parts = ErrorFormat::new().read(&headers, body.as_bytes());
+        let status = StatusCode::from_u16(status).unwrap();
+        rule.matches(&Said { status, headers: &headers, body: body.as_bytes(), parts: &parts })
+    }
 
     #[test]
     fn numbers_match_whole_and_words_without_case() {
-        let rule = |status, text: &'static str, meaning| ResponseRule { status, text: Some(text.into()), meaning };
-        let rules = [rule(422, "704", Meaning::InProgress), rule(409, "already used", Meaning::PayloadMismatch)];
-        for (status, texts, expected) in [
-            (422, ["704", "type", "message"], Some(Meaning::InProgress)),
-            (422, ["", "", " 704 "], Some(Meaning::InProgress)),
-            (422, ["7041", "", "code 704"], None),
-            (422, ["", "", ""], None),
-            (409, ["704", "", ""], None),
-            (409, ["", "", "This key was Already Used before"], Some(Meaning::PayloadMismatch)),
-            (409, ["", "", "already  used"], None),
+        let coded = ResponseRule::new(422, Meaning::InProgress).text("704");
+        let worded = ResponseRule::new(409, Meaning::PayloadMismatch).text("already used");
+        for (rule, status, body, expected) in [
+            (&coded, 422, r#"{"code":"704","type":"type"}"#, true),
+            (&coded, 422, r#"{"message":" 704 "}"#, true),
+            (&coded, 422, r#"{"code":704}"#, true),
+            (&coded, 422, r#"{"code":"7041","message":"code 704"}"#, false),
+            (&coded, 409, r#"{"code":"704"}"#, false),
+            (&worded, 409, r#"{"message":"This key was Already Used before"}"#, true),
+            (&worded, 409, r#"{"message":"already  used"}"#, false),
+            (&worded, 409, r#"{"other":"already used"}"#, false),
         ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(meaning(&rules, status, &texts), expected, "{status} {texts:?}");
+            assert_eq!(matches(rule, status, &[], body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn text_is_found_in_bodies_that_are_not_json() {
+        let rule = ResponseRule::new(503, Meaning::Throttled).text("SlowDown");
+        for (body, expected) in [
+            ("<Error><Code>SlowDown</Code></Error>", true),
+            ("please slowdown", true),
+            ("\"slowdown\"", true),
+            ("", false),
+            // A document that breaks off may say anything.
+            (r#"{"detail":{"deep":"SlowDown"}"#, false),
+            (r#"["SlowDown"]"#, false),
+        ] {
+            assert_eq!(matches(&rule, 503, &[], body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn text_is_found_in_any_entry_of_a_list() {
+        let rule = ResponseRule::new(400, Meaning::Throttled).text("throttled").at("/errors/*/code");
+        for (body, expected) in [
+            (r#"{"errors":[{"code":"other"},{"code":"THROTTLED"}]}"#, true),
+            (r#"{"errors":[{"code":"other"}],"code":"throttled"}"#, false),
+            (r#"{"errors":{"*":{"code":"throttled"}}}"#, false),
+            (r#"{"errors":[]}"#, false),
+            ("throttled", false),
+        ] {
+            assert_eq!(matches(&rule, 400, &[], body), expected, "{body}");
+        }
+        let whole = ResponseRule::new(400, Meaning::Throttled).text("throttled").at("/reason");
+        assert!(matches(&whole, 400, &[], r#"{"reason":"is throttled"}"#));
+    }
+
+    #[test]
+    fn header_must_be_there_with_its_value() {
+        let limited = ResponseRule::new(403, Meaning::Throttled);
+        let spent = limited.clone().header_value("x-remaining", "None");
+        let (there, limited) = (limited.clone().header("X-Remaining"), limited.text("limit").header("x-remaining"));
+        let body = r#"{"message":"limit"}"#;
+        for (rule, headers, body, expected) in [
+            (&there, &[("x-remaining", "7")][..], "", true),
+            (&there, &[("x-other", "7")], "", false),
+            (&spent, &[("x-remaining", " NONE ")], "", true),
+            (&spent, &[("x-remaining", "1"), ("x-remaining", "none")], "", true),
+            (&spent, &[("x-remaining", "1")], "", false),
+            (&limited, &[("x-remaining", "1")], body, true),
+            (&limited, &[("x-remaining", "1")], "", false),
+            (&limited, &[], body, false),
+        ] {
+            assert_eq!(matches(rule, 403, headers, body), expected, "{rule:?} {headers:?} {body}");
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     idempotency::Idempotency,
     limit_key::{self, LimitKeySource},
     method,
+    response_rule::{self, ResponseRule},
 };
 use crate::decide::{effect::Effect, key::KeyKind, policy::RetryPolicy};
 
@@ -50,6 +51,9 @@ pub struct Route {
     /// How the service handles the keys of this operation, if not as those of the others.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub idempotency: Option<Box<Idempotency>>,
+    /// What error responses to this operation mean; these rules are tried before those of the service.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub responses: Vec<ResponseRule>,
     /// What changes in the service's policy for this operation.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub retry_policy: Option<RetryPolicy>,
@@ -72,6 +76,7 @@ impl Route {
             deduplicated_by: None,
             keyed: None,
             idempotency: None,
+            responses: Vec::new(),
             retry_policy: None,
             limit_key_from: None,
             limit_group: None,
@@ -125,6 +130,22 @@ impl Route {
     /// ```
     pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
         self.idempotency = Some(Box::new(idempotency));
+        self
+    }
+
+    /// What error responses to this operation mean; these rules are tried before those of
+    /// [the service](crate::ServiceBuilder::responses).
+    ///
+    /// ```
+    /// use http::Method;
+    /// use reqwest_safe_retry::{Effect, Meaning, ResponseRule, Route};
+    ///
+    /// let create = Route::new(Method::POST, "/customers", Effect::Write);
+    /// let create = create.responses([ResponseRule::new(422, Meaning::AlreadyExists).text("email taken")]);
+    /// assert_eq!(create.responses[0].status, 422);
+    /// ```
+    pub fn responses(mut self, rules: impl IntoIterator<Item = ResponseRule>) -> Self {
+        self.responses = rules.into_iter().collect();
         self
     }
 
@@ -183,6 +204,7 @@ impl Route {
         if self.limit_group.as_ref().is_some_and(|name| name.trim().is_empty()) {
             errors.add(format!("{path}.limit_group"), "is empty");
         }
+        response_rule::check(&self.responses, &format!("{path}.responses"), errors);
         if let Some(sources) = &self.limit_key_from {
             limit_key::check(sources, &format!("{path}.limit_key_from"), std::iter::once(&*self.path), errors);
         }

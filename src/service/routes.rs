@@ -86,7 +86,7 @@ impl Routes {
         &mut self.by_method[position].1
     }
 
-    /// Whether effect, policy and limit group of such a request need no route.
+    /// Whether effect, policy, limit group and response rules of such a request need no route.
     pub(crate) fn say_nothing_of(&self, method: &Method) -> bool {
         self.plain_gets && *method == Method::GET
     }
@@ -143,7 +143,10 @@ fn by_length(one: &str, other: &str) -> Ordering {
 }
 
 fn says_no_more_than_get(route: &Route) -> bool {
-    let says_more = route.effect != Effect::Read || route.retry_policy.is_some() || route.limit_group.is_some();
+    let says_more = route.effect != Effect::Read
+        || route.retry_policy.is_some()
+        || route.limit_group.is_some()
+        || !route.responses.is_empty();
     route.method != Method::GET || !says_more
 }
 

@@ -23,6 +23,7 @@ use super::{
     idempotency::Idempotency,
     limit_key::LimitKeySource,
     rate_limiting::RateLimiting,
+    response_rule::ResponseRule,
     route::Route,
     routes::Routes,
     source::Source,
@@ -177,6 +178,11 @@ impl Service {
     /// Where the limit key of a request is, unless a function extracts it or its route says otherwise.
     pub fn limit_key_from(&self) -> &[LimitKeySource] {
         &self.shared.description.limit_key_from
+    }
+
+    /// What error responses mean, in the order in which the rules are tried, those of a route before them.
+    pub fn responses(&self) -> &[ResponseRule] {
+        &self.shared.description.responses
     }
 
     /// The header in which the service says whether to send a request again.

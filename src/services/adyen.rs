@@ -46,12 +46,12 @@ pub fn adyen() -> Service {
                 .methods([Method::POST])
                 .max_length(64)
                 .retention(7 * DAY)
-                .response_matching(422, "704", Meaning::InProgress)
-                .response_matching(409, "704", Meaning::InProgress)
                 .transient_header("transient-error")
                 .concurrent_requests(ConcurrentRequests::Refused)
                 .in_progress_needs_signal(),
         )
+        .response_matching(422, "704", Meaning::InProgress)
+        .response_matching(409, "704", Meaning::InProgress)
         .error_format(
             ErrorFormat::new()
                 .message(["/message"])

@@ -46,10 +46,10 @@ pub fn idempotency_key_draft(
             Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
                 .format(KeyFormat::StructuredString)
                 .methods([Method::POST, Method::PATCH])
-                .response(409, Meaning::InProgress)
-                .concurrent_requests(ConcurrentRequests::Refused)
-                .response(422, Meaning::PayloadMismatch),
+                .concurrent_requests(ConcurrentRequests::Refused),
         )
+        .response(409, Meaning::InProgress)
+        .response(422, Meaning::PayloadMismatch)
         .error_format(ErrorFormat::new().message(["/detail", "/title", "/message"]).error_type(["/type"]))
         .sources([
             Source::new(DRAFT, "2026", [Rule::Key, Rule::Stored, Rule::Responses]),

@@ -46,9 +46,9 @@ pub fn fireblocks() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::InvalidatedByError)
                 .methods([Method::POST])
                 .max_length(40)
-                .retention(DAY)
-                .response_matching(400, "same idempotency key after an internal error", Meaning::KeyInvalidated),
+                .retention(DAY),
         )
+        .response_matching(400, "same idempotency key after an internal error", Meaning::KeyInvalidated)
         .routes([Route::new(Method::POST, "/v1/transactions", Effect::Write).deduplicated_by("/externalTxId")])
         .sources([
             Source::new(IDEMPOTENCY, "2026-11", [Rule::Key, Rule::Retention, Rule::Routes]),

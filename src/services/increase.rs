@@ -40,9 +40,9 @@ pub fn increase() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::ResourceKey)
                 .methods([Method::POST, Method::PATCH])
                 .max_length(200)
-                .response_matching(409, "idempotency_key_already_used_error", Meaning::PayloadMismatch)
                 .replay_header("idempotent-replayed"),
         )
+        .response_matching(409, "idempotency_key_already_used_error", Meaning::PayloadMismatch)
         .retry_signal("x-should-retry")
         .rate_limiting(RateLimiting::new().retry_after([
             RetryAfterSource::header("retry-after-ms").unit(RetryAfterUnit::Milliseconds),

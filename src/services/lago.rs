@@ -36,9 +36,7 @@ use crate::{
 /// assert_eq!(services::lago().idempotency().kind, KeyKind::Unsupported);
 /// ```
 pub fn lago() -> Service {
-    described("lago")
-        .idempotency(Idempotency::none().response_matching(422, VALUE_EXISTS, Meaning::AlreadyExists))
-        .shipped()
+    described("lago").shipped()
 }
 
 /// [Lago](lago) if its events are deduplicated: with Postgres as their store, or with ClickHouse for an organisation that
@@ -56,11 +54,7 @@ pub fn lago() -> Service {
 /// assert_eq!(services::lago_deduplicated().idempotency().kind, KeyKind::ResourceKey);
 /// ```
 pub fn lago_deduplicated() -> Service {
-    let keys = Idempotency::body_member("/event/transaction_id", KeyKind::ResourceKey).routes_only().response_matching(
-        422,
-        VALUE_EXISTS,
-        Meaning::AlreadyExists,
-    );
+    let keys = Idempotency::body_member("/event/transaction_id", KeyKind::ResourceKey).routes_only();
     described("lago_deduplicated")
         .idempotency(keys)
         .routes([
@@ -74,6 +68,7 @@ const VALUE_EXISTS: &str = "value_already_exist";
 
 fn described(name: &'static str) -> ServiceBuilder {
     Service::builder(name, "https://api.getlago.com/api/v1")
+        .response_matching(422, VALUE_EXISTS, Meaning::AlreadyExists)
         .rate_limiting(
             RateLimiting::new().retry_after([
                 RetryAfterSource::default(),

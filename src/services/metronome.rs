@@ -63,10 +63,10 @@ pub fn metronome() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
                 .methods([Method::POST])
                 .retention(A_DAY)
-                .concurrent_requests(ConcurrentRequests::Refused)
-                .response_matching(409, "uniqueness key", Meaning::AlreadyExists)
-                .response_matching(422, "uniqueness key already exists", Meaning::AlreadyExists),
+                .concurrent_requests(ConcurrentRequests::Refused),
         )
+        .response_matching(409, "uniqueness key", Meaning::AlreadyExists)
+        .response_matching(422, "uniqueness key already exists", Meaning::AlreadyExists)
         .retryable(StatusSet::of(&[408, 425, 429]).with(500..=599).without(&[501, 505]))
         .rate_limiting(RateLimiting::new().scope_header("x-metronome-rate-limit-type", ["customer"]))
         .limit_key_from([LimitKeySource::path_parameter("customer_id"), LimitKeySource::body_member("/customer_id")])

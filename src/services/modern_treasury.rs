@@ -40,9 +40,9 @@ pub fn modern_treasury() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
                 .methods([Method::POST, Method::PATCH])
                 .retention(DAY)
-                .response(409, Meaning::InProgress)
                 .concurrent_requests(ConcurrentRequests::Refused),
         )
+        .response(409, Meaning::InProgress)
         .error_format(
             ErrorFormat::new().message(["/errors/message", "/message"]).code(["/errors/code"]).error_type(["/type"]),
         )

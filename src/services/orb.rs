@@ -47,11 +47,11 @@ pub fn orb() -> Service {
                 .methods([Method::POST, Method::PATCH])
                 .max_length(64)
                 .retention(2 * DAY)
-                .response(409, Meaning::InProgress)
                 .concurrent_requests(ConcurrentRequests::Refused)
                 .transient_header("transient-error")
                 .replay_header("idempotent-replayed"),
         )
+        .response(409, Meaning::InProgress)
         .retry_signal("x-should-retry")
         .routes([Route::new(Method::POST, "/ingest", Effect::Deduplicated).unkeyed()])
         .error_format(ErrorFormat::new().message(["/detail", "/title"]).error_type(["/type"]))

@@ -49,15 +49,15 @@ const SPECIFICATIONS: &str = "https://github.com/paypal/paypal-rest-api-specific
 pub fn paypal() -> Service {
     let keys = Idempotency::header("PayPal-Request-Id", KeyKind::ReplaySuccess)
         .routes_only()
-        .concurrent_requests(ConcurrentRequests::Refused)
-        .response_matching(409, "PREVIOUS_REQUEST_IN_PROGRESS", Meaning::InProgress)
-        .response_matching(422, "PAYPAL_REQUEST_ID_PREVIOUSLY_USED", Meaning::PayloadMismatch);
+        .concurrent_requests(ConcurrentRequests::Refused);
     let keyed = |(path, max_length, retention): &(&'static str, usize, Option<Duration>)| {
         let keys = Idempotency { retention: *retention, ..keys.clone().max_length(*max_length) };
         Route::new(Method::POST, *path, Effect::Write).idempotency(keys)
     };
     Service::builder("paypal", "https://api-m.paypal.com")
         .idempotency(keys.clone())
+        .response_matching(409, "PREVIOUS_REQUEST_IN_PROGRESS", Meaning::InProgress)
+        .response_matching(422, "PAYPAL_REQUEST_ID_PREVIOUSLY_USED", Meaning::PayloadMismatch)
         .routes(KEYED.iter().map(keyed))
         .routes(SEARCHES.iter().map(|path| Route::new(Method::POST, *path, Effect::Read)))
         .error_format(

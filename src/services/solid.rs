@@ -33,11 +33,8 @@ use crate::{
 /// [idempotency]: https://docs.solidfi.com/v2/api-reference/getting-started/idempotency
 pub fn solid() -> Service {
     Service::builder("solid", "https://api.solidfi.com")
-        .idempotency(
-            Idempotency::header("idempotency-key", KeyKind::ReplayAll)
-                .methods([Method::POST, Method::PATCH])
-                .response_matching(409, "EC_QLDB_OCC_ERROR_RETRY", Meaning::NotApplied),
-        )
+        .idempotency(Idempotency::header("idempotency-key", KeyKind::ReplayAll).methods([Method::POST, Method::PATCH]))
+        .response_matching(409, "EC_QLDB_OCC_ERROR_RETRY", Meaning::NotApplied)
         .error_format(
             ErrorFormat::new()
                 .message(["/errorMessage", "/sysMessage"])

@@ -43,14 +43,13 @@ const SPECIFICATION: &str = "https://github.com/square/connect-api-specification
 /// [idempotency]: https://developer.squareup.com/docs/build-basics/common-api-patterns/idempotency
 /// [specification]: https://github.com/square/connect-api-specification
 pub fn square() -> Service {
-    let keys = Idempotency::body_member("/idempotency_key", KeyKind::ReplaySuccess)
-        .response_matching(400, "IDEMPOTENCY_KEY_REUSED", Meaning::PayloadMismatch)
-        .routes_only();
+    let keys = Idempotency::body_member("/idempotency_key", KeyKind::ReplaySuccess).routes_only();
     let keyed = |(method, path, max_length): &(Method, &'static str, usize)| {
         Route::new(method.clone(), *path, Effect::of_method(method)).idempotency(keys.clone().max_length(*max_length))
     };
     Service::builder("square", "https://connect.squareup.com")
         .idempotency(keys.clone())
+        .response_matching(400, "IDEMPOTENCY_KEY_REUSED", Meaning::PayloadMismatch)
         .routes(KEYED.iter().map(keyed))
         .routes(READS.iter().map(|path| Route::new(Method::POST, *path, Effect::Read)))
         .route(Method::POST, "/v2/payments/cancel", Effect::Idempotent)

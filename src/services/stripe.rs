@@ -47,11 +47,11 @@ pub fn v1() -> Service {
             Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
                 .methods([Method::POST])
                 .retention(DAY)
-                .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
-                .response(409, Meaning::InProgress)
                 .concurrent_requests(ConcurrentRequests::Refused)
                 .replay_header("idempotent-replayed"),
         )
+        .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
+        .response(409, Meaning::InProgress)
         .sources([
             Source::new(REQUESTS, "2026", [Rule::Key, Rule::Stored, Rule::Retention]),
             Source::new(LOW_LEVEL, "2026", [Rule::Stored, Rule::Signals, Rule::Replay, Rule::Responses]),
@@ -84,10 +84,10 @@ pub fn v2() -> Service {
         .idempotency(
             Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess)
                 .methods([Method::POST, Method::DELETE])
-                .retention(30 * DAY)
-                .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
-                .response(409, Meaning::InProgress),
+                .retention(30 * DAY),
         )
+        .response_matching(400, "idempotency_error", Meaning::PayloadMismatch)
+        .response(409, Meaning::InProgress)
         .sources([
             Source::new(REQUESTS, "2026-09", [Rule::Key, Rule::Stored, Rule::Retention]),
             Source::new("https://github.com/stripe/stripe-node", "2026", [Rule::Key, Rule::Signals, Rule::Responses])

@@ -39,10 +39,10 @@ pub fn zuora() -> Service {
                 .methods([Method::POST, Method::PATCH])
                 .max_length(254)
                 .retention(DAY)
-                .response(409, Meaning::InProgress)
-                .concurrent_requests(ConcurrentRequests::Refused)
-                .response(422, Meaning::PayloadMismatch),
+                .concurrent_requests(ConcurrentRequests::Refused),
         )
+        .response(409, Meaning::InProgress)
+        .response(422, Meaning::PayloadMismatch)
         .sources([Source::new(
             "https://developer.zuora.com/docs/guides/idempotent-requests",
             "2026",

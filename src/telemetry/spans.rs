@@ -44,6 +44,7 @@ pub(crate) struct Target<'a, T> {
 }
 
 /// The path of a route below its service's base path.
+#[derive(Clone, Copy)]
 pub(crate) struct Template<'a> {
     pub(crate) base: &'a str,
     pub(crate) route: &'a str,

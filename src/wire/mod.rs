@@ -6,6 +6,8 @@ mod chunk;
 pub(crate) mod failure;
 pub(crate) mod json;
 pub(crate) mod json_insert;
+#[cfg(test)]
+mod json_tests;
 pub(crate) mod redirect;
 pub(crate) mod retry_after;
 pub(crate) mod units;

@@ -27,6 +27,7 @@ mod operations;
 mod order;
 mod records;
 mod request;
+mod response_rules;
 mod secrets;
 mod services;
 mod status;

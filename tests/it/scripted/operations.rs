@@ -16,12 +16,12 @@ fn charge(client: &ClientWithMiddleware) -> RequestBuilder {
 
 /// A service under the name of the known keys that stores every result, with a verifier that finds nothing.
 fn storing() -> Service {
-    let idempotency = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
-        .replay_header("idempotent-replayed")
+    let idempotency = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll).replay_header("idempotent-replayed");
+    let service = Service::builder("metronome", "https://api.metronome.com")
+        .idempotency(idempotency)
         .response(409, Meaning::AlreadyExists)
         .response(423, Meaning::InProgress)
         .response(422, Meaning::PayloadMismatch);
-    let service = Service::builder("metronome", "https://api.metronome.com").idempotency(idempotency);
     service.build().unwrap().verifier_fn(|_| async { Verdict::NotApplied })
 }
 
@@ -167,19 +167,18 @@ async fn harmless_repeat_needs_no_operation() {
 /// An internal error has made the key unusable: that of an earlier process, which may have been applied.
 #[tokio::test(start_paused = true)]
 async fn key_that_an_earlier_process_has_used_up_leaves_the_write_in_doubt() {
-    let idempotency =
-        Idempotency::header("Idempotency-Key", KeyKind::InvalidatedByError).response(410, Meaning::KeyInvalidated);
+    let idempotency = Idempotency::header("Idempotency-Key", KeyKind::InvalidatedByError);
     let service = Service::builder("metronome", "https://api.metronome.com").idempotency(idempotency);
-    let (_, error) = charged(service.build().unwrap(), [status(410)]).await;
+    let (_, error) = charged(service.response(410, Meaning::KeyInvalidated).build().unwrap(), [status(410)]).await;
     assert_eq!((error.stop(), error.applied()), (StopReason::Unverified, Applied::Unknown));
 }
 
 /// That an attempt had no effect proves nothing about that of an earlier process, which may be what it has lost to.
 #[tokio::test(start_paused = true)]
 async fn attempt_without_effect_does_not_prove_that_the_key_is_used_up() {
-    let idempotency = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll).response(409, Meaning::NotApplied);
+    let idempotency = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll);
     let service = Service::builder("metronome", "https://api.metronome.com").idempotency(idempotency);
-    let (transport, error) = charged(service.build().unwrap(), [status(409)]).await;
+    let (transport, error) = charged(service.response(409, Meaning::NotApplied).build().unwrap(), [status(409)]).await;
     assert_eq!(error.stop(), StopReason::Unverified);
     assert_eq!(transport.keys(), [Some(FIRST.to_owned())]);
 }

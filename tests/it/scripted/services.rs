@@ -19,10 +19,10 @@ fn custom() -> Service {
         .idempotency(
             Idempotency::header("X-Request-Key", KeyKind::ReplayAll)
                 .retention(Duration::from_secs(3600))
-                .response(417, Meaning::PayloadMismatch)
-                .response_matching(503, "in flight", Meaning::InProgress)
                 .replay_header(BooleanHeader::new("x-idempotency-status").values("replayed", "processed")),
         )
+        .response(417, Meaning::PayloadMismatch)
+        .response_matching(503, "in flight", Meaning::InProgress)
         .retry_signal(BooleanHeader::new("x-do-not-retry").values("false", "true"))
         .rate_limiting(
             RateLimiting::new()

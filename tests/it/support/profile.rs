@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::Method;
 use reqwest_safe_retry::{
     Backoff, ConcurrencyLimit, ErrorFormat, Idempotency, Jitter, KeyFormat, KeyKind, Meaning, RateLimiting,
-    RetryAfterSource, RetryAfterUnit, RetryPolicy, Service, ServiceBuilder, StatusSet, services,
+    ResponseRule, RetryAfterSource, RetryAfterUnit, RetryPolicy, Service, ServiceBuilder, StatusSet, services,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -138,7 +138,14 @@ fn from_profile(name: &str, profile: &Profile, profiles: &Profiles) -> ServiceBu
     let format = ErrorFormat::new()
         .message(["/message", "/Message", "/error/message", "/errorMessage", "/detail", "/title", "/error"])
         .code(["/code", "/error/code", "/errorCode"]);
-    let mut builder = builder.idempotency(idempotency(profile)).error_format(format);
+    let rules = profile.conflicts.iter().filter_map(|(status, text, meaning)| {
+        let rule = ResponseRule::new(*status, meaning_of(meaning)?);
+        Some(match text {
+            Some(text) => rule.text(text.clone()),
+            None => rule,
+        })
+    });
+    let mut builder = builder.idempotency(idempotency(profile)).responses(rules).error_format(format);
     if let Some(header) = &profile.should_retry {
         builder = builder.retry_signal(header.clone());
     }
@@ -168,13 +175,6 @@ fn idempotency(profile: &Profile) -> Idempotency {
     }
     if let Some(ms) = profile.retention_ms {
         idempotency = idempotency.retention(Duration::from_millis(ms));
-    }
-    for (status, text, meaning) in &profile.conflicts {
-        let Some(meaning) = meaning_of(meaning) else { continue };
-        idempotency = match text {
-            Some(text) => idempotency.response_matching(*status, text.clone(), meaning),
-            None => idempotency.response(*status, meaning),
-        };
     }
     if let Some(header) = &profile.transient {
         idempotency = idempotency.transient_header(header.clone());

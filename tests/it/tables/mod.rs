@@ -10,6 +10,7 @@ mod fuzz;
 mod key_times;
 mod ladder;
 mod properties;
+mod response_rules;
 mod services;
 mod setup;
 

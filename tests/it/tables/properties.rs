@@ -30,6 +30,9 @@ fn meanings() -> impl Strategy<Value = Option<Meaning>> {
         1 => Just(Some(Meaning::AlreadyExists)),
         1 => Just(Some(Meaning::KeyInvalidated)),
         1 => Just(Some(Meaning::NotApplied)),
+        1 => Just(Some(Meaning::Throttled)),
+        1 => Just(Some(Meaning::Unavailable)),
+        1 => Just(Some(Meaning::Final)),
     ]
 }
 
@@ -39,7 +42,7 @@ prop_compose! {
             4 => Just(500_u16), 2 => Just(429), 1 => Just(425), 1 => Just(408), 2 => Just(409), 1 => 502..=504_u16,
             2 => 400..=599_u16,
         ],
-        meaning in meanings(),
+        (meaning, is_classified) in (meanings(), any::<bool>()),
         retry_after in prop_oneof![
             4 => Just(None),
             2 => (0..100_000_u64).prop_map(|ms| Some(Duration::from_millis(ms))),
@@ -55,6 +58,7 @@ prop_compose! {
         let mut response = ResponseFacts::new(StatusCode::from_u16(status).unwrap());
         (response.meaning, response.retry_after, response.retry_signal) = (meaning, retry_after, retry_signal);
         (response.transient, response.replayed, response.redirect) = (transient, replayed, redirect);
+        response.is_classified = is_classified && meaning.is_some();
         response
     }
 }
@@ -140,7 +144,7 @@ impl Call {
     /// What a repeat after this outcome costs.
     fn cost(&self, outcome: &Outcome) -> u32 {
         match outcome {
-            Outcome::Response(response) if response.status == StatusCode::TOO_MANY_REQUESTS => {
+            Outcome::Response(response) if is_throttled(response) => {
                 if self.adaptive_limit {
                     0
                 } else {
@@ -181,6 +185,14 @@ prop_compose! {
     }
 }
 
+/// Whether there were too many requests, apart from the code under test.
+fn is_throttled(response: &ResponseFacts) -> bool {
+    match response.meaning {
+        Some(meaning @ (Meaning::Throttled | Meaning::Unavailable | Meaning::Final)) => meaning == Meaning::Throttled,
+        _ => response.status == StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
 /// Whether the attempt may have been executed, by the table's second column and apart from the code under test.
 fn may_have_executed(outcome: &Outcome) -> bool {
     match outcome {
@@ -189,11 +201,17 @@ fn may_have_executed(outcome: &Outcome) -> bool {
         }
         Outcome::Response(response) if response.redirect != Redirect::NotFollowed => true,
         Outcome::Response(response) => match response.meaning {
-            Some(meaning) => meaning == Meaning::InProgress,
-            None => response.status.as_u16() >= 500 || matches!(response.status.as_u16(), 408 | 424 | 499),
+            Some(Meaning::InProgress | Meaning::Unavailable) => true,
+            Some(Meaning::Throttled) if response.is_classified => status_leaves_doubt(response.status),
+            Some(Meaning::Final) | None => status_leaves_doubt(response.status),
+            Some(_) => false,
         },
         _ => unreachable!(),
     }
+}
+
+fn status_leaves_doubt(status: StatusCode) -> bool {
+    status.as_u16() >= 500 || matches!(status.as_u16(), 408 | 424 | 499)
 }
 
 /// Whether the attempt may still be executing.
@@ -201,7 +219,8 @@ fn is_unanswered(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Failure(failure) => *failure == Failure::Ambiguous,
         Outcome::Response(response) => match response.meaning {
-            Some(meaning) => meaning == Meaning::InProgress,
+            Some(Meaning::InProgress | Meaning::Unavailable) => true,
+            Some(_) => false,
             None => matches!(response.status.as_u16(), 408 | 502..=504),
         },
         _ => unreachable!(),
@@ -219,7 +238,7 @@ fn is_stored_refusal(outcome: &Outcome) -> bool {
     let Outcome::Response(response) = outcome else { return false };
     response.replayed
         && response.redirect == Redirect::NotFollowed
-        && response.meaning.is_none()
+        && matches!(response.meaning, None | Some(Meaning::Final))
         && response.status.is_client_error()
         && !matches!(response.status.as_u16(), 408 | 424 | 499)
 }

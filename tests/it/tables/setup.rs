@@ -33,7 +33,7 @@ fn route(route: Route) -> ServiceBuilder {
 
 /// Each service has this one error.
 #[track_caller]
-fn assert_refused(table: impl IntoIterator<Item = (ServiceBuilder, &'static str)>) {
+pub(super) fn assert_refused(table: impl IntoIterator<Item = (ServiceBuilder, &'static str)>) {
     for (service, expected) in table {
         let error = service.build().expect_err(expected);
         assert_eq!(error.to_string(), format!("services.billing.{expected}"));
@@ -231,40 +231,14 @@ fn contradicting_key_rules_are_refused() {
             "idempotency.probe: does not apply to the kind `replay_success`, which stores no error",
         ),
         (
-            billing().idempotency(keys(KeyKind::ReplaySuccess).response(400, Meaning::KeyInvalidated)),
-            "idempotency.responses[0].meaning: 400 cannot ask for a new key: a new key would double the write",
+            billing().idempotency(keys(KeyKind::ReplaySuccess)).response(400, Meaning::KeyInvalidated),
+            "responses[0].meaning: 400 cannot ask for a new key: a new key would double the write",
         ),
         (
-            billing().idempotency(body.response(409, Meaning::NotApplied)),
-            "idempotency.responses[0].meaning: 409 cannot ask for a new key: a key in the body is never replaced",
+            billing().idempotency(body).response(409, Meaning::NotApplied),
+            "responses[0].meaning: 409 cannot ask for a new key: a key in the body is never replaced",
         ),
     ]);
-}
-
-#[test]
-fn bad_response_rules_are_refused() {
-    let keyed = |status| billing().idempotency(keys(KeyKind::ReplayAll).response(status, Meaning::InProgress));
-    let twice = |first: &'static str, second: &'static str| {
-        let keys = keys(KeyKind::ReplayAll).response_matching(409, first, Meaning::InProgress);
-        billing().idempotency(keys.response_matching(409, second, Meaning::AlreadyExists))
-    };
-    let any_body = keys(KeyKind::ReplayAll).response(409, Meaning::InProgress).response(409, Meaning::AlreadyExists);
-    assert_refused([
-        (keyed(399), "idempotency.responses[0].status: 399 is not an error: use 400 to 599"),
-        (keyed(600), "idempotency.responses[0].status: 600 is not an error: use 400 to 599"),
-        (keyed(200), "idempotency.responses[0].status: 200 is not an error: use 400 to 599"),
-        (twice("", "b"), "idempotency.responses[0].text: is empty: leave it out to match every body"),
-        (twice("In use", "in USE"), "idempotency.responses[1]: 409 has a rule with the same text already"),
-        (billing().idempotency(any_body), "idempotency.responses[1]: 409 has a rule with the same text already"),
-        (
-            // A service without keys may have rules too.
-            billing().idempotency(Idempotency::none().response(302, Meaning::AlreadyExists)),
-            "idempotency.responses[0].status: 302 is not an error: use 400 to 599",
-        ),
-    ]);
-    for accepted in [keyed(400), keyed(599), twice("in use", "exists")] {
-        accepted.build().unwrap();
-    }
 }
 
 #[test]
@@ -386,7 +360,7 @@ fn public_types_are_send_and_sync() {
     assert_send_and_sync![ConcurrencyLimit, Deadline, Effect, Error, ErrorFormat, ErrorKind, ErrorStatusHandling];
     assert_send_and_sync![Evidence, Explanation, Failure, FieldError, Header, Health, Idempotency, IdempotencyKey];
     assert_send_and_sync![InDoubtWrite<'_>, Jitter, KeyAction, KeyCharacters, KeyFormat, KeyKind, Meaning, Probe];
-    assert_send_and_sync![RateLimiting, Redirect, RequestFacts<'_>, RequestVerifier, ResponseRule, RetryAfterSource];
+    assert_send_and_sync![RateLimiting, Redirect, RequestFacts<'_>, RequestVerifier, RetryAfterSource];
     assert_send_and_sync![RetryAfterJitter, RetryAfterUnit, RetryPolicy, Route, Rule, SafeRetry, ScopeHeader, Service];
     assert_send_and_sync![ServiceBuilder, Source, StatusSet, StopReason, VerdictKind, VerifierFn];
     assert_send_and_sync![dyn Clock, dyn Verifier];

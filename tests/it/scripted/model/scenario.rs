@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 use reqwest_safe_retry::{
-    ConcurrencyLimit, Effect, Idempotency, KeyKind, Meaning, RetryPolicy, Route, Service, StatusSet, Verifier,
+    ConcurrencyLimit, Effect, Idempotency, KeyKind, Meaning, ResponseRule, RetryPolicy, Route, Service, StatusSet,
+    Verifier,
 };
 
 use super::ATTEMPTS;
@@ -47,20 +48,30 @@ impl KeyHandling {
 
     pub(super) fn idempotency(self) -> Idempotency {
         let header = |kind| Idempotency::header("Idempotency-Key", kind);
-        let conflict = |keys: Idempotency| keys.response_matching(409, "still running", Meaning::InProgress);
-        let keys = match self {
-            Self::ReplaySuccess => conflict(header(KeyKind::ReplaySuccess)),
-            Self::LockedByError => conflict(header(KeyKind::ReplaySuccess)).in_progress_for(Duration::ZERO),
+        match self {
+            Self::ReplaySuccess => header(KeyKind::ReplaySuccess),
+            Self::LockedByError => header(KeyKind::ReplaySuccess).in_progress_for(Duration::ZERO),
             Self::ReplayAll => header(KeyKind::ReplayAll),
-            Self::ReplayAllMarked => conflict(header(KeyKind::ReplayAll)).replay_header("replayed"),
-            Self::Signalled => conflict(header(KeyKind::Signalled)).transient_header("transient"),
-            Self::InvalidatedByError => conflict(header(KeyKind::InvalidatedByError))
-                .response_matching(400, "unusable key", Meaning::KeyInvalidated)
-                .response_matching(409, "lost lock", Meaning::NotApplied),
-            Self::ResourceKey => conflict(header(KeyKind::ResourceKey)),
+            Self::ReplayAllMarked => header(KeyKind::ReplayAll).replay_header("replayed"),
+            Self::Signalled => header(KeyKind::Signalled).transient_header("transient"),
+            Self::InvalidatedByError => header(KeyKind::InvalidatedByError),
+            Self::ResourceKey => header(KeyKind::ResourceKey),
             Self::Unsupported => Idempotency::none(),
-        };
-        keys.response_matching(409, "already exists", Meaning::AlreadyExists)
+        }
+    }
+
+    /// What the service says about keys.
+    pub(super) fn responses(self) -> Vec<ResponseRule> {
+        let rule = |status, text, meaning| ResponseRule::new(status, meaning).text(text);
+        let mut rules = vec![rule(409, "already exists", Meaning::AlreadyExists)];
+        if !matches!(self, Self::ReplayAll | Self::Unsupported) {
+            rules.push(rule(409, "still running", Meaning::InProgress));
+        }
+        if self == Self::InvalidatedByError {
+            rules.push(rule(400, "unusable key", Meaning::KeyInvalidated));
+            rules.push(rule(409, "lost lock", Meaning::NotApplied));
+        }
+        rules
     }
 
     /// Whether results other than successes are stored.
@@ -145,6 +156,7 @@ impl Scenario {
     pub(super) fn service(self, verifier: impl Verifier) -> Service {
         let service = Service::builder("model", "https://model.test")
             .idempotency(self.keys.idempotency())
+            .responses(self.keys.responses())
             .routes([self.repeat.route()])
             .retryable(StatusSet::of(&[408, 425, 429, 499]).with(500..=599).without(&[501, 505]))
             .retry_policy(RetryPolicy::new().max_attempts(ATTEMPTS))

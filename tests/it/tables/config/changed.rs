@@ -1,6 +1,8 @@
 //! What a file says beside a description or the defaults: what it changes, and what it leaves.
 
-use reqwest_safe_retry::{Backoff, Effect, Idempotency, Jitter, KeyKind, RetryPolicy, Route, Service, services};
+use reqwest_safe_retry::{
+    Backoff, Effect, Idempotency, Jitter, KeyKind, Meaning, RetryPolicy, Route, Service, services,
+};
 
 use super::{SECOND, behaviour, billing, toml};
 
@@ -152,6 +154,19 @@ fn route_of_the_description_is_changed_in_part() {
     assert!(changed.routes().contains(&new()));
     let twice = Service::builder("a", "https://a.example").routes([new(), new()]).build().unwrap_err();
     assert!(twice.to_string().contains("is given twice"), "{twice}");
+}
+
+/// Rules of the file come first and replace what is about the same; the others of the description stay.
+#[test]
+fn rules_of_a_file_come_before_those_of_the_description() {
+    let service = one("
+        [services.a]
+        from = 'stripe_v1'
+        responses = [{ status = 429, meaning = 'final' }, { status = 409, meaning = 'already_exists' }]
+    ");
+    let rules: Vec<_> = service.responses().iter().map(|rule| (rule.status, rule.meaning)).collect();
+    let expected = [(429, Meaning::Final), (409, Meaning::AlreadyExists), (400, Meaning::PayloadMismatch)];
+    assert_eq!(rules, expected);
 }
 
 /// The file has no word about what the other kind lacks.

@@ -2,8 +2,8 @@
 
 use reqwest_safe_retry::{
     Backoff, BooleanHeader, ConcurrencyLimit, ConcurrentRequests, Effect, ErrorFormat, Idempotency, Jitter, KeyFormat,
-    KeyKind, LimitKeySource, Meaning, Probe, RateLimiting, RetryAfterSource, RetryAfterUnit, RetryPolicy, Route, Rule,
-    SafeRetry, Service, ServicesConfig, Source, StatusSet,
+    KeyKind, LimitKeySource, Meaning, Probe, RateLimiting, ResponseRule, RetryAfterSource, RetryAfterUnit, RetryPolicy,
+    Route, Rule, SafeRetry, Service, ServicesConfig, Source, StatusSet,
 };
 
 use super::{EXAMPLE, SECOND, behaviour, toml};
@@ -32,8 +32,6 @@ fn billing_keys() -> Idempotency {
         .longest_execution(120 * SECOND)
         .concurrent_requests(ConcurrentRequests::Refused)
         .in_progress_for(30 * SECOND)
-        .response(409, Meaning::InProgress)
-        .response_matching(422, "idempotency", Meaning::PayloadMismatch)
         .transient_header("x-transient")
         .replay_header(BooleanHeader::presence("x-replayed"))
 }
@@ -71,6 +69,12 @@ fn billing_in_code() -> Service {
         .retry_signal("x-should-retry")
         .retry_policy(billing_policy())
         .idempotency(billing_keys())
+        .response(409, Meaning::InProgress)
+        .response_matching(422, "idempotency", Meaning::PayloadMismatch)
+        .responses([
+            ResponseRule::new(429, Meaning::Final).text("quota").at("/errors/*/code"),
+            ResponseRule::new(403, Meaning::Throttled).header_value("x-ratelimit-remaining", "0"),
+        ])
         .rate_limiting(billing_limits())
         .limit_key_from([
             LimitKeySource::path_parameter("customer"),
@@ -83,7 +87,9 @@ fn billing_in_code() -> Service {
             Route::new(http::Method::POST, "/contracts/{id}", Effect::Write)
                 .deduplicated_by("/uniqueness_key")
                 .limit_key_from([LimitKeySource::body_member("/customer_id")]),
-            Route::new(http::Method::GET, "/customers/{customer}/usage", Effect::Read).limit_group("usage"),
+            Route::new(http::Method::GET, "/customers/{customer}/usage", Effect::Read)
+                .responses([ResponseRule::new(409, Meaning::Unavailable)])
+                .limit_group("usage"),
             Route::new(http::Method::POST, "/events/{*kind}", Effect::Deduplicated).unkeyed(),
             Route::new(http::Method::POST, "/refunds", Effect::Write)
                 .idempotency(billing_keys().max_length(40).retention(12 * 3600 * SECOND)),

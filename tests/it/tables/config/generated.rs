@@ -84,11 +84,31 @@ fn retry_policy() -> BoxedStrategy<String> {
 const KINDS: &[&str] =
     &["replay_success", "replay_all", "signalled", "invalidated_by_error", "resource_key", "unsupported"];
 
-const MEANINGS: &[&str] = &["in_progress", "payload_mismatch", "already_exists", "key_invalidated", "not_applied"];
+const MEANINGS: &[&str] = &[
+    "in_progress",
+    "payload_mismatch",
+    "already_exists",
+    "key_invalidated",
+    "not_applied",
+    "throttled",
+    "unavailable",
+    "final",
+];
+
+fn responses() -> BoxedStrategy<String> {
+    let status = (100..600_u16).prop_map(|status| status.to_string());
+    let rule = vec![
+        ("status", status.boxed()),
+        ("meaning", word(MEANINGS).boxed()),
+        ("text", text().boxed()),
+        ("at", text().boxed()),
+        ("header", text().boxed()),
+        ("header_value", text().boxed()),
+    ];
+    list(table(rule, 2)).boxed()
+}
 
 fn idempotency() -> BoxedStrategy<String> {
-    let status = (100..600_u16).prop_map(|status| status.to_string());
-    let rule = vec![("status", status.boxed()), ("meaning", word(MEANINGS).boxed()), ("text", text().boxed())];
     table(
         vec![
             ("kind", word(KINDS).boxed()),
@@ -103,7 +123,6 @@ fn idempotency() -> BoxedStrategy<String> {
             ("concurrent_requests", word(&["refused", "assumed", "executed"]).boxed()),
             ("callers_keys_only", boolean().boxed()),
             ("probe", word(&["once", "never"]).boxed()),
-            ("responses", list(table(rule, 2)).boxed()),
             ("transient_header", boolean_header().boxed()),
             ("in_progress_needs_signal", boolean().boxed()),
             ("in_progress_for", duration().boxed()),
@@ -146,6 +165,7 @@ fn service() -> BoxedStrategy<String> {
         ("deduplicated_by", text().boxed()),
         ("keyed", boolean().boxed()),
         ("idempotency", idempotency()),
+        ("responses", responses()),
         ("retry_policy", retry_policy()),
         ("limit_key_from", limit_keys()),
         ("limit_group", text().boxed()),
@@ -163,6 +183,7 @@ fn service() -> BoxedStrategy<String> {
             ("error_statuses", word(&["error", "response"]).boxed()),
             ("retry_policy", retry_policy()),
             ("idempotency", idempotency()),
+            ("responses", responses()),
             ("rate_limiting", rate_limiting()),
             ("limit_key_from", limit_keys()),
             ("error_format", table(places.map(|field| (field, list(text()).boxed())).to_vec(), 0)),

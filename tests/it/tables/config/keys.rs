@@ -86,8 +86,12 @@ const CONTRADICTING_ROUTES: &[(&str, &str)] = &[
         "retry_policy.deadline: 7200s is above the retention 3600s of keys",
     ),
     (
-        "idempotency = { kind = 'replay_all', header = 'k', responses = [{ status = 200, meaning = 'in_progress' }] }",
-        "idempotency.responses[0].status: 200 is not an error: use 400 to 599",
+        "responses = [{ status = 200, meaning = 'in_progress' }]",
+        "responses[0].status: 200 is not an error: use 400 to 599",
+    ),
+    (
+        "idempotency = { body_member = '/k', kind = 'replay_all' }, responses = [{ status = 400, meaning = 'not_applied' }]",
+        "responses[0].meaning: 400 cannot ask for a new key: a key in the body is never replaced",
     ),
 ];
 
@@ -133,7 +137,7 @@ fn route_keys_complete_those_of_the_service() {
 #[test]
 fn response_rules_that_contradict_themselves_are_refused() {
     let rules = |kind: &str, rules: &str| {
-        errors(billing(&format!("idempotency = {{ kind = '{kind}', header = 'k', responses = [{rules}] }}")))
+        errors(billing(&format!("idempotency = {{ kind = '{kind}', header = 'k' }}\nresponses = [{rules}]")))
     };
     for (kind, given, expected) in [
         (
@@ -154,9 +158,9 @@ fn response_rules_that_contradict_themselves_are_refused() {
         (
             "replay_all",
             "{ status = 409, meaning = 'in_progress' }, { status = 409, meaning = 'already_exists' }",
-            "[1]: 409 has a rule with the same text already",
+            "[1]: 409 has a rule with the same conditions already",
         ),
     ] {
-        assert_eq!(rules(kind, given), [format!("services.billing.idempotency.responses{expected}")], "{given}");
+        assert_eq!(rules(kind, given), [format!("services.billing.responses{expected}")], "{given}");
     }
 }

@@ -66,9 +66,10 @@ const WRONG_VALUES_IN_LISTS_AND_KEYS: &[(&str, &str)] = &[
         "idempotency = { header = 'k', kind = 'replay_all', callers_keys_only = 'yes' }",
         "idempotency.callers_keys_only: expected true or false, found text",
     ),
+    ("responses = [{ status = 409 }]", "responses[0]: missing field `meaning`"),
     (
-        "idempotency = { header = 'k', kind = 'replay_all', responses = [{ status = 409 }] }",
-        "idempotency.responses[0]: missing field `meaning`",
+        "responses = [{ status = 409, meaning = 'throtled' }]",
+        "responses[0].meaning: unknown value; did you mean `throttled`?",
     ),
     (
         "idempotency = { header = 'k', kind = 'signalled', transient_header = { yes = 'y' } }",

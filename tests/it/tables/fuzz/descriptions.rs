@@ -8,7 +8,7 @@ use reqwest_safe_retry::{
 
 use super::{
     URL,
-    idempotency::idempotencies,
+    idempotency::{idempotencies, responses},
     policies::policies,
     texts::{boolean_headers, effects, given_methods, names, paths, pointers, statuses, texts},
 };
@@ -124,6 +124,7 @@ prop_compose! {
         budget in prop_oneof![2 => Just(500_u32), 1 => any::<u32>()],
         costs in prop::option::weighted(0.3, (any::<u32>(), any::<u32>())),
         keys in prop::option::weighted(0.3, limit_keys()),
+        rules in responses(),
     ) -> ServiceBuilder {
         if let Some(keys) = keys {
             builder = builder.limit_key_from(keys);
@@ -137,6 +138,6 @@ prop_compose! {
         if let Some((transient, throttled)) = costs {
             builder = builder.retry_costs(transient, throttled);
         }
-        builder.routes(routes).retry_budget(budget)
+        builder.responses(rules).routes(routes).retry_budget(budget)
     }
 }

@@ -1,7 +1,7 @@
 //! Rules about keys.
 
 use proptest::prelude::*;
-use reqwest_safe_retry::{Idempotency, KeyCharacters, KeyFormat, KeyKind, Meaning, Probe};
+use reqwest_safe_retry::{Idempotency, KeyCharacters, KeyFormat, KeyKind, Meaning, Probe, ResponseRule};
 
 use super::texts::{boolean_headers, durations, given_methods, names, pointers, statuses};
 
@@ -63,15 +63,27 @@ prop_compose! {
     }
 }
 
-fn responses() -> BoxedStrategy<Vec<(u16, Option<String>, Meaning)>> {
+pub(super) fn responses() -> BoxedStrategy<Vec<ResponseRule>> {
     let meanings = prop::sample::select(vec![
         Meaning::InProgress,
         Meaning::PayloadMismatch,
         Meaning::AlreadyExists,
         Meaning::KeyInvalidated,
         Meaning::NotApplied,
+        Meaning::Throttled,
+        Meaning::Unavailable,
+        Meaning::Final,
     ]);
-    prop::collection::vec((statuses(), prop::option::of(names()), meanings), 0..3).boxed()
+    let rule =
+        (statuses(), prop::option::of(names()), prop::option::of(pointers()), prop::option::of(names()), meanings);
+    let rule = rule.prop_map(|(status, text, at, header, meaning)| {
+        let mut rule = ResponseRule::new(status, meaning);
+        rule.text = text.map(Into::into);
+        rule.at = at.map(Into::into);
+        rule.header = header.map(Into::into);
+        rule
+    });
+    prop::collection::vec(rule, 0..3).boxed()
 }
 
 prop_compose! {
@@ -82,7 +94,6 @@ prop_compose! {
         max_length in prop_oneof![6 => 36..300_usize, 1 => any::<usize>()],
         retention in prop::option::of(durations()),
         callers_keys_only in any::<bool>(),
-        responses in responses(),
     ) -> Idempotency {
         keys = keys
             .format(if structured { KeyFormat::StructuredString } else { KeyFormat::Raw })
@@ -93,12 +104,6 @@ prop_compose! {
         }
         if callers_keys_only {
             keys = keys.callers_keys_only();
-        }
-        for (status, text, meaning) in responses {
-            keys = match text {
-                Some(text) => keys.response_matching(status, text, meaning),
-                None => keys.response(status, meaning),
-            };
         }
         keys
     }

@@ -120,6 +120,7 @@ impl Scenario {
             JournalSettings::new().longest_attempt(Duration::from_millis(LONGEST_ATTEMPT)).rotate_expired_keys();
         let service = Service::builder("model", "https://model.test")
             .idempotency(idempotency)
+            .responses(self.keys.responses())
             .routes([Route::new(Method::POST, "/write", Effect::Write)])
             .retryable(StatusSet::of(&[408, 425, 429, 499]).with(500..=599).without(&[501, 505]))
             .retry_policy(policy)
