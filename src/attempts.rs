@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::{
     decide::{
         key::KeyAction,
-        outcome::{Failure, Redirect, ResponseFacts},
+        outcome::{Failure, Outcome, Redirect, ResponseFacts},
     },
     key::IdempotencyKey,
 };
@@ -98,6 +98,15 @@ mod status {
     }
 }
 
+impl AttemptOutcome {
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Response(response) => Self::Status(response.status),
+            Outcome::Failure(failure) => Self::Failure(*failure),
+        }
+    }
+}
+
 impl VerdictKind {
     /// The word for it in logs and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -147,6 +156,11 @@ impl Attempts {
 
     pub(crate) fn push_failure(&mut self, failure: Failure, key: u32) {
         self.list.push(Attempt::new(AttemptOutcome::Failure(failure), key));
+    }
+
+    /// The wait after the last one, if another follows.
+    pub(crate) fn last_wait(&self) -> Duration {
+        self.list.last().and_then(|last| last.wait).unwrap_or_default()
     }
 
     pub(crate) fn waited(&mut self, wait: Duration, action: KeyAction) {

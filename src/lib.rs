@@ -70,6 +70,8 @@ mod hooks;
 mod key;
 mod limit;
 mod middleware;
+mod observer;
+mod observer_fn;
 mod request;
 mod service;
 pub mod services;
@@ -111,6 +113,7 @@ pub use limit::fleet::Fleet;
 pub use limit::in_memory::InMemorySharedLimit;
 pub use limit::shared_limit::{LimitReport, LimitShare, SharedLimit, SharedLimitError};
 pub use middleware::SafeRetry;
+pub use observer::{AttemptFacts, CallFacts, CallOutcome, EndFacts, Observer, RetryFacts, RotationFacts};
 pub use request::{Deadline, RequestBuilderExt, RequestVerifier};
 pub use service::{
     boolean_header::BooleanHeader,

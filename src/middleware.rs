@@ -18,8 +18,12 @@ use crate::{
         finish::Ending,
         plan::Plan,
     },
+    observer::{Observer, Observers},
     service::{config_error::ConfigError, registry::Registry, service::Service},
-    telemetry::spans::{self, Target},
+    telemetry::{
+        recorder::Recorder,
+        spans::{self, Target},
+    },
     time::{self, Clock, SystemClock},
     unknown_hosts::UnknownHosts,
 };
@@ -48,6 +52,7 @@ pub struct SafeRetry {
     redirects: Redirects,
     spare_marks: Arc<SpareMarks>,
     unknown_hosts: UnknownHosts,
+    observers: Observers,
 }
 
 impl SafeRetry {
@@ -72,8 +77,8 @@ impl SafeRetry {
     pub fn try_new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
         let services = Registry::new(services)?;
         let (clock, spare_marks) = (Arc::new(SystemClock), Arc::default());
-        let unknown_hosts = UnknownHosts::default();
-        Ok(Self { services, clock, redirects: Redirects::MayBeFollowed, spare_marks, unknown_hosts })
+        let (redirects, unknown_hosts) = (Redirects::MayBeFollowed, UnknownHosts::default());
+        Ok(Self { services, clock, redirects, spare_marks, unknown_hosts, observers: Observers::default() })
     }
 
     /// The services of the layer, in the order in which they were given.
@@ -111,6 +116,13 @@ impl SafeRetry {
     #[must_use]
     pub fn refuse_unknown_hosts(mut self) -> Self {
         self.unknown_hosts = UnknownHosts::Refused;
+        self
+    }
+
+    /// Shows each call of all services to this observer, after those that were given before; see [`Observer`].
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.add(observer);
         self
     }
 
@@ -177,7 +189,8 @@ impl Middleware for SafeRetry {
         let target = Target { method, url, template: || service.template(method, url) };
         let span = spans::if_traced(|| spans::call(service.name(), plan.effect, &target));
         let carried = Carried::begin(extensions, &self.spare_marks);
-        let call = Call::new(plan, carried, span.clone(), &self.clock, self.redirects, now, request);
+        let recorder = Recorder::new(&self.observers, span.clone());
+        let call = Call::new(plan, carried, recorder, &self.clock, self.redirects, now, request);
         spans::within(span.as_ref(), Box::pin(retry_loop(call, next)))
     }
 }

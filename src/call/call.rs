@@ -27,11 +27,8 @@ use crate::{
     },
     key::IdempotencyKey,
     limit::{budget::Withdrawal, limiters::Permits},
-    telemetry::{
-        instruments::Labels,
-        recorder::Recorder,
-        spans::{LostWrite, Span},
-    },
+    observer::CallFacts,
+    telemetry::recorder::Recorder,
     time::{Clock, Instant},
     wire::{json, redirect},
 };
@@ -93,16 +90,14 @@ impl<'a> Call<'a> {
     pub(crate) fn new(
         plan: Plan<'a>,
         extensions: Carried<'a>,
-        span: Option<Span>,
+        recorder: Recorder<'a>,
         clock: &'a Arc<dyn Clock>,
         redirects: Redirects,
         now: Instant,
         request: Request,
     ) -> Self {
-        let service = plan.service;
-        let labels = Labels { service: service.name(), effect: plan.effect, instruments: service.instruments() };
         Self {
-            recorder: Recorder::new(labels, span),
+            recorder,
             extensions,
             key: CallKey::None,
             given_key: None,
@@ -212,22 +207,31 @@ impl<'a> Call<'a> {
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }
     }
 
-    /// What is lost if the call is dropped now; `None` if nothing was, or could have been, executed.
-    fn lost_write(&self) -> Option<LostWrite<'_>> {
-        let effect = self.plan.effect;
+    /// Whether a write may have been applied of which nobody would know if the call is dropped now.
+    fn may_lose_its_write(&self) -> bool {
         let in_doubt = self.applied() == Applied::Unknown;
-        if effect == Effect::Read || self.was_applied_earlier() || !(in_doubt || self.recorder.is_in_flight()) {
-            return None;
-        }
-        let (method, url) = (self.request.method(), self.request.url());
-        Some(LostWrite { method, template: self.plan.service.template(method, url), key: self.current_key() })
+        let is_write = self.plan.effect != Effect::Read && !self.was_applied_earlier();
+        is_write && (in_doubt || self.recorder.is_in_flight())
     }
+}
+
+/// What an observer sees of a call. These are parts of the call, so that its recorder can be used meanwhile.
+#[inline(always)]
+pub(super) fn facts<'f>(plan: &Plan<'f>, request: &'f ReplayableRequest, attempts: &'f Attempts) -> CallFacts<'f> {
+    let (service, effect) = (plan.service, plan.effect);
+    CallFacts { service, method: request.method(), url: request.url(), effect, attempts }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.recorder.has_ended() {
-            self.recorder.cancelled(self.lost_write());
+            self.attempts.finish(self.started.elapsed());
+            let lost_key = self.may_lose_its_write().then(|| self.current_key());
+            let call = facts(&self.plan, &self.request, &self.attempts);
+            if let Some(key) = lost_key {
+                self.recorder.lost(&call, key);
+            }
+            self.recorder.cancelled(&call);
             self.leave_key();
         }
     }

@@ -4,7 +4,10 @@ use std::mem;
 
 use reqwest::Response;
 
-use super::{call::Call, failed::FailedAttempt};
+use super::{
+    call::{self, Call},
+    failed::FailedAttempt,
+};
 use crate::{
     decide::{
         effect::Effect,
@@ -39,7 +42,8 @@ impl Call<'_> {
         }
         self.attempts.finish(self.now - self.started);
         let (sent, now) = (self.sent, self.now);
-        self.recorder.succeeded(&self.attempts, &facts, || now - sent, || service.levels());
+        let call = call::facts(&self.plan, &self.request, &self.attempts);
+        self.recorder.succeeded(&call, (facts.status, facts.replayed), || now - sent);
         response.extensions_mut().insert(mem::take(&mut self.attempts));
         response
     }
@@ -55,7 +59,7 @@ impl Call<'_> {
         service.budget().deposit(self.tokens_spent);
         self.attempts.used_keys(self.used_keys());
         self.attempts.finish(self.started.elapsed());
-        self.recorder.verified_applied(&self.attempts, || service.levels());
+        self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts));
         response.extensions_mut().insert(mem::take(&mut self.attempts));
         Ok(response)
     }
@@ -116,7 +120,7 @@ impl Call<'_> {
             details,
             follow_up,
         });
-        self.recorder.failed(&error, || service.levels());
+        self.recorder.failed(&call::facts(&self.plan, &self.request, error.attempts()), &error);
         error
     }
 }

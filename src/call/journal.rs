@@ -244,7 +244,7 @@ impl Call<'_> {
                 return Err(StopReason::RunningElsewhere);
             }
             Err(error) => {
-                self.recorder.journal_failed(&error);
+                self.recorder.journal_failed(self.plan.service.name(), &error);
                 return Err(StopReason::JournalUnavailable);
             }
         }
@@ -288,7 +288,7 @@ impl Call<'_> {
             }
             // The operation stays begun: another run finds out.
             Err(error) => {
-                self.recorder.journal_failed(&error);
+                self.recorder.journal_failed(self.plan.service.name(), &error);
                 applied
             }
         }

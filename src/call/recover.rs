@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    call::{Call, Repeat},
+    call::{self, Call, Repeat},
     failed::{FailedAttempt, FailedResponse},
     finish::Ending,
 };
@@ -105,8 +105,8 @@ impl<'a> Call<'a> {
     }
 
     fn record_step(&mut self, outcome: &Outcome, step: &Step) {
-        let (duration, service) = (self.now - self.sent, self.plan.service);
-        self.recorder.decided(outcome, step, duration, || service.levels());
+        let call = call::facts(&self.plan, &self.request, &self.attempts);
+        self.recorder.decided(&call, outcome, step, self.now - self.sent);
     }
 
     fn record(&mut self, outcome: &Outcome) {
@@ -123,7 +123,7 @@ impl<'a> Call<'a> {
     pub(super) fn warn_of_redirect(&self, redirect: Redirect) {
         let is_write = self.plan.effect != Effect::Read;
         if redirect != Redirect::NotFollowed && is_write && self.plan.service.is_first_redirect() {
-            self.recorder.redirected(redirect);
+            self.recorder.redirected(self.plan.service.name(), redirect);
         }
     }
 
@@ -180,7 +180,8 @@ impl<'a> Call<'a> {
         }
         self.now = time::now();
         self.attempts.asked(verdict.kind());
-        self.recorder.verified(verdict.kind());
+        let call = call::facts(&self.plan, &self.request, &self.attempts);
+        self.recorder.verified(&call, verdict.kind());
         verdict
     }
 }

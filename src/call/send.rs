@@ -11,7 +11,7 @@ use reqwest::Response;
 use reqwest_middleware::Next;
 
 use super::{
-    call::{Call, Repeat},
+    call::{self, Call, Repeat},
     failed::FailedResponse,
     finish::Ending,
     key::{CallKey, WireKey},
@@ -56,7 +56,8 @@ impl Call<'_> {
             self.key_generation += 1;
             self.key_first_sent = None;
         }
-        self.recorder.retried(rotated);
+        let call = call::facts(&self.plan, &self.request, &self.attempts);
+        self.recorder.retried(&call, self.attempts.last_wait(), key, self.key_generation);
     }
 
     /// The next attempt carries this key.
@@ -135,7 +136,7 @@ impl Call<'_> {
         let is_refused = matches!(feedback, Feedback::Throttled | Feedback::Unavailable);
         let scope = is_refused.then(|| self.refusing(limiters, headers));
         if let Some(change) = permits.release(feedback, scope.unwrap_or(Scope::All), self.now) {
-            self.recorder.limit_changed(change, self.plan.limit_group_name());
+            self.recorder.limit_changed(self.plan.service.name(), change, self.plan.limit_group_name());
         }
         scope
     }

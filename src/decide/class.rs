@@ -1,5 +1,7 @@
 //! Which class of outcome an attempt falls into: the rows of the README's table "How it decides".
 
+use std::fmt;
+
 use http::StatusCode;
 
 use super::{
@@ -161,5 +163,11 @@ impl OutcomeClass {
             Self::Final { may_have_executed: true } => "it may have been executed, and a repeat would not help",
             Self::Final { may_have_executed: false } => "it was not executed, and a repeat would get the same response",
         }
+    }
+}
+
+impl fmt::Display for OutcomeClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

@@ -8,7 +8,6 @@ use crate::decide::effect::Effect;
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
 pub(crate) struct Labels<'a> {
-    pub(crate) service: &'a str,
     pub(crate) effect: Effect,
     pub(crate) instruments: &'a Instruments,
 }

@@ -54,6 +54,11 @@
 //! | INFO | at the first request to each host that no service covers, up to 100 hosts | `server.address` |
 //! | DEBUG | `attempt ended`, `verifier asked`, `call failed` | those of the spans |
 //!
+//! # Observers
+//!
+//! What the metrics count is shown to any [`Observer`](crate::Observer) of the layer: each attempt, each repeat, each new key and each
+//! end, with facts that borrow from the call.
+//!
 //! # Metrics
 //!
 //! With the feature `metrics`, through the `metrics` facade. `service` is the name of the service and `effect` as above;
@@ -79,6 +84,7 @@
 //! buckets for them. `dashboards/reqwest-safe-retry.json` is a Grafana dashboard of them all.
 
 pub(crate) mod instruments;
+mod metrics;
 mod names;
 pub(crate) mod recorder;
 pub(crate) mod spans;

@@ -2,13 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use crate::{
-    decide::{
-        outcome::{Failure, Outcome},
-        stop::Applied,
-    },
-    error::error::Error,
-};
+use crate::{attempts::AttemptOutcome, decide::outcome::Failure};
 
 pub(super) const fn failure(failure: Failure) -> &'static str {
     match failure {
@@ -32,14 +26,14 @@ pub(super) const fn key(generation: u32, keyed: bool, before: u32) -> &'static s
     }
 }
 
-pub(super) fn outcome_class(outcome: &Outcome) -> &'static str {
+pub(super) fn attempt_outcome(outcome: &AttemptOutcome) -> &'static str {
     match outcome {
-        Outcome::Failure(failed) => failure(*failed),
-        Outcome::Response(response) => status_class(response.status),
+        AttemptOutcome::Failure(failed) => failure(*failed),
+        AttemptOutcome::Status(status) => status_class(*status),
     }
 }
 
-pub(super) fn status_class(status: StatusCode) -> &'static str {
+fn status_class(status: StatusCode) -> &'static str {
     match status {
         StatusCode::TOO_MANY_REQUESTS => "429",
         status if status.is_success() => "2xx",
@@ -47,10 +41,6 @@ pub(super) fn status_class(status: StatusCode) -> &'static str {
         status if status.is_client_error() => "4xx",
         _ => "5xx",
     }
-}
-
-pub(super) fn call_outcome(error: &Error) -> &'static str {
-    if error.applied() == Applied::Unknown { "in_doubt" } else { "failed" }
 }
 
 /// OpenTelemetry's conventions for HTTP: a method outside the known list is `_OTHER`, and its own text another field.

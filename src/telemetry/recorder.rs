@@ -1,44 +1,58 @@
-//! What is recorded of one call: its spans and metrics.
+//! What is recorded of one call: its spans, and what its observers are shown.
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use super::{
-    instruments::{self, Labels, Levels, Metric, Sink},
-    names,
+    metrics::Metrics,
     spans::{self, LostWrite, Span, Target, Template},
 };
 use crate::{
-    attempts::{Attempts, VerdictKind},
+    attempts::{AttemptOutcome, VerdictKind},
     decide::{
-        decision::{Decision, Step},
-        outcome::{Outcome, Redirect, ResponseFacts},
+        class::OutcomeClass,
+        decision::Step,
+        key::KeyAction,
+        outcome::{Outcome, Redirect},
         stop::Applied,
     },
     durable::journal_error::JournalError,
     error::error::Error,
     key::IdempotencyKey,
     limit::feedback::Change,
+    observer::{AttemptFacts, CallFacts, CallOutcome, EndFacts, Observer, Observers, RetryFacts, RotationFacts},
 };
 
 /// What is recorded of one call.
 #[derive(Debug)]
 pub(crate) struct Recorder<'a> {
-    labels: Labels<'a>,
+    observers: &'a Observers,
     /// `None` if no subscriber is interested; so is the next.
     call: Option<Span>,
     /// The attempt that was sent and not yet decided about.
     attempt: Option<Span>,
     /// How long the current attempt has waited in the queue.
     queued: Option<Duration>,
-    /// The class of the last attempt.
-    reason: &'static str,
+    /// The class of the last attempt, if it has failed.
+    reason: OutcomeClass,
     ended: bool,
     in_flight: bool,
 }
 
 impl<'a> Recorder<'a> {
-    pub(crate) fn new(labels: Labels<'a>, call: Option<Span>) -> Self {
-        Self { labels, call, attempt: None, queued: None, reason: "", ended: false, in_flight: false }
+    pub(crate) fn new(observers: &'a Observers, call: Option<Span>) -> Self {
+        let reason = OutcomeClass::NotSent;
+        Self { observers, call, attempt: None, queued: None, reason, ended: false, in_flight: false }
+    }
+
+    /// The metrics come first.
+    #[inline(always)]
+    fn show(&self, event: impl Fn(&dyn Observer)) {
+        if cfg!(feature = "metrics") {
+            event(&Metrics);
+        }
+        self.observers.each(event);
     }
 
     /// The current attempt has a permit, and has waited for it as long.
@@ -59,108 +73,91 @@ impl<'a> Recorder<'a> {
         self.attempt.as_ref()
     }
 
-    pub(crate) fn decided(
-        &mut self,
-        outcome: &Outcome,
-        step: &Step,
-        duration: Duration,
-        levels: impl FnOnce() -> Levels,
-    ) {
+    pub(crate) fn decided(&mut self, call: &CallFacts<'_>, outcome: &Outcome, step: &Step, duration: Duration) {
         self.in_flight = false;
         if let Some(attempt) = self.attempt.take() {
             spans::decided(&attempt, outcome, step);
         }
-        self.reason = step.class.as_str();
-        let (reason, queued) = (self.reason, self.queued.take());
+        self.reason = step.class;
+        let queued = self.queued.take();
         let replayed = outcome.response().is_some_and(|response| response.replayed);
-        instruments::record(self.labels, |sink| {
-            record_queue(sink, queued);
-            record_attempt(sink, names::outcome_class(outcome), replayed, duration);
-            sink.levels(levels);
-            if let Decision::Retry { delay, .. } = &step.decision {
-                sink.time(Metric::Wait, Some(("reason", reason)), *delay);
-            }
-        });
+        let outcome = AttemptOutcome::of(outcome);
+        let attempt = AttemptFacts { outcome: &outcome, step: Some(step), replayed, duration, queued };
+        self.show(|observer| observer.on_attempt(call, &attempt));
     }
 
-    pub(crate) fn retried(&self, rotated: bool) {
-        instruments::record(self.labels, |sink| {
-            sink.count(Metric::Retries, Some(("reason", self.reason)));
-            if rotated {
-                sink.count(Metric::Rotations, None);
-            }
-        });
+    /// The request is sent again after this wait; `generation` counts the keys.
+    pub(crate) fn retried(&self, call: &CallFacts<'_>, wait: Duration, key: KeyAction, generation: u32) {
+        let reason = self.reason;
+        self.show(|observer| observer.on_retry(call, &RetryFacts { reason, wait, key }));
+        if key != KeyAction::Preserve {
+            self.show(|observer| observer.on_rotate(call, &RotationFacts { reason, generation }));
+        }
     }
 
-    pub(crate) fn verified(&self, verdict: VerdictKind) {
+    pub(crate) fn verified(&self, call: &CallFacts<'_>, verdict: VerdictKind) {
         spans::verified(self.call.as_ref(), verdict);
-        let label = Some(("verdict", verdict.as_str()));
-        instruments::record(self.labels, |sink| sink.count(Metric::Verdicts, label));
+        Metrics.on_verdict(call, verdict);
     }
 
     /// The concurrency limit has closed or reopened.
-    pub(crate) fn limit_changed(&self, change: Change, group: Option<&str>) {
-        spans::limit_changed(self.labels.service, change, group);
+    pub(crate) fn limit_changed(&self, service: &str, change: Change, group: Option<&str>) {
+        spans::limit_changed(service, change, group);
     }
 
     /// A call goes on, or has ended, without its journal.
-    pub(crate) fn journal_failed(&self, error: &JournalError) {
-        spans::journal_failed(self.labels.service, error);
+    pub(crate) fn journal_failed(&self, service: &str, error: &JournalError) {
+        spans::journal_failed(service, error);
     }
 
-    pub(crate) fn redirected(&self, redirect: Redirect) {
-        spans::redirected(self.labels.service, redirect);
+    pub(crate) fn redirected(&self, service: &str, redirect: Redirect) {
+        spans::redirected(service, redirect);
     }
 
+    #[inline(always)]
     pub(crate) fn succeeded(
         &mut self,
-        attempts: &Attempts,
-        response: &ResponseFacts,
-        duration: impl FnOnce() -> Duration,
-        levels: impl FnOnce() -> Levels,
+        call: &CallFacts<'_>,
+        (status, replayed): (StatusCode, bool),
+        duration: impl Fn() -> Duration,
     ) {
         if let Some(attempt) = self.attempt.take() {
-            spans::returned(&attempt, response.status, response.replayed);
+            spans::returned(&attempt, status, replayed);
         }
-        let recovered = attempts.count() > 1;
-        let outcome = if recovered { "recovered" } else { "ok" };
-        if recovered {
-            spans::recovered(self.call.as_ref(), self.labels.service, attempts);
-        }
-        if let Some(call) = &self.call {
-            spans::succeeded(call, attempts, outcome);
-        }
-        self.end(outcome, levels, |sink| {
-            record_attempt(sink, names::status_class(response.status), response.replayed, duration());
-        });
-    }
-
-    pub(crate) fn verified_applied(&mut self, attempts: &Attempts, levels: impl FnOnce() -> Levels) {
-        spans::recovered(self.call.as_ref(), self.labels.service, attempts);
-        if let Some(call) = &self.call {
-            spans::succeeded(call, attempts, "verified_applied");
-        }
-        self.end("verified_applied", levels, |_| {});
-    }
-
-    pub(crate) fn failed(&mut self, error: &Error, levels: impl FnOnce() -> Levels) {
-        spans::failed(self.call.as_ref(), error);
-        self.end(names::call_outcome(error), levels, |sink| {
-            if error.applied() == Applied::Unknown {
-                sink.count(Metric::InDoubt, Some(("reason", error.stop().as_str())));
-            }
-        });
-    }
-
-    fn end(&mut self, outcome: &'static str, levels: impl FnOnce() -> Levels, more: impl FnOnce(&Sink<'_>)) {
-        self.ended = true;
         let queued = self.queued.take();
-        instruments::record(self.labels, |sink| {
-            record_queue(sink, queued);
-            more(sink);
-            sink.count(Metric::Calls, Some(("outcome", outcome)));
-            sink.levels(levels);
+        self.show(|observer| {
+            let outcome = AttemptOutcome::Status(status);
+            let facts = AttemptFacts { outcome: &outcome, step: None, replayed, duration: duration(), queued };
+            observer.on_attempt(call, &facts);
         });
+        let recovered = call.attempts.count() > 1;
+        self.returned(call, if recovered { CallOutcome::Recovered } else { CallOutcome::Ok });
+    }
+
+    pub(crate) fn verified_applied(&mut self, call: &CallFacts<'_>) {
+        self.returned(call, CallOutcome::VerifiedApplied);
+    }
+
+    fn returned(&mut self, call: &CallFacts<'_>, outcome: CallOutcome) {
+        if outcome != CallOutcome::Ok {
+            spans::recovered(self.call.as_ref(), call.service(), call.attempts);
+        }
+        if let Some(span) = &self.call {
+            spans::succeeded(span, call.attempts, outcome.as_str());
+        }
+        self.end(call, outcome, None);
+    }
+
+    pub(crate) fn failed(&mut self, call: &CallFacts<'_>, error: &Error) {
+        let outcome = if error.applied() == Applied::Unknown { CallOutcome::InDoubt } else { CallOutcome::Failed };
+        spans::failed(self.call.as_ref(), error, outcome.as_str());
+        self.end(call, outcome, Some(error));
+    }
+
+    fn end(&mut self, call: &CallFacts<'_>, outcome: CallOutcome, error: Option<&Error>) {
+        self.ended = true;
+        let (elapsed, queued) = (call.attempts.elapsed(), self.queued.take());
+        self.show(|observer| observer.on_end(call, &EndFacts { outcome, error, elapsed, queued }));
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -172,33 +169,17 @@ impl<'a> Recorder<'a> {
         self.in_flight
     }
 
-    /// The call was dropped before it ended; what is lost, if its write may have been applied.
-    pub(crate) fn cancelled(&self, lost: Option<LostWrite<'_>>) {
-        if let Some(lost) = lost {
-            spans::lost(self.call.as_ref(), self.labels.service, lost);
-        }
-        if let Some(call) = &self.call {
-            spans::cancelled(call);
-        }
-        instruments::record(self.labels, |sink| {
-            record_queue(sink, self.queued);
-            sink.count(Metric::Calls, Some(("outcome", "cancelled")));
-        });
+    /// The call was dropped while its write may have been applied.
+    pub(crate) fn lost(&self, call: &CallFacts<'_>, key: Option<IdempotencyKey>) {
+        let template = call.service.template(call.method, call.url);
+        spans::lost(self.call.as_ref(), call.service(), LostWrite { method: call.method, template, key });
     }
-}
 
-/// Recorded with the attempt's end: so the recorder is looked up once.
-fn record_queue(sink: &Sink<'_>, queued: Option<Duration>) {
-    if let Some(queued) = queued {
-        sink.time(Metric::QueueWait, None, queued);
-    }
-}
-
-fn record_attempt(sink: &Sink<'_>, class: &'static str, replayed: bool, duration: Duration) {
-    let label = Some(("outcome", class));
-    sink.count(Metric::Attempts, label);
-    sink.time(Metric::AttemptDuration, label, duration);
-    if replayed {
-        sink.count(Metric::Replays, None);
+    /// The call was dropped before it ended.
+    pub(crate) fn cancelled(&mut self, call: &CallFacts<'_>) {
+        if let Some(span) = &self.call {
+            spans::cancelled(span);
+        }
+        self.end(call, CallOutcome::Cancelled, None);
     }
 }

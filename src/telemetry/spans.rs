@@ -258,7 +258,7 @@ pub(super) fn recovered(call: Option<&Span>, service: &str, attempts: &Attempts)
     in_scope(call, || info!(target: target!(), { safe_retry.service = service, %attempts }, "call recovered"));
 }
 
-pub(super) fn succeeded(call: &Span, attempts: &Attempts, outcome: &'static str) {
+pub(super) fn succeeded(call: &Span, attempts: &Attempts, outcome: &str) {
     if let Some(status) = attempts.iter().last().and_then(|attempt| attempt.status()) {
         call.record("http.response.status_code", status.as_u16());
     }
@@ -266,7 +266,7 @@ pub(super) fn succeeded(call: &Span, attempts: &Attempts, outcome: &'static str)
     call.record("safe_retry.attempts", attempts.count());
 }
 
-pub(super) fn failed(call: Option<&Span>, error: &Error) {
+pub(super) fn failed(call: Option<&Span>, error: &Error, outcome: &str) {
     in_scope(call, || {
         if error.applied() == Applied::Unknown {
             warn!(
@@ -287,7 +287,7 @@ pub(super) fn failed(call: Option<&Span>, error: &Error) {
         // Nothing was sent: the key, the policy or the body was refused, or the queue took too long.
         None => record_error_type(call, error.stop().as_str()),
     }
-    call.record("safe_retry.outcome", names::call_outcome(error));
+    call.record("safe_retry.outcome", outcome);
     call.record("safe_retry.attempts", error.attempts().count());
     call.record("safe_retry.stop_reason", error.stop().as_str());
     call.record("safe_retry.applied", error.applied().as_str());

@@ -23,6 +23,7 @@ mod metrics;
 mod model;
 mod nested;
 mod not_sent;
+mod observer;
 mod operations;
 mod order;
 mod records;
