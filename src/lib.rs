@@ -122,7 +122,7 @@ pub use service::{
     description::ErrorStatusHandling,
     error_format::ErrorFormat,
     header::Header,
-    health::{Health, LimitGroupHealth},
+    health::{Health, HostHealth, LimitGroupHealth},
     idempotency::{Idempotency, KeyCharacters, KeyFormat},
     limit_key::LimitKeySource,
     rate_limiting::{RateLimiting, ScopeHeader},

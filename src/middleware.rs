@@ -38,8 +38,8 @@ use crate::{
 /// # Ok::<_, reqwest::Error>(())
 /// ```
 ///
-/// Requests to other hosts pass through as they are, unless they are
-/// [refused](Self::refuse_unknown_hosts). Put the layer outside (before) authentication, signing and tracing, so
+/// Requests to other hosts pass through as they are, unless they are [refused](Self::refuse_unknown_hosts) or a service
+/// covers [any host](Service::any_host). Put the layer outside (before) authentication, signing and tracing, so
 /// that each attempt is authenticated, signed and traced; and do not combine it with another layer that retries. If a
 /// request passes through two of these layers that both know its service, the outer one carries it and the inner one
 /// passes it through.

@@ -64,8 +64,13 @@ fn report(request: &Request, reported: &Mutex<HashSet<String>>) {
 }
 
 fn refusal(request: &Request) -> Error {
+    let (host, port) = (request.url().host_str(), request.url().port_or_known_default());
+    let place = match (host, port) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or("no host").to_owned(),
+    };
     Error::new(Inner {
-        service: request.url().host_str().unwrap_or("no host").to_owned().into(),
+        service: place.into(),
         method: request.method().clone(),
         request: RequestHead::of(request, None),
         template: None,

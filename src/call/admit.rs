@@ -22,7 +22,7 @@ impl Call<'_> {
         if self.is_past_deadline() {
             return false;
         }
-        let Some(limiters) = self.plan.service.limiters() else { return true };
+        let Some(limiters) = self.limiters() else { return true };
         let Some(permits) = limiters.try_acquire(self.plan.limit_group(), self.now, self.deadline()) else {
             return false;
         };
@@ -33,7 +33,7 @@ impl Call<'_> {
 
     /// Waits for a permit. If there is none within the deadline the call has ended.
     pub(crate) async fn wait_for_permit(&mut self) -> ControlFlow<Ending> {
-        let Some(limiters) = self.plan.service.limiters().filter(|_| !self.is_past_deadline()) else {
+        let Some(limiters) = self.limiters().filter(|_| !self.is_past_deadline()) else {
             return ControlFlow::Break(self.reject().await);
         };
         loop {
@@ -76,7 +76,7 @@ impl Call<'_> {
             Refusal::RetryAfter(hint) => (StopReason::RetryAfterTooLong, Some(hint)),
         };
         let group = self.plan.limit_group();
-        let limit = self.plan.service.limiters().map_or(0, |limiters| limiters.read(group).limit);
+        let limit = self.limiters().map_or(0, |limiters| limiters.read(group).limit);
         let unsent = || {
             let details =
                 ErrorDetails { queued: Some(Queued { waited, limit }), retry_after, ..ErrorDetails::default() };

@@ -26,7 +26,11 @@ use crate::{
         stop::Applied,
     },
     key::IdempotencyKey,
-    limit::{budget::Withdrawal, limiters::Permits},
+    limit::{
+        budget::Withdrawal,
+        hosts::HostLimits,
+        limiters::{Limiters, Permits},
+    },
     observer::CallFacts,
     telemetry::recorder::Recorder,
     time::{Clock, Instant},
@@ -178,6 +182,15 @@ impl<'a> Call<'a> {
         let given = given.unwrap_or(current);
         let (key, tokens_spent) = (self.key.clone(), self.tokens_spent);
         self.extensions.leave(EarlierPass { request, given, key, first_sent, tokens_spent });
+    }
+
+    /// What the calls to the request's host share.
+    pub(super) fn limits(&self) -> &'a HostLimits {
+        self.plan.service.limits_of(self.request.url())
+    }
+
+    pub(super) fn limiters(&self) -> Option<&'a Limiters> {
+        self.limits().limiters.as_ref()
     }
 
     pub(super) fn limit_key(&self) -> Option<String> {

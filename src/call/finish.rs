@@ -28,8 +28,7 @@ pub(crate) type Ending = reqwest_middleware::Result<Response>;
 impl Call<'_> {
     /// Puts the attempts into the response, which is otherwise returned as it is.
     pub(super) fn succeed(&mut self, mut response: Response) -> Response {
-        let service = self.plan.service;
-        service.budget().deposit(self.tokens_spent.max(1));
+        self.limits().budget.deposit(self.tokens_spent.max(1));
         let facts = ResponseFacts {
             redirect: self.redirect(response.url()),
             replayed: self.plan.idempotency().is_replay(response.headers()),
@@ -55,8 +54,7 @@ impl Call<'_> {
             let error = self.error(failed.kind, StopReason::Permanent, Applied::Yes, failed.details);
             return Err(reqwest_middleware::Error::middleware(error));
         };
-        let service = self.plan.service;
-        service.budget().deposit(self.tokens_spent);
+        self.limits().budget.deposit(self.tokens_spent);
         self.attempts.used_keys(self.used_keys());
         self.attempts.finish(self.started.elapsed());
         self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts));

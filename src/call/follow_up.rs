@@ -44,6 +44,7 @@ impl Call<'_> {
         };
         let digest = || (applied == Applied::Unknown).then(|| self.digest()).flatten();
         FollowUp {
+            host: self.host_of_several(),
             operation: operating.and_then(|operating| operating.operation.clone()),
             request: operating.and_then(|operating| operating.request).or_else(digest),
             advice: situation.advice(),

@@ -40,8 +40,13 @@ impl<'a> Call<'a> {
 
     /// The first key of an operation, in the form that the service demands.
     fn derived_key(&self, operation: &Operation) -> IdempotencyKey {
-        let uuid = operation.first_key(self.plan.service.name());
+        let uuid = operation.first_key(self.plan.service.name(), self.host_of_several().as_deref());
         IdempotencyKey::new(self.plan.idempotency().characters.form(uuid).to_string())
+    }
+
+    /// What tells the call's operation from that of the same name in another host, if the service has several.
+    pub(super) fn host_of_several(&self) -> Option<String> {
+        self.plan.service.host_of_several(self.request.url())
     }
 
     fn journal(&self) -> Option<&'a dyn Journal> {
@@ -61,6 +66,9 @@ impl<'a> Call<'a> {
     fn resume_from(&mut self, record: &Record) -> Result<Option<IdempotencyKey>, InvalidKey> {
         if record.service != self.plan.service.name() {
             return Err(InvalidKey::OtherService);
+        }
+        if record.host != self.host_of_several() {
+            return Err(InvalidKey::OtherHost);
         }
         let operation = record.operation.clone();
         let request = operation.as_ref().and_then(Operation::request).or_else(|| self.digest());

@@ -123,12 +123,19 @@ impl Call<'_> {
             longest_attempt: self.journal_settings().longest_attempt,
             retention: if never_expires { Some(Duration::MAX) } else { idempotency.retention },
         };
-        Some(JournalStep::begin(self.operation_name()?, begin))
+        self.with_name(|name| JournalStep::begin(name, begin))
     }
 
-    fn operation_name(&self) -> Option<(&str, &str, &str)> {
+    /// Makes a step from what names the operation in the journal. Of a service with several hosts its scope ends with the
+    /// host, which has no space.
+    fn with_name(&self, step: impl FnOnce((&str, &str, &str)) -> JournalStep) -> Option<JournalStep> {
         let operation = self.operating.as_ref()?.operation.as_ref()?;
-        Some((self.plan.service.name(), operation.scope_name(), operation.id()))
+        let of_host = self.host_of_several().map(|host| match operation.scope_name() {
+            "" => format!("@{host}"),
+            scope => format!("{scope} @{host}"),
+        });
+        let scope = of_host.as_deref().unwrap_or(operation.scope_name());
+        Some(step((self.plan.service.name(), scope, operation.id())))
     }
 
     pub(super) fn journal_settings(&self) -> &JournalSettings {
@@ -231,10 +238,14 @@ impl Call<'_> {
     /// Records the key that replaces this one, before it is sent.
     pub(super) async fn rotate_operation(&mut self) -> Result<(), StopReason> {
         let Some(fence) = self.held_fence() else { return Ok(()) };
-        let (CallKey::Header(key), Some(name)) = (&self.key, self.operation_name()) else { return Ok(()) };
+        let CallKey::Header(key) = &self.key else { return Ok(()) };
         let proof = if self.history.key_is_used_up() { Proof::UsedUp } else { Proof::Verdict };
-        let step = JournalStep::rotate(name, fence, key.next(self.plan.idempotency()).to_key().into(), proof);
-        let answer = self.ask(Some(step), self.journal_settings().timeout.min(self.time_left())).await;
+        let next = key.next(self.plan.idempotency()).to_key();
+        let step = self.with_name(|name| JournalStep::rotate(name, fence, next.into(), proof));
+        if step.is_none() {
+            return Ok(());
+        }
+        let answer = self.ask(step, self.journal_settings().timeout.min(self.time_left())).await;
         self.now = time::now();
         match answer {
             Ok(Answer::Rotated) => return Ok(()),
@@ -278,7 +289,7 @@ impl Call<'_> {
     async fn record_end(&mut self, ended: Ended) -> Applied {
         let applied = ended.applied;
         let Some(lease) = self.operating.as_mut().and_then(|operating| operating.held.take()) else { return applied };
-        let step = self.operation_name().map(|name| JournalStep::end(name, lease.fence, ended));
+        let step = self.with_name(|name| JournalStep::end(name, lease.fence, ended));
         match self.ask(step, self.journal_settings().timeout).await {
             Ok(Answer::Ended) => applied,
             Ok(_) if applied == Applied::Yes => applied,

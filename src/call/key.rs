@@ -145,6 +145,8 @@ pub(crate) enum InvalidKey {
     TwoKeys,
     #[error("the record is of a call to another service")]
     OtherService,
+    #[error("the record is of a call to another host")]
+    OtherHost,
     #[error("the record is of another request")]
     OtherRequest,
     #[error(transparent)]

@@ -142,7 +142,7 @@ impl<'a> Plan<'a> {
 
     /// Whether the request's body is looked at after it was sent.
     pub(super) fn needs_body(&self) -> bool {
-        let has_limit_key = || self.service.limit_keys_are_in_bodies() && self.service.limiters().is_some();
+        let has_limit_key = || self.service.limit_keys_are_in_bodies() && self.service.limits().limiters.is_some();
         self.deduplicated_by().is_some() || self.verifier().is_some() || has_limit_key()
     }
 

@@ -79,8 +79,7 @@ impl<'a> Call<'a> {
         moment.key_age = self.key_age();
         moment.is_probe = self.is_probe;
         let group = self.plan.limit_group();
-        moment.limit_closed =
-            self.plan.service.limiters().is_some_and(|limiters| limiters.read(group).paused.is_some());
+        moment.limit_closed = self.limiters().is_some_and(|limiters| limiters.read(group).paused.is_some());
         let mut step = decision::step(&self.rules(), &mut history, &failed.outcome, moment);
         self.history = history;
         self.record(&failed.outcome);
@@ -101,7 +100,7 @@ impl<'a> Call<'a> {
     }
 
     fn withdraw(&self, cost: u32) -> Option<Withdrawal<'a>> {
-        self.plan.service.budget().withdraw(cost)
+        self.limits().budget.withdraw(cost)
     }
 
     fn record_step(&mut self, outcome: &Outcome, step: &Step) {
@@ -129,7 +128,7 @@ impl<'a> Call<'a> {
 
     /// Passes the wait that the service asks for to the concurrency limit.
     fn hint(&self, failed: &FailedAttempt) {
-        let limiters = self.plan.service.limiters();
+        let limiters = self.limiters();
         if let (Some(limiters), Some(scope), Some(hint)) = (limiters, failed.scope, failed.details.retry_after) {
             let longest = self.plan.policy().max_retry_after;
             limiters.hint(self.plan.limit_group(), scope, (hint, longest), || self.limit_key());

@@ -28,7 +28,6 @@ use crate::{
         held,
         limiters::{Limiters, Scope},
     },
-    service::service::Service,
     telemetry::spans::{self, Target},
     time,
 };
@@ -83,7 +82,7 @@ impl Call<'_> {
         let (service, method, url) = (self.plan.service, self.request.method(), self.request.url());
         let target = Target { method, url, template: || service.template(method, url) };
         let deadline = self.deadline();
-        let scarce_of = self.permits.is_scarce().then(|| service_id(self.plan.service));
+        let scarce_of = self.permits.is_scarce().then(|| self.limiters().map_or(0, Limiters::id));
         self.sent = self.now;
         let span = self.recorder.begin_attempt(&target, before, generation, || key.to_key());
         let sent = spans::within(span, next.run(request, self.extensions.get()));
@@ -132,7 +131,7 @@ impl Call<'_> {
     /// Releases the permits and gives the limiter feedback. Returns the limit that refused the attempt, if one did.
     fn release(&mut self, feedback: Feedback, headers: &HeaderMap) -> Option<Scope> {
         let permits = mem::take(&mut self.permits);
-        let limiters = self.plan.service.limiters()?;
+        let limiters = self.limiters()?;
         let is_refused = matches!(feedback, Feedback::Throttled | Feedback::Unavailable);
         let scope = is_refused.then(|| self.refusing(limiters, headers));
         if let Some(change) = permits.release(feedback, scope.unwrap_or(Scope::All), self.now) {
@@ -153,11 +152,6 @@ impl Call<'_> {
             None => Scope::All,
         }
     }
-}
-
-/// Tells one service's places from another's.
-fn service_id(service: &Service) -> usize {
-    service.limiters().map_or(0, Limiters::id)
 }
 
 /// What a response says about the load of the service: by its meaning, or else by its status. The service's own errors,

@@ -28,6 +28,9 @@ use super::digest;
 /// chain can compute the next one, in any language. For a service that demands UUIDs of version 4
 /// ([`KeyCharacters::UuidV4`](crate::KeyCharacters::UuidV4)) the digit of the version is set to 4 in each of them.
 ///
+/// A service with [several hosts](crate::ServiceBuilder::base_urls) adds a fourth field: the host of the request, in small
+/// letters and without a dot at its end, a colon and the port.
+///
 /// The name of the service and the scope are part of the key: a write that is tried again after one of them was renamed has
 /// another key, and may be applied twice. The same holds if its id changes between two runs.
 ///
@@ -103,13 +106,15 @@ impl Operation {
         &self.id
     }
 
-    /// The first key for a service of this name.
+    /// The first key for a service of this name that has one host.
     pub fn key(&self, service: &str) -> crate::IdempotencyKey {
-        crate::IdempotencyKey::new(self.first_key(service).to_string())
+        crate::IdempotencyKey::new(self.first_key(service, None).to_string())
     }
 
-    pub(crate) fn first_key(&self, service: &str) -> Uuid {
-        digest::of_fields(FIRST_KEY, &[service, &*self.scope, &*self.id].map(str::as_bytes))
+    /// `host` is that of the request, if the service has several.
+    pub(crate) fn first_key(&self, service: &str, host: Option<&str>) -> Uuid {
+        let fields: Vec<_> = [service, &self.scope, &self.id].into_iter().chain(host).map(str::as_bytes).collect();
+        digest::of_fields(FIRST_KEY, &fields)
     }
 
     pub(crate) fn check(&self) -> Result<(), InvalidOperation> {

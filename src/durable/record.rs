@@ -37,6 +37,9 @@ pub struct Record {
     #[cfg_attr(feature = "serde", serde(deserialize_with = "known_format"))]
     pub(crate) format: u32,
     pub(crate) service: String,
+    /// Host and port, if the service has several hosts.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub(crate) host: Option<String>,
     pub(crate) operation: Option<Operation>,
     pub(crate) method: String,
     pub(crate) path: String,
@@ -55,6 +58,12 @@ impl Record {
     /// The name of the service.
     pub fn service(&self) -> &str {
         &self.service
+    }
+
+    /// Host and port of the request, such as `a.example.com:443`, if the service has several hosts: the call goes on there
+    /// only.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The operation, if the request named one.

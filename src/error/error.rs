@@ -72,6 +72,8 @@ pub(crate) struct Inner {
 /// What a later call needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct FollowUp {
+    /// Host and port, if the service has several hosts.
+    pub(crate) host: Option<String>,
     pub(crate) operation: Option<Operation>,
     /// The digest of the request.
     pub(crate) request: Option<Uuid>,
@@ -81,7 +83,7 @@ pub(crate) struct FollowUp {
 
 impl FollowUp {
     pub(crate) const fn of(advice: Advice) -> Self {
-        Self { operation: None, request: None, advice, protected_until: None }
+        Self { host: None, operation: None, request: None, advice, protected_until: None }
     }
 }
 
@@ -129,6 +131,7 @@ impl Error {
         Record {
             format: Record::FORMAT,
             service: service.to_string(),
+            host: follow_up.host.clone(),
             operation: follow_up.operation.clone(),
             method: method.to_string(),
             path: template.clone().unwrap_or_else(|| self.path().to_owned()),

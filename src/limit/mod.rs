@@ -18,6 +18,7 @@ mod gate;
 pub(crate) mod held;
 #[cfg(test)]
 mod histories;
+pub(crate) mod hosts;
 pub(crate) mod in_memory;
 pub(crate) mod limiter;
 pub(crate) mod limiters;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use http::Method;
 
 use super::{
-    base_url::BaseUrl,
+    base_urls::{BaseUrlTexts, BaseUrls},
     boolean_header::BooleanHeader,
     config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
@@ -59,8 +59,8 @@ impl Service {
     /// A service of your own: its name, and scheme, host, port and path that all its requests have in common. Unless set:
     /// no keys, the usual error bodies and hints.
     pub fn builder(name: impl Into<Cow<'static, str>>, base_url: impl Into<Cow<'static, str>>) -> ServiceBuilder {
-        let description = Description { name: name.into(), base_url: base_url.into(), ..Description::default() };
-        ServiceBuilder::new(description, Hooks::default())
+        let description = Description { name: name.into(), ..Description::default() };
+        ServiceBuilder::new(description, Hooks::default()).base_url(base_url)
     }
 
     /// The description again, to change something about it. What is built from it has its own retry budget and concurrency
@@ -104,9 +104,10 @@ impl ServiceBuilder {
         Self { description, hooks, inherited: Inherited { routes: 0, responses: 0 } }
     }
 
-    /// Another base URL: scheme, host, port and path that all requests have in common.
+    /// Another base URL: scheme, host, port and path that all requests have in common. The host `*.example.com` stands for
+    /// all hosts below that domain, and `*` in place of the URL for every host; see [`base_urls`](Self::base_urls).
     pub fn base_url(mut self, url: impl Into<Cow<'static, str>>) -> Self {
-        self.description.base_url = url.into();
+        self.description.base_url = BaseUrlTexts::One(url.into());
         self
     }
 
@@ -325,7 +326,8 @@ impl ServiceBuilder {
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] that lists every error with its field: a base URL that is not one or has no host, an invalid
+    /// A [`ConfigError`] that lists every error with its field: a base URL that is not one, has no host or a
+    /// pattern that is not the first label of a domain, an invalid
     /// header name, a wait whose base is above its cap or the deadline, no attempts, a route that does not parse or is
     /// given twice, an unknown method, a status below 400 as retryable, a retry budget below the cheapest repeat, a
     /// retention below the deadline, a kind of keys that lacks what it needs, a scope header without values, a limit
@@ -336,13 +338,13 @@ impl ServiceBuilder {
         if description.name.trim().is_empty() {
             errors.add("name", "is empty");
         }
-        let base = BaseUrl::parse(&description.base_url, &mut errors);
+        let bases = BaseUrls::parse(&description.base_url, &mut errors);
         let policy = description.retry_policy.resolve();
         policy::check(&description.retry_policy, &policy, "retry_policy", &mut errors);
         let routes = Routes::new(&description.routes, &description.retry_policy, &mut errors);
         check(&description, &mut errors);
-        let base = errors.below(&format!("services.{}.", description.name)).finish(base)?;
-        Ok(Service::new(description, hooks, base, policy, routes))
+        let bases = errors.below(&format!("services.{}.", description.name)).finish(bases)?;
+        Ok(Service::new(description, hooks, bases, policy, routes))
     }
 
     /// The description of a service that ships with the crate; a test builds each.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::{
-    boolean_header::BooleanHeader, error_format::ErrorFormat, idempotency::Idempotency, limit_key::LimitKeySource,
-    rate_limiting::RateLimiting, response_rule::ResponseRule, route::Route, source::Source,
+    base_urls::BaseUrlTexts, boolean_header::BooleanHeader, error_format::ErrorFormat, idempotency::Idempotency,
+    limit_key::LimitKeySource, rate_limiting::RateLimiting, response_rule::ResponseRule, route::Route, source::Source,
 };
 use crate::{
     decide::{policy::RetryPolicy, rules::RetryCosts, status_set::StatusSet},
@@ -37,8 +37,9 @@ pub enum ErrorStatusHandling {
 pub(crate) struct Description {
     #[cfg_attr(feature = "config", serde(skip))]
     pub(crate) name: Cow<'static, str>,
-    /// Scheme, host, port and path that all requests of the service have in common; no user information, no query.
-    pub(crate) base_url: Cow<'static, str>,
+    /// Scheme, host, port and path that all requests of the service have in common; no user information, no query. The host
+    /// "*.example.com" stands for all hosts below that domain, "*" in place of the URL for every host. A list gives several.
+    pub(crate) base_url: BaseUrlTexts,
     /// How the service handles idempotency keys.
     pub(crate) idempotency: Idempotency,
     /// Where error responses have their message, code, type and request id.
@@ -83,7 +84,7 @@ impl Default for Description {
     fn default() -> Self {
         Self {
             name: Cow::Borrowed(""),
-            base_url: Cow::Borrowed(""),
+            base_url: BaseUrlTexts::One(Cow::Borrowed("")),
             idempotency: Idempotency::none(),
             error_format: ErrorFormat::new(),
             rate_limiting: RateLimiting::new(),

@@ -4,6 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use crate::limit::{
     arrival::Reading,
+    hosts::{HostLimits, Hosts},
     limiters::{Group, Limiters},
 };
 
@@ -21,6 +22,9 @@ use crate::limit::{
 /// assert_eq!(health.limit_groups[0].name, "reports");
 /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
 /// ```
+///
+/// Of a service with several hosts, of which each has its own numbers in [`hosts`](Self::hosts), these are the worst: the
+/// smallest budget and limit, the longest pause, and the sums of what is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
@@ -43,6 +47,31 @@ pub struct Health {
     /// The limits of the [limit groups](crate::Route::limit_group), in the order of the routes; empty if there is no
     /// limit.
     pub limit_groups: Vec<LimitGroupHealth>,
+    /// The hosts that had a call, in the order of their names; empty if the service has one fixed base URL.
+    pub hosts: Vec<HostHealth>,
+}
+
+/// How calls to one of several hosts are doing.
+///
+/// ```
+/// use reqwest_safe_retry::Service;
+///
+/// let shops = Service::builder("shops", "https://*.myshopify.com").build()?;
+/// assert_eq!(shops.health().hosts, [], "there was no call yet");
+/// let closed = |service: &Service| {
+///     let hosts = service.health().hosts.into_iter();
+///     hosts.filter(|host| host.health.paused.is_some()).map(|host| host.host).collect::<Vec<_>>()
+/// };
+/// assert!(closed(&shops).is_empty());
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostHealth {
+    /// Host and port, as in `a.example.com:443`; `*` for all hosts after the first 1,024 together.
+    pub host: String,
+    /// Its numbers; of these `hosts` is empty.
+    pub health: Health,
 }
 
 /// How the operations of a [limit group](crate::Route::limit_group) are doing.
@@ -63,7 +92,8 @@ pub struct LimitGroupHealth {
 
 impl Health {
     /// `groups` are the names of the limit groups.
-    pub(super) fn new(tokens: u32, capacity: u32, limiters: Option<&Limiters>, groups: &[Cow<'static, str>]) -> Self {
+    pub(super) fn new(limits: &HostLimits, capacity: u32, groups: &[Cow<'static, str>]) -> Self {
+        let (tokens, limiters) = (limits.budget.tokens(), limits.limiters.as_ref());
         let reading = limiters.map(|limiters| limiters.read(None));
         let of_group = |(position, name): (usize, &Cow<'static, str>)| {
             Some(LimitGroupHealth::new(name, &limiters?.read(Some(Group(position)))))
@@ -77,11 +107,49 @@ impl Health {
             paused: reading.as_ref().and_then(|reading| reading.paused),
             limit_keys: limiters.map_or(0, Limiters::limit_keys),
             limit_groups: groups.iter().enumerate().filter_map(of_group).collect(),
+            hosts: Vec::new(),
+        }
+    }
+
+    /// `others` are the limits of all hosts that found no room.
+    pub(super) fn of_hosts(hosts: &Hosts, others: &HostLimits, health: impl Fn(&HostLimits) -> Self) -> Self {
+        let of = |host: String, limits: &HostLimits| HostHealth { host, health: health(limits) };
+        let mut listed: Vec<_> =
+            hosts.iter().map(|host| of(format!("{}:{}", host.name, host.port), &host.limits)).collect();
+        listed.sort_by(|one, other| one.host.cmp(&other.host));
+        if hosts.is_full() {
+            listed.push(of("*".to_owned(), others));
+        }
+        let worst = listed.iter().map(|host| host.health.clone()).reduce(Self::worse);
+        Self { hosts: listed, ..worst.unwrap_or_else(|| health(others)) }
+    }
+
+    fn worse(self, other: Self) -> Self {
+        let of_groups = self.limit_groups.into_iter().zip(other.limit_groups);
+        Self {
+            retry_budget: self.retry_budget.min(other.retry_budget),
+            concurrency_limit: self.concurrency_limit.min(other.concurrency_limit),
+            in_flight: self.in_flight + other.in_flight,
+            waiting: self.waiting + other.waiting,
+            paused: self.paused.max(other.paused),
+            limit_keys: self.limit_keys + other.limit_keys,
+            limit_groups: of_groups.map(|(one, other)| one.worse(other)).collect(),
+            ..other
         }
     }
 }
 
 impl LimitGroupHealth {
+    fn worse(self, other: Self) -> Self {
+        Self {
+            name: self.name,
+            concurrency_limit: self.concurrency_limit.min(other.concurrency_limit),
+            in_flight: self.in_flight + other.in_flight,
+            waiting: self.waiting + other.waiting,
+            paused: self.paused.max(other.paused),
+        }
+    }
+
     fn new(name: &str, reading: &Reading) -> Self {
         Self {
             name: name.to_owned(),

@@ -2,6 +2,7 @@
 
 mod attach;
 pub(crate) mod base_url;
+pub(crate) mod base_urls;
 pub(crate) mod boolean_header;
 pub(crate) mod builder;
 pub(crate) mod config_error;
@@ -24,4 +25,5 @@ pub(crate) mod route;
 pub(crate) mod routes;
 #[allow(clippy::module_inception)]
 pub(crate) mod service;
+mod several_hosts;
 pub(crate) mod source;

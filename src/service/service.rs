@@ -13,7 +13,7 @@ use http::Method;
 use reqwest::Url;
 
 use super::{
-    base_url::BaseUrl,
+    base_urls::BaseUrls,
     boolean_header::BooleanHeader,
     config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
@@ -36,7 +36,13 @@ use crate::{
     },
     durable::settings::JournalSettings,
     hooks::RequestFacts,
-    limit::{budget::Budget, concurrency_limit::ConcurrencyLimit, fleet::Fleet, limiters::Limiters},
+    limit::{
+        budget::Budget,
+        concurrency_limit::ConcurrencyLimit,
+        fleet::Fleet,
+        hosts::{HostLimits, Hosts},
+        limiters::Limiters,
+    },
     telemetry::{
         instruments::{Instruments, Levels},
         spans::Template,
@@ -45,7 +51,8 @@ use crate::{
 
 /// A named base URL with what the service behind it documents, how often calls to it are repeated, and its retry budget.
 ///
-/// Start from a shipped description or from [`Service::builder`]. Clones share retry budget and concurrency limit.
+/// Start from a shipped description or from [`Service::builder`]. Clones share retry budget and concurrency limit. A
+/// service with several hosts has these for each host.
 ///
 /// ```
 /// use http::Method;
@@ -60,18 +67,20 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Service {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) hooks: Hooks,
 }
 
 /// What all clones of a service share.
-struct Shared {
-    description: Description,
-    base: BaseUrl,
+pub(super) struct Shared {
+    pub(super) description: Description,
+    pub(super) bases: BaseUrls,
     policy: ResolvedPolicy,
-    routes: Routes,
-    budget: Budget,
-    limiters: Option<Limiters>,
+    pub(super) routes: Routes,
+    /// Of the only host; or of all hosts that are not among `hosts`.
+    pub(super) limits: HostLimits,
+    /// None if all requests go to one host.
+    pub(super) hosts: Option<Hosts>,
     limit_keys: LimitKeys,
     instruments: Instruments,
     /// Whether a redirect of a write was followed.
@@ -104,18 +113,25 @@ impl Service {
     pub(super) fn new(
         description: Description,
         hooks: Hooks,
-        base: BaseUrl,
+        bases: BaseUrls,
         policy: ResolvedPolicy,
         routes: Routes,
     ) -> Self {
-        let budget = Budget::new(description.retry_budget);
-        let limiters = Limiters::new(&description.concurrency_limit, routes.groups().len());
+        let limits = Self::new_limits(&description, &routes);
+        let hosts = (!bases.are_one_host()).then(Hosts::new);
         let instruments = Instruments::new(description.name.clone());
         let redirected = AtomicBool::new(false);
         let limit_keys = LimitKeys::of(&description, &hooks);
-        let shared =
-            Shared { description, base, policy, routes, budget, limiters, limit_keys, instruments, redirected };
+        let shared = Shared { description, bases, policy, routes, limits, hosts, limit_keys, instruments, redirected };
         Self { shared: Arc::new(shared), hooks }
+    }
+
+    /// Of a host that had no call yet.
+    pub(super) fn new_limits(description: &Description, routes: &Routes) -> HostLimits {
+        HostLimits {
+            budget: Budget::new(description.retry_budget),
+            limiters: Limiters::new(&description.concurrency_limit, routes.groups().len()),
+        }
     }
 
     pub(super) fn into_parts(self) -> (Description, Hooks) {
@@ -140,11 +156,15 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// If the limit is not [`Adaptive`](ConcurrencyLimit::Adaptive), or is shared already.
+    /// If the limit is not [`Adaptive`](ConcurrencyLimit::Adaptive), or is shared already; or if the service has several
+    /// hosts, each of which has a limit of its own.
     pub fn share_limit(self, fleet: &Fleet) -> Result<Self, ConfigError> {
         let mut errors = FieldErrors::default();
         let groups = self.route_table().groups().iter().map(AsRef::as_ref);
-        if !self.limiters().is_some_and(|limiters| limiters.share(fleet, self.name(), groups)) {
+        if self.shared.hosts.is_some() {
+            let message = "the limit of a service with several hosts cannot be shared: make each host a service";
+            errors.add("concurrency_limit", message);
+        } else if !self.limiters().is_some_and(|limiters| limiters.share(fleet, self.name(), groups)) {
             errors.add("concurrency_limit", "only an adaptive limit can be shared, and only once");
         }
         errors.finish(Some(self))
@@ -155,9 +175,9 @@ impl Service {
         &self.shared.description.name
     }
 
-    /// The base URL.
+    /// The base URL, or the first of [several](Self::base_urls); `*` if the service covers every host.
     pub fn base_url(&self) -> &str {
-        self.shared.base.url.as_str()
+        self.base_urls().next().unwrap_or_default()
     }
 
     /// How the service handles idempotency keys.
@@ -243,7 +263,11 @@ impl Service {
     /// clones share retry budget and concurrency limit.
     pub fn health(&self) -> Health {
         let groups = self.route_table().groups();
-        Health::new(self.budget().tokens(), self.retry_budget(), self.limiters(), groups)
+        let of_limits = |limits: &HostLimits| Health::new(limits, self.retry_budget(), groups);
+        match &self.shared.hosts {
+            Some(hosts) => Health::of_hosts(hosts, &self.shared.limits, of_limits),
+            None => of_limits(&self.shared.limits),
+        }
     }
 
     pub(crate) fn requires_operation(&self) -> bool {
@@ -260,12 +284,13 @@ impl Service {
 
     /// The template of a request's path, if a route matches.
     pub(crate) fn template(&self, method: &Method, url: &Url) -> Option<Template<'_>> {
-        let known = self.shared.routes.find(method, self.shared.base.relative_path(url)?)?;
-        Some(Template { base: self.shared.base.path(), route: &known.route.path })
+        let (base, path) = self.shared.bases.locate(url)?;
+        let known = self.shared.routes.find(method, path)?;
+        Some(Template { base: base.path(), route: &known.route.path })
     }
 
-    pub(crate) fn base(&self) -> &BaseUrl {
-        &self.shared.base
+    pub(crate) fn bases(&self) -> &BaseUrls {
+        &self.shared.bases
     }
 
     pub(crate) fn resolved_policy(&self) -> &ResolvedPolicy {
@@ -276,12 +301,8 @@ impl Service {
         &self.shared.routes
     }
 
-    pub(crate) fn budget(&self) -> &Budget {
-        &self.shared.budget
-    }
-
-    pub(crate) fn limiters(&self) -> Option<&Limiters> {
-        self.shared.limiters.as_ref()
+    fn limiters(&self) -> Option<&Limiters> {
+        self.shared.limits.limiters.as_ref()
     }
 
     /// Whether requests have limit keys at all.
@@ -299,16 +320,20 @@ impl Service {
         if let Some(extract) = &self.hooks.limit_key {
             return extract(request);
         }
-        let (routes, path) = (&self.shared.routes, self.shared.base.relative_path(request.url)?);
+        let routes = &self.shared.routes;
+        let (_, path) = self.shared.bases.locate(request.url)?;
         let of_route = routes.find(request.method, path).and_then(|known| known.route.limit_key_from.as_deref());
         let sources = of_route.unwrap_or(&self.shared.description.limit_key_from);
         sources.iter().find_map(|source| source.read(request, |name| routes.parameter(request.method, path, name)))
     }
 
-    /// What the gauges show.
+    /// What the gauges show: nothing where each host has its own.
     pub(crate) fn levels(&self) -> Levels {
+        if self.shared.hosts.is_some() {
+            return Levels { retry_budget: None, concurrency_limit: None };
+        }
         let concurrency_limit = self.limiters().map(|limiters| limiters.read(None).limit);
-        Levels { retry_budget: self.budget().tokens(), concurrency_limit }
+        Levels { retry_budget: Some(self.shared.limits.budget.tokens()), concurrency_limit }
     }
 
     pub(crate) fn instruments(&self) -> &Instruments {
@@ -333,7 +358,7 @@ impl fmt::Debug for Service {
             .field("kind", &self.idempotency().kind)
             .field("verifier", &self.hooks.verifier.is_some())
             .field("journal", &self.hooks.journal.is_some())
-            .field("retry_budget", &self.shared.budget)
+            .field("retry_budget", &self.shared.limits.budget)
             .finish_non_exhaustive()
     }
 }

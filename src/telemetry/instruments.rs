@@ -15,7 +15,8 @@ pub(crate) struct Labels<'a> {
 /// What the gauges of a service show.
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
 pub(crate) struct Levels {
-    pub(crate) retry_budget: u32,
+    /// `None` where each host has its own; so is the next, which is also `None` without a limit.
+    pub(crate) retry_budget: Option<u32>,
     pub(crate) concurrency_limit: Option<usize>,
 }
 
@@ -71,8 +72,10 @@ impl Metric {
             Self::Verdicts => "verdicts of verifiers",
             Self::Replays => "responses marked as stored ones",
             Self::QueueWait => "waits in the queue of the concurrency limit",
-            Self::ConcurrencyLimit => "how many attempts may be in flight; absent without a limit",
-            Self::RetryBudget => "what is left of the retry budget",
+            Self::ConcurrencyLimit => {
+                "how many attempts may be in flight; absent without a limit, and where each host has its own"
+            }
+            Self::RetryBudget => "what is left of the retry budget; absent where each host has its own",
         }
     }
 }
@@ -179,7 +182,9 @@ mod facade {
         pub(crate) fn levels(&self, levels: impl FnOnce() -> Levels) {
             let Levels { retry_budget, concurrency_limit } = levels();
             let set = |key, value| self.recorder.register_gauge(key, &METADATA).set(value);
-            set(&self.labels.instruments.retry_budget, f64::from(retry_budget));
+            if let Some(tokens) = retry_budget {
+                set(&self.labels.instruments.retry_budget, f64::from(tokens));
+            }
             if let Some(limit) = concurrency_limit {
                 // A limit fits into 32 bits.
                 set(&self.labels.instruments.concurrency_limit, limit as f64);

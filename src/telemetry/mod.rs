@@ -75,11 +75,12 @@
 //! | `safe_retry_rotations_total` | counter | keys | `service`, `effect` | new keys sent |
 //! | `safe_retry_verdicts_total` | counter | verdicts | `service`, `effect`, `verdict` | verdicts of verifiers |
 //! | `safe_retry_replays_total` | counter | attempts | `service`, `effect` | responses marked as stored ones |
-//! | `safe_retry_concurrency_limit` | gauge | attempts | `service` | how many may be in flight; absent without a limit |
+//! | `safe_retry_concurrency_limit` | gauge | attempts | `service` | how many may be in flight; absent without a limit, and where each host has its own |
 //! | `safe_retry_queue_wait_seconds` | histogram | seconds | `service`, `effect` | waits in the queue of the concurrency limit |
-//! | `safe_retry_budget_tokens` | gauge | tokens | `service` | what is left of the retry budget |
+//! | `safe_retry_budget_tokens` | gauge | tokens | `service` | what is left of the retry budget; absent where each host has its own |
 //!
-//! The gauges are set whenever an attempt has failed or a call has ended, but not when a call is dropped.
+//! The gauges are set whenever an attempt has failed or a call has ended, but not when a call is dropped. Of a service with
+//! several hosts they are absent: one number would be that of another host each time; see [`Health::hosts`](crate::Health::hosts).
 //! `describe_metrics` gives a recorder units and descriptions. Times are histograms: a Prometheus exporter has to be given
 //! buckets for them. `dashboards/reqwest-safe-retry.json` is a Grafana dashboard of them all.
 

@@ -64,7 +64,7 @@ async fn unknown_hosts_can_be_refused() {
     let client = transport.layered(SafeRetry::new([Service::metronome()]).refuse_unknown_hosts());
     failure!(client.post("https://example.com/v1/x?c4n4ry"), |error| {
         assert_eq!(facts(error), (ErrorKind::UnknownHost, StopReason::Permanent, Applied::No));
-        let expected = "example.com: POST /v1/x: no service covers this URL, nothing was sent (0 attempts, 0 ms); \
+        let expected = "example.com:443: POST /v1/x: no service covers this URL, nothing was sent (0 attempts, 0 ms); \
                         another attempt would not help; it was not applied";
         assert_eq!(error.to_string(), expected);
     });

@@ -87,3 +87,16 @@ fn dashboard_reads_every_metric() {
     let read: BTreeSet<_> = words.map(|word| word.strip_suffix("_bucket").unwrap_or(word)).collect();
     assert_eq!(read, table().into_iter().map(|(name, _)| name).collect());
 }
+
+/// One gauge for all of its hosts would show another host's number each time.
+#[tokio::test(start_paused = true)]
+async fn service_of_several_hosts_has_no_gauges() {
+    let recorder = recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let service = Service::any_host("any").build().unwrap();
+    let client = Transport::new([503, 200].map(status)).client(service);
+    client.get("https://elsewhere.example").send().await.unwrap();
+    let samples = samples(&recorder);
+    assert!(samples.contains("safe_retry_calls_total{service=\"any\""), "{samples}");
+    assert!(!samples.contains("safe_retry_budget_tokens") && !samples.contains("safe_retry_concurrency_limit"));
+}

@@ -31,6 +31,7 @@ mod request;
 mod response_rules;
 mod secrets;
 mod services;
+mod several_hosts;
 mod status;
 mod tracing;
 mod verifier;

@@ -107,7 +107,7 @@ fn billing_in_code() -> Service {
 fn example_equals_the_same_calls_in_code() {
     let services = toml(EXAMPLE).build().unwrap();
     let names: Vec<_> = services.iter().map(Service::name).collect();
-    assert_eq!(names, ["billing", "invoicing", "metronome", "metronome_sandbox", "payments"]);
+    assert_eq!(names, ["billing", "invoicing", "metronome", "metronome_sandbox", "payments", "shops"]);
     assert_eq!(behaviour(&services[..1]), behaviour(&[billing_in_code()]));
     let keys = Idempotency::body_member("/idempotency_key", KeyKind::ReplaySuccess);
     assert_eq!(services[1].idempotency(), &keys);

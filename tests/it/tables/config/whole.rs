@@ -13,7 +13,10 @@ const SERVICES_AND_BASE_URLS: &[(&str, &[&str])] = &[
     ("services.billing = 5", &["services.billing: expected a table, found a number"]),
     ("[services.billing]", &["services.billing.base_url: is missing"]),
     ("[services.billing]\nfrom = 'idempotency_key_draft'", &["services.billing.base_url: is missing"]),
-    ("[services.billing]\nbase_url = 5", &["services.billing.base_url: expected text, found a number"]),
+    (
+        "[services.billing]\nbase_url = 5",
+        &["services.billing.base_url: expected text or a list of texts, found a number"],
+    ),
     ("[services.billing]\nfrom = 7", &["services.billing.from: expected text, found a number"]),
     ("[services.billing]\nfrom = 'stripe'", &["services.billing.from: unknown value; did you mean `stripe_v1`?"]),
     (
@@ -26,7 +29,10 @@ const SERVICES_AND_BASE_URLS: &[(&str, &[&str])] = &[
     ),
     (
         "[services.billing]\nbase_url = 'https://*.internal'",
-        &["services.billing.base_url: has the host \"*.internal\", a pattern that no request matches: give one host"],
+        &[
+            "services.billing.base_url: has the host \"*.internal\", a pattern that no request matches: give one host, \"*.\" and \
+           a domain of two labels or more for all hosts below it, or \"*\" in place of the URL for every host",
+        ],
     ),
     ("[services.' ']\nbase_url = 'https://a'", &["services. .name: is empty"]),
     (
@@ -37,11 +43,32 @@ const SERVICES_AND_BASE_URLS: &[(&str, &[&str])] = &[
         "[services.a]\nfrom = 'orb'\n[services.b]\nfrom = 'orb'",
         &["services.b.base_url: is also the base URL of a: requests could belong to either"],
     ),
+    ("[services.billing]\nbase_url = []", &["services.billing.base_url: is missing"]),
+    (
+        "[services.billing]\nbase_url = ['https://a', 5]",
+        &["services.billing.base_url[1]: expected text, found a number"],
+    ),
+    (
+        "[services.billing]\nbase_url = ['https://a', 'ftp://b', 'https://A/', '*']",
+        &[
+            "services.billing.base_url[1]: has the scheme ftp: use http or https",
+            "services.billing.base_url[2]: is given twice",
+            "services.billing.base_url[3]: covers every host: give it alone",
+        ],
+    ),
+    (
+        "[services.a]\nfrom = 'orb'\nbase_url = ['https://a', 'https://*.b.example']\n[services.b]\nbase_url = '*'\n
+        [services.c]\nbase_url = 'https://*.b.example'\n[services.d]\nbase_url = '*'",
+        &[
+            "services.c.base_url: is also the base URL of a: requests could belong to either",
+            "services.d.base_url: is also the base URL of b: requests could belong to either",
+        ],
+    ),
     // The longest path wins, so a path below another's is allowed.
     ("[services.a]\nbase_url = 'https://a'\n[services.b]\nbase_url = 'https://a/b'", &[]),
     (
         "[services.a]\nfrom = 'orb'\n[services.b]\nfrom = 'orb'\nbase_url = 7",
-        &["services.b.base_url: expected text, found a number"],
+        &["services.b.base_url: expected text or a list of texts, found a number"],
     ),
 ];
 
@@ -90,4 +117,16 @@ fn all_contradictions_are_reported_together() {
             "services.orb.error_format.code",
         ]
     );
+}
+
+#[test]
+fn base_url_is_text_or_a_list() {
+    let file = toml(
+        "[services.any]\nbase_url = '*'\n[services.orb]\nfrom = 'orb'\nbase_url = ['https://a/x', 'https://*.b.example']",
+    );
+    let services = file.clone().build().unwrap();
+    let base_urls = |at: usize| services[at].base_urls().collect::<Vec<_>>();
+    assert_eq!((base_urls(0), base_urls(1)), (vec!["*"], vec!["https://a/x", "https://*.b.example/"]));
+    let again: ServicesConfig = serde_json::from_str(&serde_json::to_string(&file).unwrap()).unwrap();
+    assert!(again == file);
 }
