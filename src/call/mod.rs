@@ -18,3 +18,4 @@ pub(crate) mod recover;
 pub(crate) mod replay;
 mod resume;
 pub(crate) mod send;
+mod whole;

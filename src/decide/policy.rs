@@ -76,6 +76,10 @@ pub struct RetryPolicy {
     /// again; 0 unless set.
     #[cfg_attr(feature = "config", serde(skip_serializing_if = "Option::is_none"))]
     pub buffer_bodies: Option<usize>,
+    /// Successful responses to reads are read into memory up to this many bytes before the call returns, so that one that
+    /// breaks off is asked for again; 0 unless set.
+    #[cfg_attr(feature = "config", serde(skip_serializing_if = "Option::is_none"))]
+    pub buffer_responses: Option<usize>,
 }
 
 /// What is added to a server's hint at most: a share of it, up to a cap.
@@ -108,6 +112,7 @@ impl RetryPolicy {
             max_error_body: None,
             error_body_timeout: None,
             buffer_bodies: None,
+            buffer_responses: None,
         }
     }
 
@@ -188,6 +193,32 @@ impl RetryPolicy {
         self
     }
 
+    /// Reads the body of a successful response to a read into memory before the call returns it. If the body breaks off,
+    /// cannot be decompressed or does not come within the deadline, the attempt counts as one without a response, and is
+    /// repeated like any other.
+    ///
+    /// ```
+    /// use http::Method;
+    /// use reqwest_safe_retry::{Effect, RetryPolicy, Route, Service};
+    ///
+    /// // Exports are read whole, or asked for again.
+    /// let export = RetryPolicy::new().buffer_responses(8 << 20);
+    /// let export = Route::new(Method::GET, "/export", Effect::Read).retry_policy(export);
+    /// let service = Service::builder("billing", "https://billing.internal").routes([export]).build()?;
+    /// # assert_eq!(service.name(), "billing");
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    ///
+    /// A body that is longer, after decompression, is returned unbuffered: what was read of it, and then the rest as it
+    /// arrives. If that breaks off the caller sees it. A response is otherwise returned as it came, but a stream that sends
+    /// little and does not end, such as server-sent events, must not be read like this. A body without a length or a mark at
+    /// its end, as HTTP/1.0 allows, cannot be told from one that broke off. Responses to writes are never buffered. The time
+    /// of an attempt includes its body then.
+    pub const fn buffer_responses(mut self, bytes: usize) -> Self {
+        self.buffer_responses = Some(bytes);
+        self
+    }
+
     /// These settings, and those of `base` for what is not set here.
     pub fn over(&self, base: &Self) -> Self {
         Self {
@@ -202,6 +233,7 @@ impl RetryPolicy {
             max_error_body: self.max_error_body.or(base.max_error_body),
             error_body_timeout: self.error_body_timeout.or(base.error_body_timeout),
             buffer_bodies: self.buffer_bodies.or(base.buffer_bodies),
+            buffer_responses: self.buffer_responses.or(base.buffer_responses),
         }
     }
 
@@ -224,6 +256,7 @@ impl RetryPolicy {
             max_error_body: self.max_error_body.unwrap_or(64 * 1024),
             error_body_timeout: self.error_body_timeout.unwrap_or(Duration::from_secs(2)),
             buffer_bodies: self.buffer_bodies.unwrap_or(0),
+            buffer_responses: self.buffer_responses.unwrap_or(0),
         }
     }
 }
@@ -246,6 +279,7 @@ pub struct ResolvedPolicy {
     pub max_error_body: usize,
     pub error_body_timeout: Duration,
     pub buffer_bodies: usize,
+    pub buffer_responses: usize,
 }
 
 #[cfg(test)]
@@ -264,6 +298,7 @@ mod tests {
         assert_eq!(policy.retry_after_jitter, RetryAfterJitter { share: 0.1, cap: SECS(1) });
         assert_eq!((policy.verify_timeout, policy.error_body_timeout), (SECS(10), SECS(2)));
         assert_eq!((policy.max_error_body, policy.buffer_bodies, policy.retry_on), (65_536, 0, None));
+        assert_eq!(policy.buffer_responses, 0);
     }
 
     #[test]

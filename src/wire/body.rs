@@ -29,24 +29,24 @@ pub(crate) async fn read(response: Response, limit: usize, timeout: Duration) ->
     body
 }
 
-async fn fill(mut response: Response, body: &mut ErrorBody, limit: usize) {
-    // Only of a body that is not decompressed is the length known.
-    let may_be_compressed = response.content_length().is_none();
+async fn fill(response: Response, body: &mut ErrorBody, limit: usize) {
+    let length_is_known = response.content_length().is_some();
+    let mut unread = Body::from(response);
     loop {
-        let next = if may_be_compressed { chunk::elsewhere(response).await } else { chunk::here(response).await };
         // A truncated error is decided by its status.
-        let Some((rest, chunk)) = next else {
+        let Ok((rest, frame)) = chunk::next(unread, length_is_known).await else {
             body.truncated = true;
             return;
         };
-        let Some(chunk) = chunk else { return };
+        unread = rest;
+        let Some(frame) = frame else { return };
+        let Ok(chunk) = frame.into_data() else { continue };
         let room = limit - body.bytes.len();
         body.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
             body.truncated = true;
             return;
         }
-        response = rest;
     }
 }
 

@@ -11,3 +11,4 @@ mod json_tests;
 pub(crate) mod redirect;
 pub(crate) mod retry_after;
 pub(crate) mod units;
+pub(crate) mod whole;

@@ -35,6 +35,7 @@ mod several_hosts;
 mod status;
 mod tracing;
 mod verifier;
+mod whole_responses;
 
 use reqwest_middleware::RequestBuilder;
 use reqwest_safe_retry::{Error, RetryPolicy, Service};

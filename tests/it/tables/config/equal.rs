@@ -21,6 +21,7 @@ fn billing_policy() -> RetryPolicy {
         .max_error_body(65_536)
         .error_body_timeout(2 * SECOND)
         .buffer_bodies(1_048_576)
+        .buffer_responses(1_048_576)
 }
 
 fn billing_keys() -> Idempotency {

@@ -76,6 +76,7 @@ fn retry_policy() -> BoxedStrategy<String> {
             ("max_error_body", number().boxed()),
             ("error_body_timeout", duration().boxed()),
             ("buffer_bodies", number().boxed()),
+            ("buffer_responses", number().boxed()),
         ],
         0,
     )

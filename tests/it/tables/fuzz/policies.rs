@@ -42,7 +42,8 @@ prop_compose! {
             .verify_timeout(verify_timeout)
             .error_body_timeout(body_timeout)
             .max_error_body(sizes.0)
-            .buffer_bodies(sizes.1);
+            .buffer_bodies(sizes.1)
+            .buffer_responses(sizes.1);
         if let Some(statuses) = retry_on {
             policy = policy.retry_on(StatusSet::of(&statuses));
         }

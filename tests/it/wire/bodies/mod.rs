@@ -6,6 +6,7 @@ mod connections;
 mod errors;
 mod memory;
 mod requests;
+mod whole;
 mod without_content;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
