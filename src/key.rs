@@ -10,8 +10,8 @@ use std::{
 
 /// The idempotency key of a write, given by the caller or made by the layer.
 ///
-/// Given to a request as an extension it is sent in the header that the service documents, in the service's format; the
-/// caller need not know the header. It is checked when the call starts: a key that the service would not accept ends the
+/// Given to a request as an extension it is sent in the place that the service documents, in the service's format; the
+/// caller need not know the place. It is checked when the call starts: a key that the service would not accept ends the
 /// call with [`ErrorKind::InvalidKey`](crate::ErrorKind::InvalidKey) before anything is sent.
 ///
 /// ```

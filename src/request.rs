@@ -15,7 +15,7 @@ use crate::{
 ///
 /// | | request | route | service | default |
 /// |---|---|---|---|---|
-/// | key | [`idempotency_key`](Self::idempotency_key), [`operation`](Self::operation), [`resume`](Self::resume), or the header itself | | | a UUIDv4 if the service keys the request |
+/// | key | [`idempotency_key`](Self::idempotency_key), [`operation`](Self::operation), [`resume`](Self::resume), or the place itself | | | a UUIDv4 if the service keys the request |
 /// | policy | [`retry_policy`](Self::retry_policy) | [`Route::retry_policy`](crate::Route::retry_policy) | [`retry_policy`](crate::ServiceBuilder::retry_policy) | [`RetryPolicy`] |
 /// | deadline | [`deadline`](Self::deadline) | its policy's | its policy's | 120 s |
 /// | effect | [`effect`](Self::effect) | [`Route::new`](crate::Route::new) | | by the method |
@@ -46,8 +46,9 @@ use crate::{
 /// Each is an extension of the request, which a request without a builder can be given as such: [`IdempotencyKey`],
 /// [`Operation`], [`Record`], [`RetryPolicy`], [`Deadline`], [`Effect`], [`RequestVerifier`].
 pub trait RequestBuilderExt: sealed::Sealed + Sized {
-    /// Sends this key, in the service's header and format: a text, or the key of an earlier [`Error`](crate::Error). For a
-    /// write of which the service documents no key it is refused.
+    /// Sends this key, in the place and format that the service documents: a text, or the key of an earlier
+    /// [`Error`](crate::Error). Where the place is a member of a JSON body, the layer writes it there. For a write of which
+    /// the service documents no key it is refused.
     #[must_use]
     fn idempotency_key(self, key: impl Into<IdempotencyKey>) -> Self;
     /// Names what the write is to achieve, and so gives it a key that every process derives alike; see [`Operation`].

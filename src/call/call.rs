@@ -1,11 +1,12 @@
 //! The state of a call.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use reqwest::Request;
+use reqwest::{Request, Url};
 
 use super::{
     carried::{Carried, EarlierPass},
@@ -197,10 +198,15 @@ impl<'a> Call<'a> {
         self.plan.service.limit_key(&self.request.facts())
     }
 
+    /// The URL of the attempt, with a key in its query.
+    pub(super) fn sent_url(&self) -> Cow<'_, Url> {
+        self.key.with_url(self.request.url(), self.plan.idempotency())
+    }
+
     /// Whether a response with this URL came after a redirect.
-    pub(super) fn redirect(&self, responded: &reqwest::Url) -> Redirect {
+    pub(super) fn redirect(&self, responded: &Url) -> Redirect {
         match self.redirects {
-            Redirects::MayBeFollowed => redirect::between(self.request.url(), responded),
+            Redirects::MayBeFollowed => redirect::between(&self.sent_url(), responded),
             Redirects::NotFollowed => Redirect::NotFollowed,
         }
     }

@@ -111,7 +111,12 @@ impl<'a> Carried<'a> {
 
     /// Whether an earlier call has left something.
     pub(super) fn has_earlier_pass(&self) -> bool {
-        self.original.is_some() && self.extensions.get::<EarlierPass>().is_some()
+        self.earlier_pass().is_some()
+    }
+
+    /// What an earlier call has left, perhaps for another request.
+    pub(super) fn earlier_pass(&self) -> Option<&EarlierPass> {
+        self.original.as_ref()?.get()
     }
 
     /// What an earlier pass of this request has left, if this is one.

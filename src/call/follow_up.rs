@@ -32,7 +32,7 @@ impl Call<'_> {
             reenterable: operating.is_some() || self.key.is_known(),
             settled: settled_from.is_some_and(|from| from <= self.now - self.started),
             refused: self.history.was_refused(),
-            generation_left: rules.key == KeyPlace::Header
+            generation_left: rules.key.is_replaceable()
                 && rules.has_verifier
                 && (is_journaled || !self.history.has_rotated()),
             again_after: operating

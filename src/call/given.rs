@@ -1,5 +1,7 @@
 //! What the caller gives to go by: a key, an operation, or the record of an earlier call.
 
+use std::borrow::Cow;
+
 use http::Extensions;
 use uuid::Uuid;
 
@@ -8,7 +10,7 @@ use crate::{
     decide::{effect::Effect, history::History, stop::Applied},
     durable::{digest, journal::Journal, operation::Operation, record::Record},
     key::IdempotencyKey,
-    wire::json_insert,
+    wire::{json_insert, query},
 };
 
 impl<'a> Call<'a> {
@@ -100,6 +102,10 @@ impl<'a> Call<'a> {
         let pointer = self.plan.idempotency().body_member.as_deref();
         let without_key = pointer.and_then(|pointer| json_insert::without_member(body, pointer));
         let body = without_key.as_deref().unwrap_or(body);
-        Some(digest::of_request(self.request.method().as_str(), url.path(), url.query(), body))
+        let query = match &self.plan.idempotency().query {
+            Some(name) => query::without(url, name).map(Cow::Owned),
+            None => url.query().map(Cow::Borrowed),
+        };
+        Some(digest::of_request(self.request.method().as_str(), url.path(), query.as_deref(), body))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     call::Call,
     failed::FailedAttempt,
     finish::Ending,
-    key::{CallKey, InvalidKey, WireKey},
+    key::{InvalidKey, WireKey},
     operating::{Lease, Moment},
 };
 use crate::{
@@ -218,7 +218,7 @@ impl Call<'_> {
     /// The key of the operation, which the process before may have replaced.
     pub(super) fn take_key(&mut self, held: &Held, asked: &Moment) -> Result<(), InvalidKey> {
         let Some(key) = &held.key else { return Ok(()) };
-        if self.key.place() == KeyPlace::Header {
+        if self.key.place().is_replaceable() {
             let key = WireKey::from_raw(self.plan.idempotency(), &key.0)?;
             self.replace_key(key);
             self.rotation_is_recorded();
@@ -238,7 +238,7 @@ impl Call<'_> {
     /// Records the key that replaces this one, before it is sent.
     pub(super) async fn rotate_operation(&mut self) -> Result<(), StopReason> {
         let Some(fence) = self.held_fence() else { return Ok(()) };
-        let CallKey::Header(key) = &self.key else { return Ok(()) };
+        let Some(key) = self.key.replaceable() else { return Ok(()) };
         let proof = if self.history.key_is_used_up() { Proof::UsedUp } else { Proof::Verdict };
         let next = key.next(self.plan.idempotency()).to_key();
         let step = self.with_name(|name| JournalStep::rotate(name, fence, next.into(), proof));

@@ -1,9 +1,9 @@
-//! The key of a call: the caller's, checked, or a fresh one; in a header or in the body.
+//! The key of a call: the caller's, checked, or a fresh one; in a header, in the URL's query or in the body.
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, header::CONTENT_LENGTH};
-use reqwest::{Body, Request};
+use http::HeaderValue;
+use reqwest::{Request, Url};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
@@ -12,68 +12,60 @@ use crate::{
     key::IdempotencyKey,
     service::idempotency::{Idempotency, KeyFormat},
     time,
-    wire::{
-        json::{self, Member},
-        json_insert,
-    },
+    wire::query,
 };
 
 /// The key of a call, resolved once when it begins.
 #[derive(Clone, Debug)]
 pub(crate) enum CallKey {
     None,
-    Header(WireKey),
-    Body(IdempotencyKey),
+    /// In a header or the query.
+    Replaceable(WireKey),
+    /// In a box, since few calls have one.
+    Body(Box<BodyKey>),
+}
+
+/// A key in the body, which is written there before the first attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyKey {
+    pub(super) key: IdempotencyKey,
+    /// Made by the layer.
+    pub(super) is_fresh: bool,
 }
 
 impl CallKey {
-    /// The caller's key, in the header, in the body or beside the request; or a fresh one if the layer makes keys for this
+    /// The caller's key, in the header, in the query or beside the request; or a fresh one if the layer makes keys for this
     /// service.
     pub(super) fn resolve(
         idempotency: &Idempotency,
         request: &Request,
         given: Option<&IdempotencyKey>,
     ) -> Result<Self, InvalidKey> {
-        if let Some(pointer) = &idempotency.body_member {
-            return Self::in_body(idempotency, request, pointer, given);
-        }
-        match WireKey::of_caller(idempotency, request.headers(), given)? {
-            Some(key) => Ok(Self::Header(key)),
-            None if idempotency.callers_keys_only || idempotency.header.is_none() => Ok(Self::None),
-            None => Ok(Self::Header(WireKey::fresh(idempotency))),
-        }
-    }
-
-    fn in_body(
-        idempotency: &Idempotency,
-        request: &Request,
-        pointer: &str,
-        given: Option<&IdempotencyKey>,
-    ) -> Result<Self, InvalidKey> {
-        let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
-        let member = json::member(body, pointer).filter(Member::is_given);
-        let key = member.and_then(Member::into_text).map(IdempotencyKey::new);
-        match (key, given) {
-            (key, Some(given)) if key.as_ref() != Some(given) => Err(InvalidKey::NotInBody),
-            (Some(key), _) => check_length(idempotency, key.as_str().chars().count()).map(|()| Self::Body(key)),
-            (None, _) => Ok(Self::None),
+        match WireKey::of_caller(idempotency, request, given)? {
+            Some(key) => Ok(Self::Replaceable(key)),
+            None if idempotency.callers_keys_only || !idempotency.key_place().is_replaceable() => Ok(Self::None),
+            None => Ok(Self::Replaceable(WireKey::fresh(idempotency))),
         }
     }
 
     /// Whether the caller has given it, or what it follows from.
     pub(super) fn is_known(&self) -> bool {
-        matches!(self, Self::Body(_) | Self::Header(WireKey::Given(..)))
+        match self {
+            Self::None => false,
+            Self::Replaceable(key) => matches!(key, WireKey::Given(..)),
+            Self::Body(body) => !body.is_fresh,
+        }
     }
 
     /// Whether the layer has made it.
     pub(super) fn is_fresh(&self) -> bool {
-        matches!(self, Self::Header(WireKey::Fresh(..)))
+        self.place() != KeyPlace::Absent && !self.is_known()
     }
 
     pub(super) fn place(&self) -> KeyPlace {
         match self {
             Self::None => KeyPlace::Absent,
-            Self::Header(_) => KeyPlace::Header,
+            Self::Replaceable(key) => key.place(),
             Self::Body(_) => KeyPlace::Body,
         }
     }
@@ -81,36 +73,81 @@ impl CallKey {
     pub(super) fn to_key(&self) -> Option<IdempotencyKey> {
         match self {
             Self::None => None,
-            Self::Header(key) => Some(key.to_key()),
-            Self::Body(key) => Some(key.clone()),
+            Self::Replaceable(key) => Some(key.to_key()),
+            Self::Body(body) => Some(body.key.clone()),
         }
     }
-}
 
-/// Puts the key of an operation into the JSON body, unless there is one already.
-pub(super) fn write_into_body(request: &mut Request, pointer: &str, key: &IdempotencyKey) -> Result<(), InvalidKey> {
-    let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
-    if json::member(body, pointer).is_some() {
-        return Ok(());
+    /// The key, if another one may be sent in its place.
+    pub(super) fn replaceable(&self) -> Option<&WireKey> {
+        match self {
+            Self::Replaceable(key) => Some(key),
+            Self::None | Self::Body(_) => None,
+        }
     }
-    let written = json_insert::insert_text(body, pointer, key.as_str()).ok_or(InvalidKey::NotWritten)?;
-    *request.body_mut() = Some(written.into());
-    // That of the body before; the client works it out anew.
-    request.headers_mut().remove(CONTENT_LENGTH);
-    Ok(())
+
+    /// Another key in the same place.
+    pub(super) fn replace(&mut self, next: WireKey) {
+        if let Self::Replaceable(key) = self {
+            *key = next;
+        }
+    }
+
+    /// Puts the key into an attempt.
+    pub(super) fn write_to(&self, request: &mut Request, idempotency: &Idempotency) {
+        match (self, idempotency.header_name()) {
+            (Self::Replaceable(key), Some(name)) => {
+                request.headers_mut().insert(name.clone(), key.header_value());
+            }
+            (Self::Replaceable(_), None) => {
+                if let Cow::Owned(url) = self.with_url(request.url(), idempotency) {
+                    *request.url_mut() = url;
+                }
+            }
+            (Self::None | Self::Body(_), _) => {}
+        }
+    }
+
+    /// The URL of an attempt.
+    pub(super) fn with_url<'u>(&self, url: &'u Url, idempotency: &Idempotency) -> Cow<'u, Url> {
+        match (self, &idempotency.query) {
+            (Self::Replaceable(key), Some(name)) => query::with(url, name, key.to_key().as_str()),
+            _ => Cow::Borrowed(url),
+        }
+    }
 }
 
 /// The namespace of keys that replace others: a UUIDv5 (RFC 9562, section 5.5) of it and the exact bytes on the wire of the
 /// key before.
 const NEXT_KEY: Uuid = uuid::uuid!("7a9c6e0b-3d52-4c1f-9b8e-2f5d1c7ab640");
 
-/// A key in a header, as it is on the wire.
+/// A key in a header, as it is on the wire; or in the query, where it is raw.
 #[derive(Clone, Debug)]
 pub(crate) enum WireKey {
     /// The caller's.
-    Given(HeaderValue, KeyFormat),
+    Given(HeaderValue, Written),
     /// Made by the layer; written anew for each attempt, since a shared header value costs more.
-    Fresh(Uuid, KeyFormat),
+    Fresh(Uuid, Written),
+}
+
+/// Where and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Header(KeyFormat),
+    Query,
+}
+
+impl Written {
+    fn by(idempotency: &Idempotency) -> Self {
+        if idempotency.query.is_some() { Self::Query } else { Self::Header(idempotency.format) }
+    }
+
+    const fn format(self) -> KeyFormat {
+        match self {
+            Self::Header(format) => format,
+            Self::Query => KeyFormat::Raw,
+        }
+    }
 }
 
 /// Why a key cannot be sent; never shows the key.
@@ -129,7 +166,7 @@ pub(crate) enum InvalidKey {
          effect before it is sent with a new key"
     )]
     Expired,
-    #[error("the idempotency header is set more than once: set it once")]
+    #[error("the idempotency key is set more than once: set it once")]
     SetTwice,
     #[error("the service takes no idempotency key for this operation: leave it out, since it would protect nothing")]
     NotTaken,
@@ -139,7 +176,7 @@ pub(crate) enum InvalidKey {
     InUse,
     #[error("the service takes its key in the request's body, which has another key or none: put the key there")]
     NotInBody,
-    #[error("the idempotency header and the IdempotencyKey extension differ: give the key in one place")]
+    #[error("the idempotency key in the request and the IdempotencyKey extension differ: give the key in one place")]
     Disagree,
     #[error("the request has an operation and an idempotency key, or a record beside one of them: leave one out")]
     TwoKeys,
@@ -164,55 +201,60 @@ pub(crate) enum InvalidKey {
 }
 
 impl WireKey {
-    /// The key of a keyed request: the header that the caller set, the caller's extension, or none given.
-    pub(crate) fn of_caller(
+    /// The key of a keyed request: the one that the caller has written into it, the caller's extension, or none given.
+    fn of_caller(
         idempotency: &Idempotency,
-        headers: &HeaderMap,
+        request: &Request,
         extension: Option<&IdempotencyKey>,
     ) -> Result<Option<Self>, InvalidKey> {
-        let Some(name) = idempotency.header_name() else { return Ok(None) };
-        let mut values = headers.get_all(name).iter();
-        let header = values.next();
-        if values.next().is_some() {
-            return Err(InvalidKey::SetTwice);
+        if !idempotency.key_place().is_replaceable() {
+            return Ok(None);
         }
+        let (how, value) = (Written::by(idempotency), written(idempotency, request)?);
         let given = extension.map(|key| Self::from_raw(idempotency, key.as_str())).transpose()?;
-        let Some(header) = header else { return Ok(given) };
-        check(idempotency, &raw_part(idempotency.format, header.as_bytes()))?;
-        if given.is_some_and(|given| given.header_value() != *header) {
+        let Some(value) = value else { return Ok(given) };
+        check(idempotency, &raw_part(how.format(), value.as_bytes()))?;
+        if given.is_some_and(|given| given.header_value() != value) {
             return Err(InvalidKey::Disagree);
         }
-        Ok(Some(Self::Given(header.clone(), idempotency.format)))
+        Ok(Some(Self::Given(value, how)))
+    }
+
+    fn place(&self) -> KeyPlace {
+        match self {
+            Self::Given(_, Written::Query) | Self::Fresh(_, Written::Query) => KeyPlace::Query,
+            Self::Given(_, Written::Header(_)) | Self::Fresh(_, Written::Header(_)) => KeyPlace::Header,
+        }
     }
 
     /// A key that no one has used: a UUIDv4.
     pub(crate) fn fresh(idempotency: &Idempotency) -> Self {
-        Self::Fresh(idempotency.characters.form(time::fresh_uuid()), idempotency.format)
+        Self::Fresh(idempotency.characters.form(time::fresh_uuid()), Written::by(idempotency))
     }
 
     /// The key that replaces this one, always the same: whoever holds a key, in this process or a later one, reaches the same
     /// next one.
     pub(crate) fn next(&self, idempotency: &Idempotency) -> Self {
         let next = Uuid::new_v5(&NEXT_KEY, self.header_value().as_bytes());
-        Self::Fresh(idempotency.characters.form(next), idempotency.format)
+        Self::Fresh(idempotency.characters.form(next), Written::by(idempotency))
     }
 
     pub(super) fn from_raw(idempotency: &Idempotency, raw: &str) -> Result<Self, InvalidKey> {
         check(idempotency, raw.as_bytes())?;
-        let format = idempotency.format;
-        let value = HeaderValue::from_str(&on_the_wire(format, raw)).map_err(|_| InvalidKey::Characters)?;
-        Ok(Self::Given(value, format))
+        let how = Written::by(idempotency);
+        let value = HeaderValue::from_str(&on_the_wire(how.format(), raw)).map_err(|_| InvalidKey::Characters)?;
+        Ok(Self::Given(value, how))
     }
 
     /// Sensitive: left out of Debug output and of HTTP/2's header tables.
     pub(crate) fn header_value(&self) -> HeaderValue {
         let mut value = match self {
             Self::Given(value, _) => value.clone(),
-            Self::Fresh(uuid, format) => {
+            Self::Fresh(uuid, how) => {
                 // As a string in quotes, of which the raw format takes the inside.
                 let mut quoted = [b'"'; Hyphenated::LENGTH + 2];
                 uuid.hyphenated().encode_lower(&mut quoted[1..=Hyphenated::LENGTH]);
-                let bytes = match format {
+                let bytes = match how.format() {
                     KeyFormat::Raw => &quoted[1..=Hyphenated::LENGTH],
                     KeyFormat::StructuredString => &quoted[..],
                 };
@@ -226,12 +268,36 @@ impl WireKey {
 
     pub(crate) fn to_key(&self) -> IdempotencyKey {
         match self {
-            Self::Given(value, format) => {
-                IdempotencyKey::new(String::from_utf8_lossy(&raw_part(*format, value.as_bytes())))
+            Self::Given(value, how) => {
+                IdempotencyKey::new(String::from_utf8_lossy(&raw_part(how.format(), value.as_bytes())))
             }
             Self::Fresh(uuid, _) => IdempotencyKey::new(uuid.to_string()),
         }
     }
+}
+
+/// What the caller has written into the place of the key.
+fn written(idempotency: &Idempotency, request: &Request) -> Result<Option<HeaderValue>, InvalidKey> {
+    if let Some(name) = &idempotency.query {
+        let value = the_only(query::values(request.url(), name))?;
+        return value.map(|value| HeaderValue::from_str(&value).map_err(|_| InvalidKey::Characters)).transpose();
+    }
+    let Some(name) = idempotency.header_name() else { return Ok(None) };
+    Ok(the_only(request.headers().get_all(name).iter())?.cloned())
+}
+
+fn the_only<T>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, InvalidKey> {
+    let first = values.next();
+    if values.next().is_some() { Err(InvalidKey::SetTwice) } else { Ok(first) }
+}
+
+/// What the service would not accept of a key in the body, where it may have any character.
+pub(super) fn check_in_body(idempotency: &Idempotency, key: &IdempotencyKey) -> Result<(), InvalidKey> {
+    if key.as_str().is_empty() {
+        return Err(InvalidKey::Empty);
+    }
+    check_length(idempotency, key.as_str().chars().count())?;
+    check_characters(idempotency, key.as_str().as_bytes())
 }
 
 fn check(idempotency: &Idempotency, raw: &[u8]) -> Result<(), InvalidKey> {
@@ -242,6 +308,10 @@ fn check(idempotency: &Idempotency, raw: &[u8]) -> Result<(), InvalidKey> {
         return Err(InvalidKey::Characters);
     }
     check_length(idempotency, raw.len())?;
+    check_characters(idempotency, raw)
+}
+
+fn check_characters(idempotency: &Idempotency, raw: &[u8]) -> Result<(), InvalidKey> {
     if idempotency.characters.accept(raw) { Ok(()) } else { Err(InvalidKey::NotUuid) }
 }
 

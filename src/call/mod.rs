@@ -1,6 +1,7 @@
 //! One call, step by step: resolve the plan, choose the key, wait for a permit, send, read the response, recover, finish.
 
 pub(crate) mod admit;
+mod body_key;
 #[allow(clippy::module_inception)]
 pub(crate) mod call;
 pub(crate) mod carried;

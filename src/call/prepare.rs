@@ -6,7 +6,7 @@ use super::{
     call::Call,
     failed::FailedAttempt,
     finish::Ending,
-    key::{self, CallKey, InvalidKey},
+    key::{CallKey, InvalidKey},
 };
 use crate::{
     decide::{
@@ -84,16 +84,16 @@ impl Call<'_> {
         if self.extensions.has_earlier_pass() {
             self.resume();
         }
-        self.key_generation = u32::from(matches!(self.key, CallKey::Header(_)));
+        self.key_generation = u32::from(self.key.place().is_replaceable());
         Ok(())
     }
 
     fn resolve_key(&mut self, given: Option<&IdempotencyKey>) -> Result<CallKey, InvalidKey> {
         let idempotency = self.plan.idempotency();
-        let Some(request) = self.request.whole() else { return Ok(CallKey::None) };
-        if let (true, Some(pointer), Some(key)) = (self.operating.is_some(), &idempotency.body_member, given) {
-            key::write_into_body(request, pointer, key)?;
+        if let Some(pointer) = &idempotency.body_member {
+            return self.key_in_body(pointer, given);
         }
+        let Some(request) = self.request.whole() else { return Ok(CallKey::None) };
         CallKey::resolve(idempotency, request, given)
     }
 

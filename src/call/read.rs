@@ -37,7 +37,7 @@ impl Call<'_> {
                 let failure = match Error::find(&error) {
                     // Another layer below has made several attempts, of which this error shows the last.
                     Some(_) => Failure::Middleware,
-                    None => failure::classify(&error, self.request.url()),
+                    None => failure::classify(&error, &self.sent_url()),
                 };
                 FailedAttempt::new(failure.into(), ErrorDetails::of_failure(failure, error))
             }

@@ -214,7 +214,7 @@ pub(super) fn in_memory(request: &Request) -> Option<&[u8]> {
 }
 
 /// The same for the same bytes, in this process.
-fn hash(body: &[u8]) -> u64 {
+pub(super) fn hash(body: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(body);
     hasher.finish()

@@ -5,17 +5,11 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    call::Call,
-    failed::FailedAttempt,
-    finish::Ending,
-    key::{CallKey, InvalidKey},
-    operating::Moment,
-};
+use super::{call::Call, failed::FailedAttempt, finish::Ending, key::InvalidKey, operating::Moment};
 use crate::{
     decide::{
         history::History,
-        key::{KeyKind, KeyPlace},
+        key::KeyKind,
         stop::{Applied, StopReason},
     },
     durable::answer::Held,
@@ -64,7 +58,7 @@ impl Call<'_> {
     }
 
     async fn rotate_expired_key(&mut self) -> ControlFlow<Ending> {
-        if self.key.place() != KeyPlace::Header {
+        if !self.key.place().is_replaceable() {
             return Break(self.expire().await);
         }
         self.rotate_unsent(|| FailedAttempt::refused(ErrorKind::InvalidKey, InvalidKey::Expired)).await
@@ -77,7 +71,7 @@ impl Call<'_> {
             self.plan.idempotency().kind,
             KeyKind::ReplayAll | KeyKind::InvalidatedByError | KeyKind::Signalled
         );
-        if !stores_errors || self.key.place() != KeyPlace::Header || !self.rules().is_keyed_write() {
+        if !stores_errors || !self.key.place().is_replaceable() || !self.rules().is_keyed_write() {
             return Continue(());
         }
         let unsent = || FailedAttempt { kind: ErrorKind::JournalUnavailable, ..FailedAttempt::past_deadline() };
@@ -89,8 +83,8 @@ impl Call<'_> {
         if let Err(stop) = self.rotate_operation().await {
             return Break(self.fail(stop, Box::new(unsent())).await);
         }
-        if let CallKey::Header(key) = &self.key {
-            self.key = CallKey::Header(key.next(self.plan.idempotency()));
+        if let Some(key) = self.key.replaceable() {
+            self.key.replace(key.next(self.plan.idempotency()));
         }
         self.key_generation = self.key_generation.saturating_add(1);
         self.key_first_sent = None;

@@ -14,7 +14,7 @@ use super::{
     call::{self, Call, Repeat},
     failed::FailedResponse,
     finish::Ending,
-    key::{CallKey, WireKey},
+    key::WireKey,
     replay::Keep,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl Call<'_> {
         self.history.begin_repeat(key);
         let rotated = key != KeyAction::Preserve;
         if rotated {
-            if let CallKey::Header(key) = &self.key {
+            if let Some(key) = self.key.replaceable() {
                 self.replace_key(key.next(self.plan.idempotency()));
             }
             self.key_generation += 1;
@@ -61,20 +61,18 @@ impl Call<'_> {
 
     /// The next attempt carries this key.
     pub(super) fn replace_key(&mut self, next: WireKey) {
-        let is_same = matches!(&self.key, CallKey::Header(key) if key.header_value() == next.header_value());
+        let is_same = self.key.replaceable().is_some_and(|key| key.header_value() == next.header_value());
         if let Some(replaced) = self.used_keys().pop().filter(|_| !is_same) {
             self.request.key_replaced(replaced);
         }
-        self.key = CallKey::Header(next);
+        self.key.replace(next);
     }
 
     /// Sends the attempt, which ends at the call's deadline at the latest.
     pub(crate) fn send<'b>(&'b mut self, next: Next<'b>) -> impl Future<Output = Arrived> + Send + use<'b> {
         let mut request = self.request.take(self.keep());
         // What was kept does not have it: the next attempt may carry another one.
-        if let (Some(name), CallKey::Header(key)) = (self.plan.idempotency().header_name(), &self.key) {
-            request.headers_mut().insert(name.clone(), key.header_value());
-        }
+        self.key.write_to(&mut request, self.plan.idempotency());
         if self.key_first_sent.is_none() && self.key.place() != KeyPlace::Absent {
             self.key_first_sent = Some(self.clock.wall());
         }

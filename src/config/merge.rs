@@ -95,18 +95,35 @@ fn make_room(base: &mut Table, change: &Table) {
         *base = table_of(&Idempotency::none());
         return;
     }
-    if is(base, "unsupported") && ["kind", "header", "body_member"].iter().any(|field| change.contains_key(*field)) {
+    if is(base, "unsupported")
+        && ["kind", "header", "query", "body_member"].iter().any(|field| change.contains_key(*field))
+    {
         base.clear();
     }
-    if change.contains_key("header") && base.remove("body_member").is_some() {
-        base.remove("callers_keys_only");
+    if change.contains_key("header") || change.contains_key("query") {
+        drop_other_places(base, change);
     }
     if change.contains_key("body_member") {
         base.remove("header");
+        base.remove("query");
         base.insert("callers_keys_only".to_owned(), true.into());
     }
     if change.contains_key("kind") {
         drop_what_another_kind_has(base, |kind| is(change, kind));
+    }
+}
+
+/// Removes the places that keys which can be replaced have no more.
+fn drop_other_places(base: &mut Table, change: &Table) {
+    if base.remove("body_member").is_some() {
+        base.remove("callers_keys_only");
+    }
+    if change.contains_key("header") {
+        base.remove("query");
+    }
+    if change.contains_key("query") {
+        base.remove("header");
+        base.remove("format");
     }
 }
 

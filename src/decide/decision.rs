@@ -200,7 +200,7 @@ impl Question<'_> {
     }
 
     fn can_rotate(&self) -> bool {
-        self.rules.key == KeyPlace::Header && self.history.may_rotate()
+        self.rules.key.is_replaceable() && self.history.may_rotate()
     }
 
     fn rotate(&self) -> Result<KeyAction, StopReason> {

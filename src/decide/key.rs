@@ -146,8 +146,17 @@ pub enum KeyPlace {
     Absent,
     /// In a header, where it can be replaced.
     Header,
+    /// In the URL's query, where it can be replaced.
+    Query,
     /// In the body, where it is only ever preserved.
     Body,
+}
+
+impl KeyPlace {
+    /// Whether another key may be sent in its place.
+    pub(crate) const fn is_replaceable(self) -> bool {
+        matches!(self, Self::Header | Self::Query)
+    }
 }
 
 /// Which other processes may have used a key.

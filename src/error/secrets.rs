@@ -9,7 +9,7 @@ use http::{
 };
 use reqwest::{Request, Url};
 
-use crate::key::IdempotencyKey;
+use crate::{key::IdempotencyKey, wire::query};
 
 /// What is kept of a request for its error: what the error shows of it, and what it must hide.
 pub(crate) struct RequestHead {
@@ -60,6 +60,7 @@ const MOST: usize = 64;
 impl Secrets {
     fn add_key(&mut self, key: &IdempotencyKey) {
         self.add(key.as_str(), "<key>");
+        self.add(&query::encoded(key.as_str()), "<key>");
     }
 
     /// The path as it was sent, which a template stands for.
@@ -217,6 +218,7 @@ mod tests {
     fn secrets() -> Secrets {
         let mut secrets = Secrets::default();
         secrets.add_key(&IdempotencyKey::new("Key-of-invoice-7"));
+        secrets.add_key(&IdempotencyKey::new("a/second+key"));
         secrets.add_path("/v1/hooks/s3cret", "/v1/hooks/{token}");
         secrets.add_url(&URL.parse().unwrap());
         for (name, value) in [
@@ -242,6 +244,7 @@ mod tests {
         for (text, shown) in [
             ("nothing, application/json, page 2, no customer", "nothing, application/json, page 2, no customer"),
             ("key-OF-invoice-7 and Key-of-invoice-7 are taken", "<key> and <key> are taken"),
+            ("a/second+key and ?requestid=a%2fsecond%2Bkey", "<key> and ?requestid=<key>"),
             ("T0K3N, session=C00KIE, AP1KEY", "<hidden>, session=<hidden>, <hidden>"),
             ("cookie c00kie, quoted-c00kie", "cookie <hidden>, <hidden>"),
             ("k/123456 is k%2F123456, T0k3n-Alone", "<hidden> is <hidden>, <hidden>"),

@@ -66,11 +66,7 @@ impl Service {
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let plan = Plan::of_service(self, method, &format!("/{}", path.trim_start_matches('/')));
         let idempotency = plan.idempotency();
-        let place = match (plan.keyed, &idempotency.header, &idempotency.body_member) {
-            (true, Some(_), _) => KeyPlace::Header,
-            (true, None, Some(_)) => KeyPlace::Body,
-            _ => KeyPlace::Absent,
-        };
+        let place = if plan.keyed { idempotency.key_place() } else { KeyPlace::Absent };
         let rules = plan.rules(plan.effect, place, true);
         let (headers, parts) = (HeaderMap::new(), ErrorParts::default());
         let said = Said { status, headers: &headers, body: b"", parts: &parts };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use http::{HeaderMap, HeaderName, Method};
 
 use super::{boolean_header::BooleanHeader, header::Header};
-use crate::decide::key::{ConcurrentRequests, KeyKind, Probe};
+use crate::decide::key::{ConcurrentRequests, KeyKind, KeyPlace, Probe};
 
 /// How a key is written into the header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -93,6 +93,9 @@ pub struct Idempotency {
     /// The header that carries the key.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub header: Option<Header>,
+    /// The parameter of the URL's query that carries the key.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub query: Option<Cow<'static, str>>,
     /// The member of the request's JSON body that carries the key, as a pointer (RFC 6901).
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub body_member: Option<Cow<'static, str>>,
@@ -157,9 +160,31 @@ impl Idempotency {
         Self { header: Some(name.into()), methods: vec![Method::POST], ..Self::of_kind(kind) }
     }
 
+    /// Keys in a parameter of the URL's query, for POST requests unless [`methods`](Self::methods) says otherwise.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Idempotency, KeyKind, Service};
+    ///
+    /// // POST https://billing.example.com/v3/payments?requestid=4f5c...
+    /// let keys = Idempotency::query("requestid", KeyKind::ReplaySuccess).max_length(50);
+    /// let service = Service::builder("billing", "https://billing.example.com/v3").idempotency(keys).build()?;
+    /// assert_eq!(service.idempotency().query.as_deref(), Some("requestid"));
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    ///
+    /// The layer adds the parameter to the URL of each attempt, where a middleware below sees it; the rest of the query stays as
+    /// it is. A parameter that the caller has put there is the caller's key. The name may have letters, digits and `-._~`.
+    pub fn query(name: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
+        Self { query: Some(name.into()), methods: vec![Method::POST], ..Self::of_kind(kind) }
+    }
+
     /// Keys in a member of the request's JSON body, named by a pointer (RFC 6901), for POST requests unless
-    /// [`methods`](Self::methods) says otherwise. The layer never writes into a body: a request without the member has no
-    /// key, and a key that is there is only ever preserved. One that is longer than [`max_length`](Self::max_length) is refused.
+    /// [`methods`](Self::methods) says otherwise. A key that is there is only ever preserved, and one that the service would
+    /// not accept is refused.
+    ///
+    /// Where the caller gives a key beside the body ([`idempotency_key`](crate::RequestBuilderExt::idempotency_key)), or an
+    /// operation from which one follows, the layer writes it there. It makes none, so a request without a key is not
+    /// keyed, unless [`write_into_body`](Self::write_into_body) says otherwise.
     pub fn body_member(pointer: impl Into<Cow<'static, str>>, kind: KeyKind) -> Self {
         let body_member = Some(pointer.into());
         Self { body_member, callers_keys_only: true, methods: vec![Method::POST], ..Self::of_kind(kind) }
@@ -174,6 +199,7 @@ impl Idempotency {
         Self {
             kind,
             header: None,
+            query: None,
             body_member: None,
             methods: Vec::new(),
             format: KeyFormat::Raw,
@@ -189,6 +215,24 @@ impl Idempotency {
             in_progress_for: None,
             replay_header: None,
         }
+    }
+
+    /// Makes a key for each request that has none, and writes it into the [body's member](Self::body_member):
+    /// [`callers_keys_only`](Self::callers_keys_only) is false then, and is what a file says.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Idempotency, KeyKind};
+    ///
+    /// let keys = Idempotency::body_member("/idempotencyKey", KeyKind::ReplaySuccess).write_into_body();
+    /// assert!(!keys.callers_keys_only);
+    /// ```
+    ///
+    /// Only a body that is a JSON object in memory, without that member, is changed: everything else in it stays byte for byte.
+    /// Any other body is sent as it is, without a key. What signs the body belongs below the layer. The member must be one of the
+    /// document itself.
+    pub const fn write_into_body(mut self) -> Self {
+        self.callers_keys_only = false;
+        self
     }
 
     /// The methods whose requests the service keys, unless their route says otherwise.
@@ -294,6 +338,16 @@ impl Idempotency {
 
     pub(crate) fn header_name(&self) -> Option<&HeaderName> {
         self.header.as_ref()?.name()
+    }
+
+    /// Where requests that have a key have it.
+    pub(crate) fn key_place(&self) -> KeyPlace {
+        match (&self.header, &self.query, &self.body_member) {
+            (Some(_), _, _) => KeyPlace::Header,
+            (_, Some(_), _) => KeyPlace::Query,
+            (_, _, Some(_)) => KeyPlace::Body,
+            (None, None, None) => KeyPlace::Absent,
+        }
     }
 
     /// How long after its first use a key may be sent again.

@@ -5,7 +5,11 @@ use std::time::Duration;
 use http::{HeaderName, header};
 
 use super::{
-    config_error::FieldErrors, description::Description, idempotency::Idempotency, method, response_rule::ResponseRule,
+    config_error::FieldErrors,
+    description::Description,
+    idempotency::{Idempotency, KeyFormat},
+    method,
+    response_rule::ResponseRule,
     route::Route,
 };
 use crate::decide::{
@@ -88,7 +92,7 @@ impl Idempotency {
     fn check(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
         if self.kind == KeyKind::Unsupported {
-            if self.header.is_some() || self.body_member.is_some() {
+            if !self.places().is_empty() {
                 errors.add("kind", "is `unsupported`, but a place for keys is given: choose another kind");
             }
             return errors;
@@ -104,26 +108,54 @@ impl Idempotency {
     }
 
     fn check_place(&self, errors: &mut FieldErrors) {
-        match (&self.header, &self.body_member) {
-            (None, None) => errors.add("header", "is missing: name a header, or a `body_member`"),
-            (Some(_), Some(_)) => errors.add("body_member", "is given beside a header: keys have one place"),
-            (Some(header), None) => {
-                header.check("header", errors);
-                if header.name().is_some_and(|name| NOT_FOR_KEYS.contains(name)) {
-                    errors.add("header", format!("{:?} cannot carry a key", header.as_str()));
-                }
-            }
-            (None, Some(pointer)) => {
-                errors.check_pointer("body_member", pointer);
-                if !self.callers_keys_only {
-                    errors.add("callers_keys_only", "is false, but a key is never written into a body");
-                }
+        match &self.places()[..] {
+            [] => errors.add("header", "is missing: name a header, a `query` parameter or a `body_member`"),
+            [_] => self.check_only_place(errors),
+            [first, more @ ..] => {
+                let first = if *first == "header" { "a header" } else { "a query parameter" };
+                more.iter()
+                    .for_each(|place| errors.add(*place, format!("is given beside {first}: keys have one place")));
             }
         }
         if !self.callers_keys_only && self.max_length < UUID_LENGTH {
             let message =
                 format!("{} is too short for a UUID ({UUID_LENGTH}): set `callers_keys_only`", self.max_length);
             errors.add("max_length", message);
+        }
+    }
+
+    /// The fields that name a place.
+    fn places(&self) -> Vec<&'static str> {
+        let given = [
+            ("header", self.header.is_some()),
+            ("query", self.query.is_some()),
+            ("body_member", self.body_member.is_some()),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(field, _)| field).collect()
+    }
+
+    fn check_only_place(&self, errors: &mut FieldErrors) {
+        if let Some(header) = &self.header {
+            header.check("header", errors);
+            if header.name().is_some_and(|name| NOT_FOR_KEYS.contains(name)) {
+                errors.add("header", format!("{:?} cannot carry a key", header.as_str()));
+            }
+        }
+        if let Some(name) = &self.query {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_plain) {
+                errors.add("query", format!("{name:?} is not a parameter's name: use letters, digits and `-._~`"));
+            }
+            if self.format != KeyFormat::Raw {
+                errors.add("format", "does not apply to a key in the query, which is sent as it is");
+            }
+        }
+        if let Some(pointer) = &self.body_member {
+            errors.check_pointer("body_member", pointer);
+            if !self.callers_keys_only && pointer.matches('/').count() > 1 {
+                let message = "is false, but a key is written only into a member of the body itself";
+                errors.add("callers_keys_only", message);
+            }
         }
     }
 

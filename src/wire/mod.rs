@@ -8,6 +8,7 @@ pub(crate) mod json;
 pub(crate) mod json_insert;
 #[cfg(test)]
 mod json_tests;
+pub(crate) mod query;
 pub(crate) mod redirect;
 pub(crate) mod retry_after;
 pub(crate) mod units;

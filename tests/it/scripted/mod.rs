@@ -13,6 +13,7 @@ mod fleet;
 mod hints;
 mod journal;
 mod key_age;
+mod key_places;
 mod keyed_operations;
 mod keys;
 mod layer;

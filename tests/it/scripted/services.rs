@@ -143,13 +143,16 @@ async fn body_without_key_member_is_unkeyed() {
 
 #[tokio::test(start_paused = true)]
 async fn extension_must_match_body_key() {
-    let transport = Transport::new([status(200)]);
+    let transport = Transport::new([status(200), status(200)]);
     let client = transport.client(services::square());
     let post = |body| client.post(PAYMENTS).json(&body).with_extension(IdempotencyKey::new("mine"));
     post(json!({"idempotency_key": "mine"})).send().await.unwrap();
-    for body in [json!({"idempotency_key": "other"}), json!({})] {
+    for body in [json!({"idempotency_key": "other"}), json!({"idempotency_key": null}), json!([])] {
         failure!(post(body), |error| assert_eq!(error.kind(), ErrorKind::InvalidKey));
     }
+    // It is written where there is none.
+    post(json!({})).send().await.unwrap();
+    assert_eq!(transport.sent()[1].body, br#"{"idempotency_key":"mine"}"#);
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,6 +34,7 @@ pub enum Reply {
 /// A request that arrived at the transport.
 #[derive(Clone, Debug)]
 pub struct Sent {
+    pub url: reqwest::Url,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     pub at: Instant,
@@ -88,6 +89,7 @@ impl Middleware for Transport {
     async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
         let url = request.url().clone();
         self.sent.lock().unwrap().push(Sent {
+            url: url.clone(),
             headers: request.headers().clone(),
             body: request.body().and_then(Body::as_bytes).unwrap_or_default().to_vec(),
             at: Instant::now(),

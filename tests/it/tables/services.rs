@@ -112,11 +112,12 @@ fn at_once(service: &Service) -> String {
 
 fn row(service: &Service) -> String {
     let keys = service.idempotency();
-    let place = match (&keys.header, &keys.body_member) {
-        (Some(name), _) if keys.format == KeyFormat::StructuredString => format!("`{}`, in quotes", name.as_str()),
-        (Some(name), _) => format!("`{}`", name.as_str()),
-        (None, Some(pointer)) => format!("body, `{pointer}`"),
-        (None, None) => "none".into(),
+    let place = match (&keys.header, &keys.query, &keys.body_member) {
+        (Some(name), ..) if keys.format == KeyFormat::StructuredString => format!("`{}`, in quotes", name.as_str()),
+        (Some(name), ..) => format!("`{}`", name.as_str()),
+        (None, Some(name), _) => format!("query, `{name}`"),
+        (None, None, Some(pointer)) => format!("body, `{pointer}`"),
+        (None, None, None) => "none".into(),
     };
     let source = service.sources().iter().find(|source| source.rules.contains(&Rule::Stored)).unwrap();
     format!(

@@ -1,7 +1,7 @@
 //! What a file says beside a description or the defaults: what it changes, and what it leaves.
 
 use reqwest_safe_retry::{
-    Backoff, Effect, Idempotency, Jitter, KeyKind, Meaning, RetryPolicy, Route, Service, services,
+    Backoff, Effect, Idempotency, Jitter, KeyFormat, KeyKind, Meaning, RetryPolicy, Route, Service, services,
 };
 
 use super::{SECOND, behaviour, billing, toml};
@@ -48,6 +48,15 @@ fn keys_of_a_description_are_changed_in_part() {
     let moved = keys("[services.square]\nfrom = 'square'\nidempotency.header = 'x-key'");
     assert_eq!((moved.header.unwrap().as_str(), moved.body_member), ("x-key", None));
     assert!(!moved.callers_keys_only);
+
+    let moved = keys("[services.orb]\nfrom = 'orb'\nidempotency.query = 'requestid'");
+    assert_eq!((moved.header, moved.query.as_deref()), (None, Some("requestid")));
+    let moved = keys("[services.square]\nfrom = 'square'\nidempotency.query = 'requestid'");
+    assert_eq!((moved.query.as_deref(), moved.body_member, moved.callers_keys_only), (Some("requestid"), None, false));
+    let written = keys("[services.square]\nfrom = 'square'\nidempotency.callers_keys_only = false");
+    assert_eq!(written, services::square().idempotency().clone().write_into_body());
+    let draft = "[services.draft]\nfrom = 'idempotency_key_draft'\nbase_url = 'https://a'\nidempotency.query = 'k'";
+    assert_eq!((keys(draft).query.as_deref(), keys(draft).format), (Some("k"), KeyFormat::Raw));
 
     let given = keys("[services.openai]\nfrom = 'openai'\nidempotency = { header = 'k', kind = 'replay_all' }");
     assert_eq!(given, Idempotency::header("k", KeyKind::ReplayAll));

@@ -108,14 +108,16 @@ fn billing_in_code() -> Service {
 fn example_equals_the_same_calls_in_code() {
     let services = toml(EXAMPLE).build().unwrap();
     let names: Vec<_> = services.iter().map(Service::name).collect();
-    assert_eq!(names, ["billing", "invoicing", "metronome", "metronome_sandbox", "payments", "shops"]);
+    assert_eq!(names, ["billing", "invoicing", "ledger", "metronome", "metronome_sandbox", "payments", "shops"]);
     assert_eq!(behaviour(&services[..1]), behaviour(&[billing_in_code()]));
     let keys = Idempotency::body_member("/idempotency_key", KeyKind::ReplaySuccess);
     assert_eq!(services[1].idempotency(), &keys);
+    let in_query = Idempotency::query("requestid", KeyKind::ReplaySuccess).max_length(50);
+    assert_eq!(services[2].idempotency(), &in_query);
     let policy = RetryPolicy::new().max_attempts(5).deadline(30 * SECOND);
     let metronome = Service::metronome().into_builder().retry_policy(policy).build().unwrap();
-    assert_eq!(behaviour(&services[2..3]), behaviour(&[metronome]));
-    assert_eq!(services[4].idempotency().format, KeyFormat::StructuredString);
+    assert_eq!(behaviour(&services[3..4]), behaviour(&[metronome]));
+    assert_eq!(services[5].idempotency().format, KeyFormat::StructuredString);
     SafeRetry::try_new(services).unwrap();
 }
 

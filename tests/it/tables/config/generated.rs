@@ -114,6 +114,7 @@ fn idempotency() -> BoxedStrategy<String> {
         vec![
             ("kind", word(KINDS).boxed()),
             ("header", text().boxed()),
+            ("query", text().boxed()),
             ("body_member", text().boxed()),
             ("methods", list(word(&["POST", "PUT", "PURGE"])).boxed()),
             ("format", word(&["raw", "structured_string"]).boxed()),

@@ -15,10 +15,10 @@ fn hooks_are_given_by_name() {
     let file = file.limit_key("metronome", |request| request.json("/customer_id")).unwrap();
     let services = file.clone().build().unwrap();
     let verified: Vec<_> = services.iter().map(|service| format!("{service:?}").contains("verifier: true")).collect();
-    assert_eq!(verified, [true, false, false, false, true, false]);
+    assert_eq!(verified, [true, false, false, false, false, true, false]);
 
     let error = file.clone().verifier("biling", VerifierFn::new(unknown)).unwrap_err();
-    let names = "billing, invoicing, metronome, metronome_sandbox, payments, shops";
+    let names = "billing, invoicing, ledger, metronome, metronome_sandbox, payments, shops";
     let expected = format!("services.biling: is not in the file, which has {names}");
     assert_eq!(error.to_string(), expected);
     assert_eq!(file.limit_key("biling", |_| None).unwrap_err().to_string(), expected);

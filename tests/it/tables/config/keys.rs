@@ -6,7 +6,10 @@ use super::{assert_errors, billing, errors};
 
 const CONTRADICTING_KEYS: &[(&str, &str)] = &[
     ("idempotency.header = 'Idempotency-Key'", "idempotency: missing field `kind`"),
-    ("idempotency.kind = 'replay_all'", "idempotency.header: is missing: name a header, or a `body_member`"),
+    (
+        "idempotency.kind = 'replay_all'",
+        "idempotency.header: is missing: name a header, a `query` parameter or a `body_member`",
+    ),
     (
         "idempotency = { kind = 'unsupported', header = 'k' }",
         "idempotency.kind: is `unsupported`, but a place for keys is given: choose another kind",
@@ -16,8 +19,32 @@ const CONTRADICTING_KEYS: &[(&str, &str)] = &[
         "idempotency.body_member: is given beside a header: keys have one place",
     ),
     (
-        "idempotency = { kind = 'replay_all', body_member = '/k', callers_keys_only = false }",
-        "idempotency.callers_keys_only: is false, but a key is never written into a body",
+        "idempotency = { kind = 'replay_all', query = 'k', body_member = '/k' }",
+        "idempotency.body_member: is given beside a query parameter: keys have one place",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', query = 'k', header = 'k' }",
+        "idempotency.query: is given beside a header: keys have one place",
+    ),
+    (
+        "idempotency = { kind = 'unsupported', query = 'k' }",
+        "idempotency.kind: is `unsupported`, but a place for keys is given: choose another kind",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', query = '' }",
+        "idempotency.query: \"\" is not a parameter's name: use letters, digits and `-._~`",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', query = 'a&b' }",
+        "idempotency.query: \"a&b\" is not a parameter's name: use letters, digits and `-._~`",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', query = 'k', format = 'structured_string' }",
+        "idempotency.format: does not apply to a key in the query, which is sent as it is",
+    ),
+    (
+        "idempotency = { kind = 'replay_all', body_member = '/a/k', callers_keys_only = false }",
+        "idempotency.callers_keys_only: is false, but a key is written only into a member of the body itself",
     ),
     (
         "idempotency = { kind = 'replay_all', body_member = 'k' }",
@@ -76,7 +103,10 @@ const CONTRADICTING_ROUTES: &[(&str, &str)] = &[
         "keyed = false, idempotency = { kind = 'replay_all', header = 'k' }",
         "keyed: is false, but `idempotency` is given",
     ),
-    ("idempotency = { kind = 'replay_all' }", "idempotency.header: is missing: name a header, or a `body_member`"),
+    (
+        "idempotency = { kind = 'replay_all' }",
+        "idempotency.header: is missing: name a header, a `query` parameter or a `body_member`",
+    ),
     (
         "idempotency = { kind = 'replay_all', header = 'k', retention = '1m' }",
         "idempotency.retention: 120s is above the retention 60s of keys",

@@ -100,8 +100,8 @@ fn every_setter_has_its_field() {
         (
             include_str!("../../../../src/service/idempotency.rs"),
             "Idempotency",
-            &["routes_only"],
-            &["body_member", "header", "kind"],
+            &["routes_only", "write_into_body"],
+            &["body_member", "header", "kind", "query"],
         ),
         (include_str!("../../../../src/service/rate_limiting.rs"), "RateLimiting", &[], &[]),
         (include_str!("../../../../src/service/error_format.rs"), "ErrorFormat", &[], &[]),

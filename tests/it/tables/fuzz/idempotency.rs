@@ -10,6 +10,7 @@ use super::texts::{boolean_headers, durations, given_methods, names, pointers, s
 enum Place {
     Header(String),
     Body(String),
+    Query(String),
     Nowhere,
 }
 
@@ -17,6 +18,7 @@ fn places() -> BoxedStrategy<Place> {
     prop_oneof![
         4 => names().prop_map(Place::Header),
         1 => pointers().prop_map(Place::Body),
+        1 => names().prop_map(Place::Query),
         1 => Just(Place::Nowhere),
     ]
     .boxed()
@@ -47,6 +49,7 @@ prop_compose! {
         let mut keys = match place {
             Place::Header(name) => Idempotency::header(name, kind),
             Place::Body(pointer) => Idempotency::body_member(pointer, kind),
+            Place::Query(name) => Idempotency::query(name, kind),
             Place::Nowhere => Idempotency::none(),
         };
         keys = keys.methods(if no_methods { Vec::new() } else { methods });
@@ -93,7 +96,7 @@ prop_compose! {
         uuids in any::<bool>(),
         max_length in prop_oneof![6 => 36..300_usize, 1 => any::<usize>()],
         retention in prop::option::of(durations()),
-        callers_keys_only in any::<bool>(),
+        callers_keys_only in prop::option::of(any::<bool>()),
     ) -> Idempotency {
         keys = keys
             .format(if structured { KeyFormat::StructuredString } else { KeyFormat::Raw })
@@ -102,8 +105,10 @@ prop_compose! {
         if let Some(retention) = retention {
             keys = keys.retention(retention);
         }
-        if callers_keys_only {
-            keys = keys.callers_keys_only();
+        match callers_keys_only {
+            Some(true) => keys = keys.callers_keys_only(),
+            Some(false) => keys = keys.write_into_body(),
+            None => {}
         }
         keys
     }
