@@ -11,7 +11,8 @@ use super::{
 use crate::{
     decide::{
         effect::Effect,
-        outcome::ResponseFacts,
+        key::KeyPlace,
+        outcome::{Redirect, ResponseFacts},
         stop::{Applied, StopReason},
     },
     error::{
@@ -31,7 +32,7 @@ impl Call<'_> {
         self.limits().budget.deposit(self.tokens_spent.max(1));
         let facts = ResponseFacts {
             redirect: self.redirect(response.url()),
-            replayed: self.plan.idempotency().is_replay(response.headers()),
+            replayed: self.plan.idempotency().is_replay(response.headers()) || self.is_stored_success(&response),
             ..ResponseFacts::new(response.status())
         };
         self.warn_of_redirect(facts.redirect);
@@ -45,6 +46,13 @@ impl Call<'_> {
         self.recorder.succeeded(&call, (facts.status, facts.replayed), || now - sent);
         response.extensions_mut().insert(mem::take(&mut self.attempts));
         response
+    }
+
+    /// Whether the service sends a stored success again under an error's status.
+    pub(super) fn is_stored_success(&self, response: &Response) -> bool {
+        self.plan.idempotency().replay_status == Some(response.status().as_u16())
+            && self.key.place() != KeyPlace::Absent
+            && self.redirect(response.url()) == Redirect::NotFollowed
     }
 
     /// The verifier has found the write: its response is the call's, or an error says that it was applied.

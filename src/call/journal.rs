@@ -309,7 +309,10 @@ impl Call<'_> {
     pub(crate) async fn end_with_response(&mut self, ending: Ending) -> Ending {
         // After a redirect that the client has followed it is not the response to the write.
         let is_own = |response: &Response| self.redirect(response.url()) == Redirect::NotFollowed;
-        let is_success = ending.as_ref().is_ok_and(|response| response.status().is_success() && is_own(response));
+        let is_success = |response: &Response| {
+            response.status().is_success() && is_own(response) || self.is_stored_success(response)
+        };
+        let is_success = ending.as_ref().is_ok_and(is_success);
         let applied = if is_success { Applied::Yes } else { Applied::Unknown };
         self.record_end(Ended { by: EndedBy::Response, ..Ended::new(applied) }).await;
         ending

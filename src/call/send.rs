@@ -104,7 +104,9 @@ impl Call<'_> {
         self.now = time::now();
         let scope = self.release_by_head(&arrived);
         match arrived {
-            Some(Ok(response)) if is_error(response.status()) => Continue(FailedResponse::Status(response, scope)),
+            Some(Ok(response)) if is_error(response.status()) && !self.is_stored_success(&response) => {
+                Continue(FailedResponse::Status(response, scope))
+            }
             Some(Ok(response)) => Break(Ok(self.succeed(response))),
             Some(Err(error)) => Continue(FailedResponse::Missing(Some(error))),
             None => Continue(FailedResponse::Missing(None)),

@@ -132,19 +132,26 @@ fn drop_what_another_kind_has(base: &mut Table, is: impl Fn(&str) -> bool) {
     if !is("replay_all") {
         base.remove("probe");
     }
+    if !is("replay_success") && !is("resource_key") {
+        base.remove("replay_status");
+    }
     if !is("signalled") {
         base.remove("in_progress_needs_signal");
     }
 }
 
-/// The rules of the file come first; of the description's, those with the same conditions are replaced. One that asks for a
-/// new key is lost if the file says that there can be none.
+/// The rules of the file come first; of the description's, those with the same conditions are replaced, and those are lost
+/// that contradict what the file says of keys: they ask for a new one, or are about the status of a stored success.
 fn merge_responses(table: &mut Table, file: &mut Table) {
-    let kind = file.get("idempotency").and_then(|change| change.get("kind"));
-    let never_rotates = kind.is_some_and(|kind| kind == "replay_success" || kind == "resource_key");
+    let of_keys = |field| file.get("idempotency").and_then(|change| change.get(field));
+    let never_rotates = of_keys("kind").is_some_and(|kind| kind == "replay_success" || kind == "resource_key");
+    let never_rotates = never_rotates || of_keys("body_member").is_some();
+    let stored = of_keys("replay_status").cloned();
     let Some(Value::Array(base)) = table.get_mut("responses") else { return };
     let asks_for_a_new_key = |rule: &Value| rule["meaning"] == "key_invalidated" || rule["meaning"] == "not_applied";
-    base.retain(|rule| !never_rotates || !asks_for_a_new_key(rule));
+    let contradicts =
+        |rule: &Value| (never_rotates && asks_for_a_new_key(rule)) || rule.get("status") == stored.as_ref();
+    base.retain(|rule| !contradicts(rule));
     if let Some(Value::Array(own)) = file.get_mut("responses") {
         base.retain(|rule| !own.iter().any(|own| has_same_conditions(rule, own)));
         own.append(base);

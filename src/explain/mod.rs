@@ -37,7 +37,7 @@ pub struct Explanation {
     attempt: u32,
     asked: u32,
     max_attempts: u32,
-    /// None for a status that is not an error.
+    /// None for a status that is not an error, or means a stored success.
     step: Option<Step>,
     sources: Vec<Source>,
 }
@@ -71,7 +71,8 @@ impl Service {
         let (headers, parts) = (HeaderMap::new(), ErrorParts::default());
         let said = Said { status, headers: &headers, body: b"", parts: &parts };
         let facts = ResponseFacts { meaning: plan.meaning(&said, place), ..ResponseFacts::new(status) };
-        let (reached, step) = match is_error(status) {
+        let is_stored_success = place != KeyPlace::Absent && idempotency.replay_status == Some(status.as_u16());
+        let (reached, step) = match is_error(status) && !is_stored_success {
             true => replay(&rules, &facts.into(), attempt.max(1)),
             false => (1, None),
         };
@@ -129,7 +130,8 @@ fn documented_by(class: OutcomeClass) -> Rule {
 }
 
 impl Explanation {
-    /// What would happen; `None` if the response is returned as it is, since its status is not an error.
+    /// What would happen; `None` if the response is returned as it is, since its status is not an error, or means a
+    /// stored success.
     pub fn decision(&self) -> Option<&Decision> {
         self.step.as_ref().map(|step| &step.decision)
     }
@@ -149,7 +151,10 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_request(f)?;
         let Self { status, attempt, asked, max_attempts, step, .. } = self;
-        let Some(step) = step else { return write!(f, " {status} is not an error: it is returned as it is.") };
+        let Some(step) = step else {
+            let is = if is_error(*status) { "means a stored success" } else { "is not an error" };
+            return write!(f, " {status} {is}: it is returned as it is.");
+        };
         if attempt < asked {
             write!(f, " The call ends before attempt {asked}.")?;
         }

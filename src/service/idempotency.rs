@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method};
 
-use super::{boolean_header::BooleanHeader, header::Header};
+use super::{boolean_header::BooleanHeader, header::Header, key_characters::KeyCharacters};
 use crate::decide::key::{ConcurrentRequests, KeyKind, KeyPlace, Probe};
 
 /// How a key is written into the header.
@@ -18,51 +18,6 @@ pub enum KeyFormat {
     Raw,
     /// As a string of RFC 9651: in double quotes.
     StructuredString,
-}
-
-/// Which characters a key may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[non_exhaustive]
-pub enum KeyCharacters {
-    /// Visible ASCII, which every header value can carry.
-    #[default]
-    VisibleAscii,
-    /// A UUID with its hyphens.
-    Uuid,
-    /// A UUID of version 4. That of an operation, and one that replaces another, has the digit of its version set to 4.
-    UuidV4,
-    /// A UUID of version 5. One that the layer makes at random has the digit of its version set to 5.
-    UuidV5,
-}
-
-impl KeyCharacters {
-    /// The version that a UUID must have, if it is one.
-    const fn version(self) -> Option<uuid::Version> {
-        match self {
-            Self::VisibleAscii | Self::Uuid => None,
-            Self::UuidV4 => Some(uuid::Version::Random),
-            Self::UuidV5 => Some(uuid::Version::Sha1),
-        }
-    }
-
-    /// The UUID in the form that the service demands.
-    pub(crate) fn form(self, uuid: uuid::Uuid) -> uuid::Uuid {
-        match self.version() {
-            Some(version) => uuid::Builder::from_bytes(uuid.into_bytes()).with_version(version).into_uuid(),
-            None => uuid,
-        }
-    }
-
-    /// Whether the service accepts it.
-    pub(crate) fn accept(self, raw: &[u8]) -> bool {
-        if self == Self::VisibleAscii {
-            return true;
-        }
-        let uuid = uuid::Uuid::try_parse_ascii(raw).ok().filter(|_| raw.len() == 36);
-        uuid.is_some_and(|uuid| self.version().is_none_or(|version| uuid.get_version() == Some(version)))
-    }
 }
 
 /// How a service handles idempotency keys, as it documents it.
@@ -142,6 +97,10 @@ pub struct Idempotency {
     /// The header that marks a stored response.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub replay_header: Option<BooleanHeader>,
+    /// The error status with which a stored success is sent again.
+    #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 499)))]
+    pub replay_status: Option<u16>,
 }
 
 #[cfg(feature = "config")]
@@ -214,6 +173,7 @@ impl Idempotency {
             in_progress_needs_signal: false,
             in_progress_for: None,
             replay_header: None,
+            replay_status: None,
         }
     }
 
@@ -333,6 +293,26 @@ impl Idempotency {
     /// The header that says yes if a response is a stored one.
     pub fn replay_header(mut self, header: impl Into<BooleanHeader>) -> Self {
         self.replay_header = Some(header.into());
+        self
+    }
+
+    /// The error status with which the service sends a stored success again, for one that answers the repeat of an executed
+    /// request with its first body and, say, 409. A request with a key that is answered so has succeeded: the response is
+    /// the call's, unchanged, and its attempt is marked as replayed.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Idempotency, KeyKind};
+    ///
+    /// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess).replay_status(409);
+    /// assert_eq!(keys.replay_status, Some(409));
+    /// ```
+    ///
+    /// For a service whose status means nothing else: a conflict of another kind would be taken for a success. Under a key
+    /// that the caller gives the answer is that of whatever was first sent with the key, in this call or before it, as with
+    /// every replay; a service that does not compare requests may return another one's. For the kinds that store successes
+    /// only ([`KeyKind::ReplaySuccess`], [`KeyKind::ResourceKey`]), since the status of the first answer is lost.
+    pub const fn replay_status(mut self, status: u16) -> Self {
+        self.replay_status = Some(status);
         self
     }
 

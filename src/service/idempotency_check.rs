@@ -38,7 +38,7 @@ const NOT_FOR_KEYS: [HeaderName; 10] = [
 pub(super) fn check(description: &Description, errors: &mut FieldErrors) {
     let Description { idempotency, routes, .. } = description;
     errors.append(idempotency.check().below("idempotency."));
-    idempotency.check_rotation(&description.responses, "responses", errors);
+    idempotency.check_rules(&description.responses, "responses", errors);
     if idempotency.kind != KeyKind::Unsupported {
         check_methods(idempotency, routes, errors);
     }
@@ -48,7 +48,7 @@ pub(super) fn check(description: &Description, errors: &mut FieldErrors) {
         let mut own = FieldErrors::default();
         check_route(route, idempotency, deadline, &mut own);
         let keys = route.idempotency.as_deref().unwrap_or(idempotency);
-        keys.check_rotation(&route.responses, "responses", &mut own);
+        keys.check_rules(&route.responses, "responses", &mut own);
         errors.append(own.below(&format!("routes[{index}].")));
     }
 }
@@ -99,6 +99,7 @@ impl Idempotency {
         }
         self.check_place(&mut errors);
         self.check_kind(&mut errors);
+        self.check_replay_status(&mut errors);
         for (field, header) in [("transient_header", &self.transient_header), ("replay_header", &self.replay_header)] {
             if let Some(header) = header {
                 header.check(field, &mut errors);
@@ -186,6 +187,30 @@ impl Idempotency {
         };
         let message = format!("{} cannot ask for a new key: {reason}", rules[index].status);
         errors.add(format!("{path}[{index}].meaning"), message);
+    }
+
+    fn check_replay_status(&self, errors: &mut FieldErrors) {
+        let Some(status) = self.replay_status else { return };
+        if !(400..=499).contains(&status) || [408, 425, 429].contains(&status) {
+            let message = format!(
+                "{status} cannot stand for a stored success: use a status of 400 to 499 that is not sent again"
+            );
+            errors.add("replay_status", message);
+        }
+        if !matches!(self.kind, KeyKind::ReplaySuccess | KeyKind::ResourceKey) {
+            let message = format!("does not apply to the kind `{}`, which stores errors as well", self.kind);
+            errors.add("replay_status", message);
+        }
+    }
+
+    /// What rules cannot say of responses about keys handled in this way.
+    fn check_rules(&self, rules: &[ResponseRule], path: &str, errors: &mut FieldErrors) {
+        self.check_rotation(rules, path, errors);
+        let Some(status) = self.replay_status else { return };
+        if let Some(index) = rules.iter().position(|rule| rule.status == status) {
+            let message = format!("{status} is the `replay_status`, which means a stored success");
+            errors.add(format!("{path}[{index}].status"), message);
+        }
     }
 
     /// A call must not outlive the result that its key stands for.

@@ -14,6 +14,7 @@ pub(crate) mod hooks;
 pub(crate) mod idempotency;
 pub(crate) mod idempotency_check;
 pub(crate) mod journal_check;
+pub(crate) mod key_characters;
 pub(crate) mod limit_key;
 pub(crate) mod method;
 pub(crate) mod policy;

@@ -28,6 +28,7 @@ mod observer;
 mod operations;
 mod order;
 mod records;
+mod replay_status;
 mod request;
 mod response_rules;
 mod secrets;

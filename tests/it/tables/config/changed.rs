@@ -55,6 +55,11 @@ fn keys_of_a_description_are_changed_in_part() {
     assert_eq!((moved.query.as_deref(), moved.body_member, moved.callers_keys_only), (Some("requestid"), None, false));
     let written = keys("[services.square]\nfrom = 'square'\nidempotency.callers_keys_only = false");
     assert_eq!(written, services::square().idempotency().clone().write_into_body());
+    let marked = one("[services.increase]\nfrom = 'increase'\nidempotency.replay_status = 409");
+    assert_eq!((marked.idempotency().replay_status, marked.responses().len()), (Some(409), 0));
+    let moved = one("[services.solid]\nfrom = 'solid'\nidempotency.body_member = '/key'");
+    assert_eq!(moved.responses().len(), 0, "a key in the body is never replaced");
+
     let draft = "[services.draft]\nfrom = 'idempotency_key_draft'\nbase_url = 'https://a'\nidempotency.query = 'k'";
     assert_eq!((keys(draft).query.as_deref(), keys(draft).format), (Some("k"), KeyFormat::Raw));
 

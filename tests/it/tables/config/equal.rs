@@ -112,7 +112,7 @@ fn example_equals_the_same_calls_in_code() {
     assert_eq!(behaviour(&services[..1]), behaviour(&[billing_in_code()]));
     let keys = Idempotency::body_member("/idempotency_key", KeyKind::ReplaySuccess);
     assert_eq!(services[1].idempotency(), &keys);
-    let in_query = Idempotency::query("requestid", KeyKind::ReplaySuccess).max_length(50);
+    let in_query = Idempotency::query("requestid", KeyKind::ReplaySuccess).max_length(50).replay_status(409);
     assert_eq!(services[2].idempotency(), &in_query);
     let policy = RetryPolicy::new().max_attempts(5).deadline(30 * SECOND);
     let metronome = Service::metronome().into_builder().retry_policy(policy).build().unwrap();

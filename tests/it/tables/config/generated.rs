@@ -110,6 +110,7 @@ fn responses() -> BoxedStrategy<String> {
 }
 
 fn idempotency() -> BoxedStrategy<String> {
+    let status = || (100..600_u16).prop_map(|status| status.to_string()).boxed();
     table(
         vec![
             ("kind", word(KINDS).boxed()),
@@ -129,6 +130,7 @@ fn idempotency() -> BoxedStrategy<String> {
             ("in_progress_needs_signal", boolean().boxed()),
             ("in_progress_for", duration().boxed()),
             ("replay_header", boolean_header().boxed()),
+            ("replay_status", status()),
         ],
         1,
     )

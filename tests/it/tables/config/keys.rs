@@ -78,6 +78,23 @@ const CONTRADICTING_KEYS: &[(&str, &str)] = &[
         "idempotency.max_length: 35 is too short for a UUID (36): set `callers_keys_only`",
     ),
     (
+        "idempotency = { kind = 'replay_all', header = 'k', replay_status = 409 }",
+        "idempotency.replay_status: does not apply to the kind `replay_all`, which stores errors as well",
+    ),
+    (
+        "idempotency = { kind = 'replay_success', header = 'k', replay_status = 500 }",
+        "idempotency.replay_status: 500 cannot stand for a stored success: use a status of 400 to 499 that is not sent again",
+    ),
+    (
+        "idempotency = { kind = 'replay_success', header = 'k', replay_status = 429 }",
+        "idempotency.replay_status: 429 cannot stand for a stored success: use a status of 400 to 499 that is not sent again",
+    ),
+    (
+        "idempotency = { kind = 'replay_success', header = 'k', replay_status = 409 }
+         responses = [{ status = 409, text = 'x', meaning = 'in_progress' }]",
+        "responses[0].status: 409 is the `replay_status`, which means a stored success",
+    ),
+    (
         "idempotency = { kind = 'signalled', header = 'k' }",
         "idempotency.transient_header: is missing: the kind `signalled` reads it after an error",
     ),

@@ -97,6 +97,7 @@ prop_compose! {
         max_length in prop_oneof![6 => 36..300_usize, 1 => any::<usize>()],
         retention in prop::option::of(durations()),
         callers_keys_only in prop::option::of(any::<bool>()),
+        replay_status in prop::option::weighted(0.1, statuses()),
     ) -> Idempotency {
         keys = keys
             .format(if structured { KeyFormat::StructuredString } else { KeyFormat::Raw })
@@ -104,6 +105,9 @@ prop_compose! {
             .max_length(max_length);
         if let Some(retention) = retention {
             keys = keys.retention(retention);
+        }
+        if let Some(status) = replay_status {
+            keys = keys.replay_status(status);
         }
         match callers_keys_only {
             Some(true) => keys = keys.callers_keys_only(),
