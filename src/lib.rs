@@ -66,6 +66,7 @@ pub mod decide;
 pub mod durable;
 mod error;
 mod explain;
+mod fetch_by_key;
 mod hooks;
 mod key;
 mod limit;
@@ -106,6 +107,7 @@ pub use error::{
     not_sent::NotSent,
 };
 pub use explain::Explanation;
+pub use fetch_by_key::FetchByKey;
 pub use hooks::RequestFacts;
 pub use key::IdempotencyKey;
 pub use limit::concurrency_limit::ConcurrencyLimit;

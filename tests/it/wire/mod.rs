@@ -1,6 +1,7 @@
 //! Real connections over loopback, in real time; tests really sleep.
 
 mod bodies;
+mod by_key;
 mod client;
 mod endurance;
 mod interim;

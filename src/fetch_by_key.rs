@@ -1,0 +1,261 @@
+//! A verifier that looks a write up by its key.
+
+use std::{fmt, fmt::Write as _, time::Duration};
+
+use async_trait::async_trait;
+use http::{
+    StatusCode,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
+use reqwest::{Response, ResponseBuilderExt, Url};
+use reqwest_middleware::ClientWithMiddleware;
+
+use crate::{
+    decide::outcome::Redirect,
+    error::error::Error,
+    service::config_error::{ConfigError, FieldErrors},
+    verify::{InDoubtWrite, Verdict, Verifier},
+    wire::{
+        body,
+        json::{self, Member},
+        redirect,
+    },
+};
+
+/// What stands for the key in a template.
+const KEY: &str = "{key}";
+
+/// A [`Verifier`] for a service where what a write has created can be looked up by the write's key.
+///
+/// ```
+/// use reqwest_safe_retry::{FetchByKey, SafeRetry, services};
+///
+/// # fn example(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
+/// // A client that authenticates. Its lookups are calls of their own.
+/// let lookups = SafeRetry::new([services::increase()]).client(builder())?;
+/// let transfers = FetchByKey::new(lookups, "https://api.increase.com/ach_transfers?idempotency_key={key}")?
+///     .found_at("/data/0")
+///     .key_at("/data/0/idempotency_key");
+/// let client = SafeRetry::new([services::increase().verifier(transfers)]).client(builder())?;
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// # example(reqwest::Client::builder).unwrap();
+/// ```
+///
+/// It sends a GET to the URL of the template, in which the write's key, percent-encoded, takes the place of each `{key}`:
+///
+/// | answer | verdict |
+/// |---|---|
+/// | 2xx in which [`found_at`](Self::found_at) is filled, or any if that is not set | [`Verdict::Applied`], with the answer as the response |
+/// | 404, 410; 2xx in which `found_at` is empty, or is looked for in an empty list | [`Verdict::Unknown`], or [`Verdict::NotApplied`] with [`absent_means_not_applied`](Self::absent_means_not_applied) |
+/// | anything else: another status (204 too), no answer, a followed redirect, a body that ends early, is above 1 MiB or has neither | [`Verdict::Unknown`] |
+///
+/// A write without a key is [`Verdict::Unknown`], and nothing is sent for it. Lists and paths differ by resource: give each kind
+/// of request the verifier for its own with [`RequestBuilderExt::verifier`](crate::RequestBuilderExt::verifier).
+#[derive(Clone)]
+#[must_use]
+pub struct FetchByKey {
+    client: ClientWithMiddleware,
+    template: Box<str>,
+    found_at: Option<Box<str>>,
+    key_at: Option<Box<str>>,
+    absence_proves: bool,
+    lag: Duration,
+}
+
+/// What a lookup has shown.
+enum Lookup {
+    Found(Response),
+    Absent,
+    Unclear,
+}
+
+impl FetchByKey {
+    /// Looks writes up with this client, at the URL of this template, which has `{key}` in its path or its query.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::FetchByKey;
+    ///
+    /// let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).build();
+    /// let error = FetchByKey::new(client, "https://api.example.com/responses/").unwrap_err();
+    /// assert_eq!(error.to_string(), "template: has no `{key}` in its path or query");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the template has no `{key}`, has it elsewhere, or is not a URL of HTTP.
+    pub fn new(client: ClientWithMiddleware, template: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+        let template = template.into();
+        let mut errors = FieldErrors::default();
+        if let Err(message) = check(&template) {
+            errors.add("template", message);
+        }
+        let found = Self { client, template, found_at: None, key_at: None, absence_proves: false, lag: Duration::ZERO };
+        errors.finish(Some(found))
+    }
+
+    /// The member of the answer that must be there and filled, as a pointer (RFC 6901): for a list, its first element. Without
+    /// it any 2xx with a body has found the write.
+    pub fn found_at(mut self, pointer: impl Into<Box<str>>) -> Self {
+        self.found_at = Some(pointer.into());
+        self
+    }
+
+    /// The member of the answer that repeats the key, as a pointer (RFC 6901). Where it does not, the verdict is
+    /// [`Verdict::Unknown`]: a service that ignores the filter lists what others have written.
+    pub fn key_at(mut self, pointer: impl Into<Box<str>>) -> Self {
+        self.key_at = Some(pointer.into());
+        self
+    }
+
+    /// Takes what is not there for [`Verdict::NotApplied`], which lets the layer send the write with a new key.
+    ///
+    /// **Only for a place that is consistent right after a write, or is at most [`lag`](Self::lag) behind it**, and with a
+    /// client that sees all that the write's client writes. A write that is not found there yet is doubled.
+    pub const fn absent_means_not_applied(mut self) -> Self {
+        self.absence_proves = true;
+        self
+    }
+
+    /// How long the place may be behind, see [`Verifier::lag`]; not at all unless set.
+    pub const fn lag(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
+    }
+
+    /// Where a key is looked up; `None` if the URL cannot carry it.
+    fn url(&self, key: &str) -> Option<Url> {
+        // In a path they are not names, however they are written.
+        let is_dots = key.bytes().all(|byte| byte == b'.');
+        if is_dots { None } else { Url::parse(&self.template.replace(KEY, &encoded(key))).ok() }
+    }
+
+    async fn look_up(&self, key: &str) -> Lookup {
+        let Some(url) = self.url(key) else { return Lookup::Unclear };
+        match self.client.get(url.clone()).send().await {
+            Ok(response) if was_redirected(&url, response.url()) => Lookup::Unclear,
+            Ok(response) if is_absent(response.status()) => Lookup::Absent,
+            Ok(response) if response.status().is_success() && response.status() != StatusCode::NO_CONTENT => {
+                self.read(response, key).await
+            }
+            Ok(_) => Lookup::Unclear,
+            Err(error) => match Error::find(&error) {
+                Some(error) if error.status().is_some_and(is_absent) && !after_a_redirect(error) => Lookup::Absent,
+                _ => Lookup::Unclear,
+            },
+        }
+    }
+
+    async fn read(&self, mut response: Response, key: &str) -> Lookup {
+        /// The body of a resource, or of a list of one, is shorter, and there sooner.
+        const MOST: (usize, Duration) = (1024 * 1024, Duration::from_secs(60));
+        let mut head = http::Response::builder().url(response.url().clone()).status(response.status());
+        if let Some(headers) = head.headers_mut() {
+            headers.extend(std::mem::take(response.headers_mut()));
+            headers.remove(CONTENT_LENGTH);
+            headers.remove(TRANSFER_ENCODING);
+        }
+        let body = body::read(response, MOST.0, MOST.1).await;
+        match (body.truncated, self.find(&body.bytes, key)) {
+            (false, Found::Yes) => head.body(body.bytes).map_or(Lookup::Unclear, |found| Lookup::Found(found.into())),
+            (false, Found::No) => Lookup::Absent,
+            (true, _) | (false, Found::Unclear) => Lookup::Unclear,
+        }
+    }
+
+    fn find(&self, body: &[u8], key: &str) -> Found {
+        let found = self.found_at.as_deref().map_or(Found::Yes, |pointer| found_at(body, pointer));
+        let Some(pointer) = self.key_at.as_deref().filter(|_| found == Found::Yes) else { return found };
+        let text = json::member(body, pointer).and_then(Member::into_text);
+        if text.as_deref() == Some(key) { Found::Yes } else { Found::Unclear }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Yes,
+    No,
+    Unclear,
+}
+
+/// Nothing is found only where its place is empty, or the list that it would be in: another document says nothing.
+fn found_at(body: &[u8], pointer: &str) -> Found {
+    match json::member(body, pointer) {
+        Some(member) if member.is_given() => Found::Yes,
+        Some(_) => Found::No,
+        None => {
+            let in_list = |(list, index): (&str, &str)| {
+                index.parse::<usize>().is_ok() && json::member(body, list) == Some(Member::Empty)
+            };
+            if pointer.rsplit_once('/').is_some_and(in_list) { Found::No } else { Found::Unclear }
+        }
+    }
+}
+
+fn is_absent(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
+/// A middleware may have changed the query.
+fn was_redirected(requested: &Url, responded: &Url) -> bool {
+    let mut responded = responded.clone();
+    responded.set_query(requested.query());
+    redirect::between(requested, &responded) != Redirect::NotFollowed
+}
+
+fn after_a_redirect(error: &Error) -> bool {
+    error.attempts().iter().last().is_some_and(|attempt| attempt.redirect() != Redirect::NotFollowed)
+}
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+fn encoded(key: &str) -> String {
+    key.bytes().fold(String::with_capacity(key.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+fn check(template: &str) -> Result<(), &'static str> {
+    let with =
+        |key| Url::parse(&template.replace(KEY, key)).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let (Some(one), Some(other)) = (with("a"), with("b")) else { return Err("is not a URL of HTTP") };
+    let elsewhere = |url: &Url| (url.origin(), url.username().to_owned(), url.password().map(str::to_owned));
+    if elsewhere(&one) != elsewhere(&other) || one.fragment() != other.fragment() {
+        return Err("has `{key}` outside its path and query");
+    }
+    if one == other { Err("has no `{key}` in its path or query") } else { Ok(()) }
+}
+
+#[async_trait]
+impl Verifier for FetchByKey {
+    async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
+        let Some(key) = write.key() else { return Verdict::Unknown };
+        match self.look_up(key.as_str()).await {
+            Lookup::Found(response) => Verdict::Applied(Some(response)),
+            Lookup::Absent if self.absence_proves => Verdict::NotApplied,
+            Lookup::Absent | Lookup::Unclear => Verdict::Unknown,
+        }
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
+    }
+}
+
+/// Without the template, which may have secrets in its query.
+impl fmt::Debug for FetchByKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { found_at, key_at, absence_proves, lag, .. } = self;
+        f.debug_struct("FetchByKey")
+            .field("found_at", found_at)
+            .field("key_at", key_at)
+            .field("absence_proves", absence_proves)
+            .field("lag", lag)
+            .finish_non_exhaustive()
+    }
+}
