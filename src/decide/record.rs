@@ -83,7 +83,8 @@ impl History {
             // It is not the response to the request itself, which was sent and may have been executed.
             return self.may_be_executing(began);
         }
-        if response.replayed {
+        // What is still in progress is not stored yet, whatever else is marked.
+        if response.replayed && response.meaning != Some(Meaning::InProgress) {
             (self.key.closed, self.key.used_up) = (true, true);
             // The stored result is a refusal, so what was executed under the key had no effect. A rate limiter stores none.
             let is_limited = matches!(response.status.as_u16(), 425 | 429);

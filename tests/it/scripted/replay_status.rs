@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use reqwest_safe_retry::{
-    Applied, Attempts, Effect, ErrorKind, Idempotency, KeyKind, RequestBuilderExt, Route, Service, ServiceBuilder,
-    StopReason, durable::InMemoryJournal,
+    Applied, Attempts, BooleanHeader, Effect, ErrorKind, Idempotency, KeyKind, Meaning, RequestBuilderExt, Route,
+    Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
 };
 
 use super::{facts, failure};
@@ -86,4 +86,21 @@ fn stored_success_is_explained() {
     let expected = "409 Conflict means a stored success: it is returned as it is.";
     assert!(explanation.to_string().ends_with(expected), "{explanation}");
     assert!(service.explain(&Method::GET, "/payments", StatusCode::CONFLICT, 1).decision().is_some());
+}
+
+/// A service may mark every answer to a repeat, the one that says "in progress" too: nothing is stored yet.
+#[tokio::test(start_paused = true)]
+async fn mark_beside_a_conflict_in_progress_settles_nothing() {
+    let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
+        .response(409, Meaning::InProgress)
+        .replay_header(BooleanHeader::presence("x-repeated"));
+    let service = Service::builder("example", "https://api.example.com").idempotency(keys);
+    let service = service.verifier_fn(|_| async { Verdict::NotApplied }).build().unwrap();
+    let running = || reply(409, &[("x-repeated", "1700000000")], "");
+    let transport = Transport::new([status(504), running(), running()]);
+    failure!(transport.client(service).post(PAYMENTS), |error| {
+        assert_eq!(facts(error), (ErrorKind::KeyInProgress, StopReason::AttemptsExhausted, Applied::Unknown));
+    });
+    let keys = transport.keys();
+    assert!(keys[0].is_some() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
 }
