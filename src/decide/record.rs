@@ -83,8 +83,10 @@ impl History {
             // It is not the response to the request itself, which was sent and may have been executed.
             return self.may_be_executing(began);
         }
-        // What is still in progress is not stored yet, whatever else is marked.
-        if response.replayed && response.meaning != Some(Meaning::InProgress) {
+        // What is still in progress is not stored yet, and a refusal or an overload never is, whatever is marked.
+        let is_stored =
+            !matches!(response.meaning, Some(Meaning::InProgress | Meaning::Throttled | Meaning::Unavailable));
+        if response.replayed && is_stored {
             (self.key.closed, self.key.used_up) = (true, true);
             // The stored result is a refusal, so what was executed under the key had no effect. A rate limiter stores none.
             let is_limited = matches!(response.status.as_u16(), 425 | 429);

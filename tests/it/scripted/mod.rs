@@ -35,6 +35,7 @@ mod response_rules;
 mod secrets;
 mod services;
 mod several_hosts;
+mod shipped_keys;
 mod status;
 mod tracing;
 mod verifier;

@@ -88,19 +88,24 @@ fn stored_success_is_explained() {
     assert!(service.explain(&Method::GET, "/payments", StatusCode::CONFLICT, 1).decision().is_some());
 }
 
-/// A service may mark every answer to a repeat, the one that says "in progress" too: nothing is stored yet.
+/// A service may mark every answer to a repeat: one that says "in progress", and one that refuses it, is not stored.
 #[tokio::test(start_paused = true)]
-async fn mark_beside_a_conflict_in_progress_settles_nothing() {
-    let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
-        .response(409, Meaning::InProgress)
-        .replay_header(BooleanHeader::presence("x-repeated"));
-    let service = Service::builder("example", "https://api.example.com").idempotency(keys);
-    let service = service.verifier_fn(|_| async { Verdict::NotApplied }).build().unwrap();
-    let running = || reply(409, &[("x-repeated", "1700000000")], "");
-    let transport = Transport::new([status(504), running(), running()]);
-    failure!(transport.client(service).post(PAYMENTS), |error| {
-        assert_eq!(facts(error), (ErrorKind::KeyInProgress, StopReason::AttemptsExhausted, Applied::Unknown));
-    });
-    let keys = transport.keys();
-    assert!(keys[0].is_some() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+async fn mark_beside_an_answer_that_is_not_stored_settles_nothing() {
+    for (meaning, kind) in [
+        (Meaning::InProgress, ErrorKind::KeyInProgress),
+        (Meaning::Throttled, ErrorKind::RateLimited),
+        (Meaning::Unavailable, ErrorKind::Server),
+    ] {
+        let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll)
+            .replay_header(BooleanHeader::presence("x-repeated"));
+        let service = Service::builder("example", "https://api.example.com").idempotency(keys);
+        let service = service.response(409, meaning).verifier_fn(|_| async { Verdict::NotApplied });
+        let running = || reply(409, &[("x-repeated", "1700000000")], "");
+        let transport = Transport::new([status(504), running(), running()]);
+        failure!(transport.client(service.build().unwrap()).post(PAYMENTS), |error| {
+            assert_eq!(facts(error), (kind, StopReason::AttemptsExhausted, Applied::Unknown));
+        });
+        let keys = transport.keys();
+        assert!(keys[0].is_some() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    }
 }

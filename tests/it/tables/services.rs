@@ -24,6 +24,18 @@ pub(super) fn shipped() -> Vec<Service> {
         services::plaid(),
         services::lago(),
         services::lago_deduplicated(),
+        services::dwolla(),
+        services::column(),
+        services::moov(),
+        services::klarna(),
+        services::coinbase_cdp(),
+        services::resend(),
+        services::circle(),
+        services::mollie(),
+        services::truelayer(),
+        services::bridge(),
+        services::worldline(),
+        services::anthropic(),
     ]
 }
 
@@ -69,7 +81,7 @@ fn names_and_base_urls_differ() {
 
 fn after_5xx(service: &Service) -> &'static str {
     match service.idempotency().kind {
-        KeyKind::ReplaySuccess => "same key: it executes again",
+        KeyKind::ReplaySuccess => "same key, never a new one",
         KeyKind::ReplayAll => "same key once, then a new one after a verdict",
         KeyKind::Signalled => "same key if a header says so, else stop",
         KeyKind::InvalidatedByError => "a new key after a verdict",
