@@ -38,7 +38,7 @@ impl Call<'_> {
         self.warn_of_redirect(facts.redirect);
         self.attempts.push_response(&facts, self.key_generation);
         if self.key.is_known() || self.given_key.is_some() || self.request.replaced_key().is_some() {
-            self.attempts.used_keys(self.used_keys());
+            self.show_keys();
         }
         self.attempts.finish(self.now - self.started);
         let (sent, now) = (self.sent, self.now);
@@ -63,7 +63,7 @@ impl Call<'_> {
             return Err(reqwest_middleware::Error::middleware(error));
         };
         self.limits().budget.deposit(self.tokens_spent);
-        self.attempts.used_keys(self.used_keys());
+        self.show_keys();
         self.attempts.finish(self.started.elapsed());
         self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts));
         response.extensions_mut().insert(mem::take(&mut self.attempts));
@@ -104,7 +104,7 @@ impl Call<'_> {
         details: ErrorDetails,
     ) -> Error {
         if self.attempts.count() > 0 || self.key.is_known() {
-            self.attempts.used_keys(self.used_keys());
+            self.show_keys();
         }
         self.attempts.finish(self.started.elapsed());
         self.leave_key();

@@ -186,6 +186,8 @@ pub(crate) enum InvalidKey {
     OtherHost,
     #[error("the record is of another request")]
     OtherRequest,
+    #[error("this process has used the idempotency key for another request: use a new key")]
+    UsedBefore,
     #[error(transparent)]
     Operation(#[from] InvalidOperation),
     #[error("the service takes its key in the request's body, which is no JSON object in memory: put the key there")]

@@ -18,5 +18,6 @@ pub(crate) mod read;
 pub(crate) mod recover;
 pub(crate) mod replay;
 mod resume;
+mod seen;
 pub(crate) mod send;
 mod whole;

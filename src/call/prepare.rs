@@ -75,7 +75,9 @@ impl Call<'_> {
             };
         }
         self.key = self.resolve_key(given.as_ref()).map_err(|invalid| self.invalid_key(invalid))?;
-        if !self.key.is_known() {
+        if self.key.is_known() {
+            self.check_use_of_key().map_err(|invalid| self.invalid_key(invalid))?;
+        } else {
             self.check_for_operation()?;
         }
         if let Some(first_sent) = given.and_then(|key| key.first_sent_at()) {
@@ -107,7 +109,7 @@ impl Call<'_> {
 
     fn invalid_key(&mut self, invalid: InvalidKey) -> reqwest_middleware::Error {
         let (kind, stop) = match invalid {
-            InvalidKey::OtherRequest => (ErrorKind::PayloadMismatch, StopReason::Permanent),
+            InvalidKey::OtherRequest | InvalidKey::UsedBefore => (ErrorKind::PayloadMismatch, StopReason::Permanent),
             InvalidKey::MayBeSent => (ErrorKind::InvalidKey, StopReason::NotIdempotent),
             _ => (ErrorKind::InvalidKey, StopReason::Permanent),
         };

@@ -135,12 +135,17 @@ impl ReplayableRequest {
 
     /// What tells the request from another one; `None` if its body is a stream.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        let body = self.body_hash()?;
+        Some(Fingerprint { method: self.method().clone(), url: self.url().clone(), body })
+    }
+
+    /// A hash of the body, if it is or was in memory.
+    pub(super) fn body_hash(&self) -> Option<u64> {
         let forgotten = match &self.0 {
             Form::Whole(_) => None,
             Form::Sent(parts) => parts.body_hash,
         };
-        let body = self.body().map(hash).or(forgotten)?;
-        Some(Fingerprint { method: self.method().clone(), url: self.url().clone(), body })
+        self.body().map(hash).or(forgotten)
     }
 
     pub(crate) fn facts(&self) -> RequestFacts<'_> {

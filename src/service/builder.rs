@@ -267,6 +267,32 @@ impl ServiceBuilder {
         self
     }
 
+    /// Refuses a key that this process has used for another request, with
+    /// [`ErrorKind::PayloadMismatch`](crate::ErrorKind::PayloadMismatch) and before anything is sent: for a service that does
+    /// not compare requests, and would answer with the result of the first one.
+    ///
+    /// ```
+    /// use reqwest_safe_retry::{Idempotency, KeyKind, Service};
+    ///
+    /// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess);
+    /// let service = Service::builder("billing", "https://billing.internal").idempotency(keys);
+    /// let service = service.refuse_reused_keys().build()?;
+    /// # assert_eq!(service.name(), "billing");
+    /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+    /// ```
+    ///
+    /// Requests are compared by method, host, path, query and body, from the first call that takes the key on, even if
+    /// nothing was sent. The same request can be sent again with it at any time. A body that is a stream is not compared,
+    /// nor is that of an operation which says what it is [about](crate::Operation::about); an operation in a journal is
+    /// compared there.
+    ///
+    /// The last 10,000 keys are known, as hashes, each for the [retention](Idempotency::retention) of keys, or 24 hours where
+    /// none is given. Other processes do not know them; the clones of the service do.
+    pub fn refuse_reused_keys(mut self) -> Self {
+        self.description.refuse_reused_keys = true;
+        self
+    }
+
     /// As [`Service::journal`].
     pub fn journal(mut self, journal: impl Journal) -> Self {
         self.hooks.journal = Some(Arc::new(journal));
@@ -369,6 +395,11 @@ fn check(description: &Description, errors: &mut FieldErrors) {
     policy::check_budget(description.retry_budget, &description.retry_costs, errors);
     if let Some(signal) = &description.retry_signal {
         signal.check("retry_signal", errors);
+    }
+    let has_keys = |keys: &Idempotency| keys.kind != KeyKind::Unsupported;
+    let of_routes = description.routes.iter().filter_map(|route| route.idempotency.as_deref());
+    if description.refuse_reused_keys && !of_routes.chain([&description.idempotency]).any(has_keys) {
+        errors.add("refuse_reused_keys", "does not apply: the service takes no keys");
     }
     if description.concurrency_limit == ConcurrencyLimit::Fixed(0) {
         errors.add("concurrency_limit", "is 0: no attempt could ever be sent");

@@ -74,6 +74,8 @@ pub(crate) struct Description {
     pub(crate) concurrency_limit: ConcurrencyLimit,
     /// Refuses a write that has neither an operation nor a key of the caller's.
     pub(crate) require_operation: bool,
+    /// Refuses a key that this process has used for another request.
+    pub(crate) refuse_reused_keys: bool,
     /// How calls with an operation use the journal, which code gives to the service.
     pub(crate) journal_settings: JournalSettings,
     /// How a final 4xx or 5xx is surfaced: "error" (the default) or "response".
@@ -99,6 +101,7 @@ impl Default for Description {
             retry_costs: RetryCosts::default(),
             concurrency_limit: ConcurrencyLimit::Adaptive,
             require_operation: false,
+            refuse_reused_keys: false,
             journal_settings: JournalSettings::new(),
             error_statuses: ErrorStatusHandling::Error,
         }

@@ -24,6 +24,7 @@ pub(crate) mod response_rule;
 pub(crate) mod retry_after_source;
 pub(crate) mod route;
 pub(crate) mod routes;
+pub(crate) mod seen_keys;
 #[allow(clippy::module_inception)]
 pub(crate) mod service;
 mod several_hosts;

@@ -26,6 +26,7 @@ use super::{
     response_rule::ResponseRule,
     route::Route,
     routes::Routes,
+    seen_keys::SeenKeys,
     source::Source,
 };
 use crate::{
@@ -82,6 +83,8 @@ pub(super) struct Shared {
     /// None if all requests go to one host.
     pub(super) hosts: Option<Hosts>,
     limit_keys: LimitKeys,
+    /// None unless keys that were used for another request are refused.
+    seen_keys: Option<SeenKeys>,
     instruments: Instruments,
     /// Whether a redirect of a write was followed.
     redirected: AtomicBool,
@@ -122,7 +125,19 @@ impl Service {
         let instruments = Instruments::new(description.name.clone());
         let redirected = AtomicBool::new(false);
         let limit_keys = LimitKeys::of(&description, &hooks);
-        let shared = Shared { description, bases, policy, routes, limits, hosts, limit_keys, instruments, redirected };
+        let seen_keys = description.refuse_reused_keys.then(SeenKeys::default);
+        let shared = Shared {
+            description,
+            bases,
+            policy,
+            routes,
+            limits,
+            hosts,
+            limit_keys,
+            seen_keys,
+            instruments,
+            redirected,
+        };
         Self { shared: Arc::new(shared), hooks }
     }
 
@@ -272,6 +287,10 @@ impl Service {
 
     pub(crate) fn requires_operation(&self) -> bool {
         self.shared.description.require_operation
+    }
+
+    pub(crate) fn seen_keys(&self) -> Option<&SeenKeys> {
+        self.shared.seen_keys.as_ref()
     }
 
     pub(crate) fn journal_settings(&self) -> &JournalSettings {

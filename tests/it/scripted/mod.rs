@@ -32,6 +32,7 @@ mod records;
 mod replay_status;
 mod request;
 mod response_rules;
+mod reused_keys;
 mod secrets;
 mod services;
 mod several_hosts;

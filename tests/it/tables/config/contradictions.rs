@@ -31,6 +31,7 @@ fn policies_that_cannot_work_are_refused() {
             "retry_policy.retry_on = [200]",
             "retry_policy.retry_on: has 200, which is not an error: use statuses from 400",
         ),
+        ("refuse_reused_keys = true", "refuse_reused_keys: does not apply: the service takes no keys"),
         ("retryable = ['3xx']", "retryable: has 300, which is not an error: use statuses from 400"),
         ("retry_budget = 4", "retry_budget: 4 is below the cheapest repeat (5): raise it, or use 0 for no repeats"),
         ("concurrency_limit = 0", "concurrency_limit: is 0: no attempt could ever be sent"),

@@ -27,6 +27,10 @@ fn text() -> impl Strategy<Value = String> {
     "[a-z /{}*-]{0,12}".prop_map(|text| format!("'{text}'"))
 }
 
+fn base_url() -> impl Strategy<Value = String> {
+    r"'https://(\*\.)?[a-c](\.com)?(/[a-c])?'"
+}
+
 fn number() -> impl Strategy<Value = String> {
     any::<u32>().prop_map(|number| number.to_string())
 }
@@ -178,12 +182,13 @@ fn service() -> BoxedStrategy<String> {
     table(
         vec![
             ("from", word(&["metronome", "stripe_v1", "openai", "lago", "idempotency_key_draft"]).boxed()),
-            ("base_url", prop_oneof![text(), "'https://[a-c]'"].boxed()),
+            ("base_url", prop_oneof![text(), base_url(), list(base_url()), Just("'*'".to_owned())].boxed()),
             ("concurrency_limit", prop_oneof![number(), word(&["adaptive", "off"])].boxed()),
             ("retryable", statuses().boxed()),
             ("retry_signal", boolean_header().boxed()),
             ("retry_budget", number().boxed()),
             ("retry_costs", table(vec![("transient", number().boxed()), ("throttled", number().boxed())], 0)),
+            ("refuse_reused_keys", boolean().boxed()),
             ("error_statuses", word(&["error", "response"]).boxed()),
             ("retry_policy", retry_policy()),
             ("idempotency", idempotency()),
