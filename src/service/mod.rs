@@ -5,6 +5,7 @@ pub(crate) mod base_url;
 pub(crate) mod base_urls;
 pub(crate) mod boolean_header;
 pub(crate) mod builder;
+mod builder_keys;
 pub(crate) mod config_error;
 pub(crate) mod description;
 pub(crate) mod error_format;
