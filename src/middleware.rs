@@ -224,10 +224,7 @@ fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = En
             }
             call.begin_attempt();
             let arrived = call.send(next.clone()).await;
-            let arrived = match call.when_whole(arrived) {
-                Ok(arrived) => arrived,
-                Err(reading) => reading.await,
-            };
+            let arrived = if call.needs_whole() { call.read_whole(arrived).await } else { arrived };
             let failed = match call.read_head(arrived) {
                 Break(ending) if call.holds_operation() => return Box::pin(call.end_with_response(ending)).await,
                 Break(ending) => return ending,

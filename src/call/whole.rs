@@ -1,8 +1,9 @@
 //! Reading the body of a response before the call returns it.
 
-use std::{future::Future, pin::Pin};
-
-use reqwest::Response;
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+};
 
 use super::{call::Call, send::Arrived};
 use crate::{
@@ -11,27 +12,21 @@ use crate::{
     wire::whole,
 };
 
-/// The result of an attempt, once the body of its response was read.
-type Reading = Pin<Box<dyn Future<Output = Arrived> + Send>>;
-
 impl Call<'_> {
-    /// The result of an attempt, if nothing of its body is to be read before the call returns it. Otherwise what reads it: if
-    /// it breaks off, or does not end by the deadline, no response has arrived.
-    #[inline(always)]
-    pub(crate) fn when_whole(&self, arrived: Arrived) -> Result<Arrived, Reading> {
-        match arrived {
-            Some(Ok(response)) if self.needs_whole(&response) => Err(self.read_whole(response)),
-            arrived => Ok(arrived),
-        }
+    /// Whether a response is returned with its body in memory: only if it can be asked for again. It does not look at the
+    /// response, for which the call would then need room once more.
+    pub(crate) fn needs_whole(&self) -> bool {
+        self.plan.effect == Effect::Read && self.plan.policy().buffer_responses > 0
     }
 
-    /// Only what can be asked for again.
-    fn needs_whole(&self, response: &Response) -> bool {
-        self.plan.policy().buffer_responses > 0 && self.plan.effect == Effect::Read && !is_error(response.status())
-    }
-
-    fn read_whole(&self, response: Response) -> Reading {
+    /// Reads the body of a successful response. If it breaks off, or does not end by the deadline, no response has arrived.
+    pub(crate) fn read_whole(&self, arrived: Arrived) -> Pin<Box<dyn Future<Output = Arrived> + Send>> {
         let (most, deadline) = (self.plan.policy().buffer_responses, self.deadline());
-        Box::pin(async move { time::before(deadline, Box::pin(whole::read(response, most))).await })
+        match arrived {
+            Some(Ok(response)) if !is_error(response.status()) => {
+                Box::pin(time::before(deadline, Box::pin(whole::read(response, most))))
+            }
+            arrived => Box::pin(ready(arrived)),
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     builder::ServiceBuilder,
     service::{Service, Shared},
 };
-use crate::limit::hosts::HostLimits;
+use crate::limit::hosts::{HostLimits, Hosts};
 
 impl Service {
     /// Every `http` and `https` URL that no other service of the layer covers, for typed errors and safe retries of calls to
@@ -38,9 +38,16 @@ impl Service {
     }
 
     /// What all calls to the host of this URL share.
+    #[inline]
     pub(crate) fn limits_of(&self, url: &Url) -> &HostLimits {
-        let Shared { limits, hosts, description, routes, .. } = &*self.shared;
-        let Some(hosts) = hosts else { return limits };
+        match &self.shared.hosts {
+            None => &self.shared.limits,
+            Some(hosts) => self.limits_of_one(hosts, url),
+        }
+    }
+
+    fn limits_of_one<'s>(&'s self, hosts: &'s Hosts, url: &Url) -> &'s HostLimits {
+        let Shared { limits, description, routes, .. } = &*self.shared;
         let (Some(name), Some(port)) = (host_of(url), url.port_or_known_default()) else { return limits };
         hosts.find(name, port, || Self::new_limits(description, routes)).unwrap_or(limits)
     }
