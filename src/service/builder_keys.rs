@@ -67,7 +67,7 @@ impl ServiceBuilder {
     }
 
     /// Adds rules that say what error responses mean. The first that matches counts, those of a
-    /// [route](Route::responses) before these; of the service that this one starts from the rules come last, and one with the
+    /// [route](crate::Route::responses) before these; of the service that this one starts from the rules come last, and one with the
     /// same conditions is replaced.
     pub fn responses(mut self, rules: impl IntoIterator<Item = ResponseRule>) -> Self {
         let Self { description: Description { responses, .. }, inherited, .. } = &mut self;
