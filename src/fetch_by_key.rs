@@ -1,6 +1,6 @@
 //! A verifier that looks a write up by its key.
 
-use std::{fmt, fmt::Write as _, time::Duration};
+use std::{borrow::Cow, fmt, fmt::Write as _, time::Duration};
 
 use async_trait::async_trait;
 use http::{
@@ -57,9 +57,9 @@ const KEY: &str = "{key}";
 #[must_use]
 pub struct FetchByKey {
     client: ClientWithMiddleware,
-    template: Box<str>,
-    found_at: Option<Box<str>>,
-    key_at: Option<Box<str>>,
+    template: Cow<'static, str>,
+    found_at: Option<Cow<'static, str>>,
+    key_at: Option<Cow<'static, str>>,
     absence_proves: bool,
     lag: Duration,
 }
@@ -85,7 +85,7 @@ impl FetchByKey {
     /// # Errors
     ///
     /// If the template has no `{key}`, has it elsewhere, or is not a URL of HTTP.
-    pub fn new(client: ClientWithMiddleware, template: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+    pub fn new(client: ClientWithMiddleware, template: impl Into<Cow<'static, str>>) -> Result<Self, ConfigError> {
         let template = template.into();
         let mut errors = FieldErrors::default();
         if let Err(message) = check(&template) {
@@ -96,15 +96,15 @@ impl FetchByKey {
     }
 
     /// The member of the answer that must be there and filled, as a pointer (RFC 6901): for a list, its first element. Without
-    /// it any 2xx with a body has found the write.
-    pub fn found_at(mut self, pointer: impl Into<Box<str>>) -> Self {
+    /// it any 2xx but 204 has found the write. A pointer that does not begin with a slash finds nothing, and proves nothing.
+    pub fn found_at(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
         self.found_at = Some(pointer.into());
         self
     }
 
     /// The member of the answer that repeats the key, as a pointer (RFC 6901). Where it does not, the verdict is
     /// [`Verdict::Unknown`]: a service that ignores the filter lists what others have written.
-    pub fn key_at(mut self, pointer: impl Into<Box<str>>) -> Self {
+    pub fn key_at(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
         self.key_at = Some(pointer.into());
         self
     }

@@ -24,7 +24,7 @@ use crate::{
 /// | `Idempotent-Replayed: true` marks an answer that creates nothing | [idempotency keys] |
 /// | `x-should-retry` says whether to send the request again, and `retry-after-ms` when | its SDKs |
 ///
-/// A verifier is easy here: list by `idempotency_key`. Error bodies are
+/// A verifier is easy here: list by `idempotency_key`, with [`FetchByKey`](crate::FetchByKey). Error bodies are
 /// [`problem::ProblemDetails`](crate::services::problem::ProblemDetails). The pages were read in 2026.
 ///
 /// ```

@@ -36,14 +36,14 @@ impl World {
     }
 
     fn verifier(&self, template: &str) -> FetchByKey {
-        FetchByKey::new(ClientBuilder::new(unused()).with(self.lookups.clone()).build(), template).unwrap()
+        FetchByKey::new(ClientBuilder::new(unused()).with(self.lookups.clone()).build(), template.to_owned()).unwrap()
     }
 
     /// A verifier that is asked through the same layer.
     fn layered(&self, template: &str) -> FetchByKey {
         let service = Service::builder("example", "https://api.example.com").retry_policy(RetryPolicy::never());
         let layer = SafeRetry::new([service.build().unwrap()]);
-        FetchByKey::new(self.lookups.layered(layer), template).unwrap()
+        FetchByKey::new(self.lookups.layered(layer), template.to_owned()).unwrap()
     }
 
     async fn end(&self, verifier: FetchByKey, key: &str) -> End {
@@ -188,7 +188,7 @@ async fn nothing_is_sent_for_a_key_that_cannot_be_looked_up() {
 
 #[test]
 fn template_is_checked_when_it_is_made() {
-    let made = |template: &str| FetchByKey::new(ClientBuilder::new(unused()).build(), template);
+    let made = |template: &'static str| FetchByKey::new(ClientBuilder::new(unused()).build(), template);
     for (template, message) in [
         ("https://api.example.com/payments", "has no `{key}` in its path or query"),
         ("https://api.example.com/{KEY}", "has no `{key}` in its path or query"),

@@ -70,6 +70,31 @@ async fn lookup_through_the_same_layer_is_a_call_of_its_own() {
     assert_eq!(*requests.lock().unwrap(), [write, write, lookup, lookup]);
 }
 
+/// What another place answers says nothing.
+#[tokio::test]
+async fn redirected_lookup_proves_nothing() {
+    for status in [200, 404] {
+        let server = Server::tcp(move |mut peer| async move {
+            while let Some((head, _)) = peer.head_and_body().await {
+                match head.split(' ').nth(1).unwrap() {
+                    "/elsewhere" => peer.answer(status, "", r#"{"data":[{"id":"p1"}]}"#).await,
+                    path if path.contains("by=") => peer.answer(302, "Location: /elsewhere\r\n", "").await,
+                    _ => peer.answer(500, "", "").await,
+                }
+            }
+        });
+        let layered = layered(&server.base_url());
+        let plain = ClientBuilder::new(client()).build();
+        for lookups in [layered.clone(), plain] {
+            let verifier = FetchByKey::new(lookups, server.url("/payments?by={key}")).unwrap();
+            let verifier = verifier.found_at("/data/0").absent_means_not_applied();
+            let error = typed(layered.post(server.url("/payments")).verifier(verifier).send().await.unwrap_err());
+            assert_eq!((error.stop(), error.applied()), (StopReason::Unverified, Applied::Unknown), "{status}");
+            assert_eq!(error.attempts().count(), 2, "{status}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn refused_connection_is_known_beside_a_key_in_the_query() {
     let base_url = format!("http://{}", closed_port());
