@@ -18,7 +18,7 @@ use crate::{
     wire::{
         body,
         json::{self, Member},
-        redirect,
+        json_part, redirect,
     },
 };
 
@@ -47,7 +47,7 @@ const KEY: &str = "{key}";
 ///
 /// | answer | verdict |
 /// |---|---|
-/// | 2xx in which [`found_at`](Self::found_at) is filled, or any if that is not set | [`Verdict::Applied`], with the answer as the response |
+/// | 2xx in which [`found_at`](Self::found_at) is filled, or any if that is not set | [`Verdict::Applied`], with what is there, or the answer, as the response |
 /// | 404, 410; 2xx in which `found_at` is empty, or is looked for in an empty list | [`Verdict::Unknown`], or [`Verdict::NotApplied`] with [`absent_means_not_applied`](Self::absent_means_not_applied) |
 /// | anything else: another status (204 too), no answer, a followed redirect, a body that ends early, is above 1 MiB or has neither | [`Verdict::Unknown`] |
 ///
@@ -95,8 +95,8 @@ impl FetchByKey {
         errors.finish(Some(found))
     }
 
-    /// The member of the answer that must be there and filled, as a pointer (RFC 6901): for a list, its first element. Without
-    /// it any 2xx but 204 has found the write. A pointer that does not begin with a slash finds nothing, and proves nothing.
+    /// The member of the answer that must be there and filled, as a pointer (RFC 6901): for a list, its first element. It becomes
+    /// the body of the call's response, as the service would have answered the write, with the answer's status and headers. Without it any 2xx but 204 has found the write. A pointer that does not begin with a slash finds nothing, and proves nothing.
     pub fn found_at(mut self, pointer: impl Into<Cow<'static, str>>) -> Self {
         self.found_at = Some(pointer.into());
         self
@@ -157,38 +157,44 @@ impl FetchByKey {
             headers.remove(TRANSFER_ENCODING);
         }
         let body = body::read(response, MOST.0, MOST.1).await;
-        match (body.truncated, self.find(&body.bytes, key)) {
-            (false, Found::Yes) => head.body(body.bytes).map_or(Lookup::Unclear, |found| Lookup::Found(found.into())),
-            (false, Found::No) => Lookup::Absent,
-            (true, _) | (false, Found::Unclear) => Lookup::Unclear,
+        match self.find(&body.bytes, key) {
+            _ if body.truncated => Lookup::Unclear,
+            Found::At(part) => head.body(part.to_vec()).map_or(Lookup::Unclear, |found| Lookup::Found(found.into())),
+            Found::Nowhere => Lookup::Absent,
+            Found::Unclear => Lookup::Unclear,
         }
     }
 
-    fn find(&self, body: &[u8], key: &str) -> Found {
-        let found = self.found_at.as_deref().map_or(Found::Yes, |pointer| found_at(body, pointer));
-        let Some(pointer) = self.key_at.as_deref().filter(|_| found == Found::Yes) else { return found };
-        let text = json::member(body, pointer).and_then(Member::into_text);
-        if text.as_deref() == Some(key) { Found::Yes } else { Found::Unclear }
+    fn find<'b>(&self, body: &'b [u8], key: &str) -> Found<'b> {
+        let has_key = |pointer: &Cow<'_, str>| {
+            json::member(body, pointer).and_then(Member::into_text).is_some_and(|text| text == key)
+        };
+        match self.found_at.as_deref().map_or(Found::At(body), |pointer| found_at(body, pointer)) {
+            Found::At(_) if !self.key_at.as_ref().is_none_or(has_key) => Found::Unclear,
+            found => found,
+        }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Yes,
-    No,
+/// Where in the body the write is.
+enum Found<'b> {
+    At(&'b [u8]),
+    Nowhere,
     Unclear,
 }
 
 /// Nothing is found only where its place is empty, or the list that it would be in: another document says nothing.
-fn found_at(body: &[u8], pointer: &str) -> Found {
+fn found_at<'b>(body: &'b [u8], pointer: &str) -> Found<'b> {
     match json::member(body, pointer) {
-        Some(member) if member.is_given() => Found::Yes,
-        Some(_) => Found::No,
+        Some(member) if member.is_given() => {
+            json_part::at(body, pointer).map_or(Found::Unclear, |part| Found::At(part.as_bytes()))
+        }
+        Some(_) => Found::Nowhere,
         None => {
             let in_list = |(list, index): (&str, &str)| {
                 index.parse::<usize>().is_ok() && json::member(body, list) == Some(Member::Empty)
             };
-            if pointer.rsplit_once('/').is_some_and(in_list) { Found::No } else { Found::Unclear }
+            if pointer.rsplit_once('/').is_some_and(in_list) { Found::Nowhere } else { Found::Unclear }
         }
     }
 }

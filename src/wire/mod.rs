@@ -6,6 +6,7 @@ mod chunk;
 pub(crate) mod failure;
 pub(crate) mod json;
 pub(crate) mod json_insert;
+pub(crate) mod json_part;
 #[cfg(test)]
 mod json_tests;
 pub(crate) mod query;
