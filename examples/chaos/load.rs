@@ -1,6 +1,6 @@
 //! What is written and read: each write has something in its body that it alone has.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn write(number: usize, accounts: &[Account]) -> Message {
     let (path, body) = match number % 4 {
         0 => (CUSTOMERS, customer(number, is_guarded)),
         1 => (EDIT, edit(number, is_guarded, account)),
-        2 => (ADD_ENTRY, entry(number, account)),
+        2 => (ADD_ENTRY, account.entry(1 + number % 100, &name(number))),
         _ => (INGEST, (0..EVENTS).map(|event| self::event(number, event, account)).collect()),
     };
     Message::post(Number::Write(number), path, body)
@@ -91,7 +91,7 @@ fn write(number: usize, accounts: &[Account]) -> Message {
 
 fn read(number: usize, accounts: &[Account]) -> Message {
     let place = Number::Read(number);
-    let Account { customer, contract } = &accounts[number / 3 % accounts.len()];
+    let Account { customer, contract, .. } = &accounts[number / 3 % accounts.len()];
     match number % 3 {
         0 => Message { number: place, method: Method::GET, path: format!("{CUSTOMERS}/{customer}"), body: None },
         1 => Message::post(place, GET_CONTRACT, json!({ "customer_id": customer, "contract_id": contract })),
@@ -151,16 +151,16 @@ fn edit(number: usize, with_key: bool, account: &Account) -> Value {
     body
 }
 
-fn entry(number: usize, account: &Account) -> Value {
-    json!({
-        "customer_id": account.customer, "id": "prepaid", "segment_id": "2026",
-        "amount": 1 + number % 100, "reason": name(number),
-    })
-}
-
 fn event(number: usize, event: usize, account: &Account) -> Value {
     json!({
         "transaction_id": transaction_id(number, event), "customer_id": account.customer,
-        "event_type": "api_call", "timestamp": "2026-07-01T12:00:00Z",
+        "event_type": "api_call", "timestamp": today(),
     })
+}
+
+/// The service rejects events that are older than 34 days.
+// The crate itself reads the clock in one file only; a program may where it likes.
+#[allow(clippy::disallowed_methods)]
+fn today() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

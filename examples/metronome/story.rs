@@ -1,6 +1,6 @@
 //! What is sent: a small but true billing story, and what goes wrong on its way.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::Method;
 use metronome_simulator::{
@@ -19,6 +19,8 @@ pub(crate) const LIST_CONTRACTS: &str = "/v2/contracts/list";
 pub(crate) const EDIT: &str = "/v2/contracts/edit";
 pub(crate) const ADD_ENTRY: &str = "/v1/contracts/addManualBalanceLedgerEntry";
 pub(crate) const INGEST: &str = "/v1/ingest";
+const CREATE_CREDIT: &str = "/v1/contracts/customerCredits/create";
+const LIST_CREDITS: &str = "/v1/contracts/customerCredits/list";
 
 /// One call of the story.
 pub(crate) struct Step {
@@ -43,6 +45,8 @@ pub(crate) struct Ids {
     pub(crate) run: String,
     pub(crate) customer: String,
     pub(crate) contract: String,
+    credit: String,
+    segment: String,
 }
 
 /// One thing that should take effect once; a batch of events holds many.
@@ -68,6 +72,8 @@ pub(crate) fn story() -> Vec<Step> {
         step("create a contract", Ids::create_contract, "a stored 500, after the effect", &[broken_after]),
         step("+137 seats", |ids| ids.add_seats(137, 7), "504 three times, after the effect", &[after_504; 3]),
         step("+12 seats", |ids| ids.add_seats(12, 8), "a stored 500, before the effect", &[broken_before]),
+        step("create a credit", Ids::create_credit, "no fault", &[]),
+        step("read its segment", Ids::list_credits, "no fault", &[]),
         step("balance +250", |ids| ids.add_entry(250, "goodwill"), "a stored 500, after the effect", &[broken_after]),
         step("balance +40", |ids| ids.add_entry(40, "referral"), "takes effect after the attempt's timeout", &[late]),
         step("balance -75", |ids| ids.add_entry(-75, "fee"), "429, then 504 after the effect", &[limited, after_504]),
@@ -106,11 +112,26 @@ impl Ids {
         Message::post(EDIT, body)
     }
 
-    /// A delta for which the API has no `uniqueness_key`; what tells it from others is its reason.
-    fn add_entry(&self, amount: i64, reason: &str) -> Message {
-        let (customer, reason) = (&self.customer, format!("{reason} {}", self.run));
+    /// A credit with one segment, whose balance the entries change.
+    fn create_credit(&self) -> Message {
+        let all =
+            json!({ "amount": 0, "starting_at": "2026-01-01T00:00:00Z", "ending_before": "2036-01-01T00:00:00Z" });
         let body = json!({
-            "customer_id": customer, "id": "prepaid", "segment_id": "2026", "amount": amount, "reason": reason,
+            "customer_id": self.customer, "product_id": "prepaid", "priority": 1,
+            "access_schedule": { "schedule_items": [all] }, "uniqueness_key": format!("credit-{}", self.run),
+        });
+        Message::post(CREATE_CREDIT, body)
+    }
+
+    fn list_credits(&self) -> Message {
+        Message::post(LIST_CREDITS, json!({ "customer_id": self.customer, "credit_id": self.credit }))
+    }
+
+    /// A delta. As in many programs it has no `uniqueness_key`; what tells it from others is its reason.
+    fn add_entry(&self, amount: i64, reason: &str) -> Message {
+        let body = json!({
+            "customer_id": self.customer, "id": self.credit, "segment_id": self.segment,
+            "amount": amount, "reason": format!("{reason} {}", self.run),
         });
         Message::post(ADD_ENTRY, body)
     }
@@ -122,7 +143,7 @@ impl Ids {
                 "transaction_id": format!("{}-{number}", self.run),
                 "customer_id": self.customer,
                 "event_type": "api_call",
-                "timestamp": "2026-07-01T12:00:00Z",
+                "timestamp": today(),
             })
         };
         Message::post(INGEST, (batch * 100..(batch + 1) * 100).map(event).collect())
@@ -159,6 +180,11 @@ impl Ids {
         let mut many = answer["data"].as_array().into_iter().flatten();
         match message.path.as_str() {
             CREATE_CONTRACT => self.contract = one.unwrap_or_default(),
+            CREATE_CREDIT => self.credit = one.unwrap_or_default(),
+            LIST_CREDITS => {
+                let segment = answer.pointer("/data/0/access_schedule/schedule_items/0/id").and_then(Value::as_str);
+                self.segment = segment.unwrap_or_default().to_owned();
+            }
             LIST_CONTRACTS => {
                 let ours = many.find(|contract| contract["uniqueness_key"] == key);
                 self.contract = ours.and_then(id).unwrap_or_default();
@@ -201,4 +227,11 @@ pub(crate) fn identity<'a>(path: &str, body: &'a Value) -> Option<&'a Value> {
         INGEST => "/transaction_id",
         _ => return None,
     })
+}
+
+/// The service rejects events that are older than 34 days.
+// The crate itself reads the clock in one file only; a program may where it likes.
+#[allow(clippy::disallowed_methods)]
+fn today() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -25,11 +25,7 @@ pub(crate) fn write(number: usize, accounts: &[Account]) -> (&'static str, Value
         });
         return (EDIT, body);
     }
-    let body = json!({
-        "customer_id": account.customer, "id": "prepaid", "segment_id": "2026",
-        "amount": 1 + number % 100, "reason": name,
-    });
-    (ADD_ENTRY, body)
+    (ADD_ENTRY, account.entry(1 + number % 100, &name))
 }
 
 /// The text that the write with this number alone has.

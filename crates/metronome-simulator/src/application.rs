@@ -6,13 +6,14 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::account::Account;
+use crate::call::Call;
 use crate::keys::{Claim, Keys};
 use crate::ledger::Ledger;
+use crate::operation::Prepared;
 use crate::reply::Reply;
-use crate::request::Call;
 use crate::runtime::{now, sleep};
 use crate::scenario::{Execution, ExecutionEnd, Extent, FailedKey};
-use crate::state::State;
 
 /// How often `settle` checks that nothing executes. It returns when two checks in a row agree.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(20);
@@ -26,7 +27,7 @@ pub(crate) struct Application {
 #[derive(Debug, Default)]
 struct Store {
     keys: Keys,
-    state: State,
+    account: Account,
     /// The number of restarts. A call claimed before a restart has no effect after it.
     restarts: u64,
 }
@@ -42,16 +43,16 @@ impl Application {
     /// restart kills the execution.
     ///
     /// The key is claimed before this returns, unless the call is queued.
-    pub(crate) fn start(self: &Arc<Self>, call: Call, execution: Execution) -> JoinHandle<Option<Reply>> {
+    pub(crate) fn start(self: &Arc<Self>, prepared: Prepared, execution: Execution) -> JoinHandle<Option<Reply>> {
         let application = Arc::clone(self);
         let task = if execution.queued.is_zero() {
-            let ticket = self.claim(&call);
-            tokio::spawn(async move { application.execute(call, ticket, execution).await })
+            let ticket = self.claim(&prepared.call);
+            tokio::spawn(async move { application.execute(prepared, ticket, execution).await })
         } else {
             tokio::spawn(async move {
                 sleep(execution.queued).await;
-                let ticket = application.claim(&call);
-                application.execute(call, ticket, execution).await
+                let ticket = application.claim(&prepared.call);
+                application.execute(prepared, ticket, execution).await
             })
         };
         self.track(task.abort_handle());
@@ -59,7 +60,7 @@ impl Application {
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
-        self.with_store(|store| store.state.ledger().clone())
+        self.with_store(|store| store.account.ledger().clone())
     }
 
     /// Kills every execution that has not taken effect, and releases its key.
@@ -79,6 +80,11 @@ impl Application {
 
     pub(crate) fn retain_keys_for(&self, retention: Duration) {
         self.with_store(|store| store.keys.retain_for(retention));
+    }
+
+    /// From now on lists show a write only after this time.
+    pub(crate) fn set_list_lag(&self, lag: Duration) {
+        self.with_store(|store| store.account.set_list_lag(lag));
     }
 
     /// Waits until nothing executes.
@@ -114,15 +120,17 @@ impl Application {
         })
     }
 
-    async fn execute(&self, call: Call, ticket: Ticket, execution: Execution) -> Option<Reply> {
+    async fn execute(&self, prepared: Prepared, ticket: Ticket, execution: Execution) -> Option<Reply> {
         match ticket.claim {
             Claim::Fresh => {
                 sleep(execution.takes).await;
-                self.with_store(|store| store.finish(&call, execution.end, ticket.restarts))
+                self.with_store(|store| store.finish(&prepared, execution.end, ticket.restarts))
             }
             Claim::Replay(reply) => Some(reply),
-            Claim::InProgress => Some(conflict(&call, "A request with this idempotency key is in progress")),
-            Claim::Mismatch => Some(conflict(&call, "This idempotency key was used with different parameters")),
+            Claim::InProgress => Some(conflict(&prepared.call, "A request with this idempotency key is in progress")),
+            Claim::Mismatch => {
+                Some(conflict(&prepared.call, "This idempotency key was used with different parameters"))
+            }
         }
     }
 
@@ -134,26 +142,26 @@ impl Application {
 
 impl Store {
     /// Applies the effect and stores the reply in one step.
-    fn finish(&mut self, call: &Call, end: ExecutionEnd, restarts: u64) -> Option<Reply> {
+    fn finish(&mut self, prepared: &Prepared, end: ExecutionEnd, restarts: u64) -> Option<Reply> {
         // The restart released the key; another request may have claimed it since.
         if restarts != self.restarts {
             return None;
         }
         let reply = match end {
-            ExecutionEnd::Completed => Some(self.state.execute(call)),
+            ExecutionEnd::Completed => Some(self.account.execute(prepared)),
             ExecutionEnd::Failed(extent, _) => {
                 match extent {
                     Extent::Nothing => {}
-                    Extent::Part => self.state.execute_part(call),
+                    Extent::Part => self.account.execute_part(prepared),
                     Extent::Whole => {
-                        self.state.execute(call);
+                        self.account.execute(prepared);
                     }
                 }
                 Some(Reply::internal_error())
             }
             ExecutionEnd::Killed => None,
         };
-        match (&call.key, &reply) {
+        match (&prepared.call.key, &reply) {
             (Some(key), Some(_)) if matches!(end, ExecutionEnd::Failed(_, FailedKey::Stuck)) => {
                 self.keys.leave_stuck(key, now());
             }

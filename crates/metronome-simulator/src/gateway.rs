@@ -105,7 +105,7 @@ impl Gateway {
 
     fn start(&self, request: &IncomingRequest, execution: Execution) -> Progress {
         match request.admit(TOKEN) {
-            Ok(call) => Progress::Running(self.application.start(call, execution)),
+            Ok(prepared) => Progress::Running(self.application.start(prepared, execution)),
             Err(rejection) => Progress::Rejected(rejection),
         }
     }

@@ -34,9 +34,12 @@
 //! - Ids are counted, not random: two runs of a test get the same ids.
 #![forbid(unsafe_code)]
 
+mod account;
 mod application;
+mod call;
 mod close;
 mod describe;
+mod dispatch;
 mod fault;
 mod faults;
 mod gateway;
@@ -45,10 +48,12 @@ mod ledger;
 mod metronome;
 mod observer;
 mod operation;
+mod operations;
 mod rate_limit;
 mod received;
 mod reply;
 mod request;
+mod route;
 mod runtime;
 mod scenario;
 mod schedule;
@@ -56,7 +61,6 @@ mod server;
 mod state;
 mod truncated;
 mod validation;
-mod writes;
 
 pub use close::Close;
 pub use fault::{Fault, Moment};

@@ -122,6 +122,14 @@ impl Metronome {
         self.gateway.application().retain_keys_for(retention);
     }
 
+    /// From now on lists show a write only after this time, as lists of a real service can. Zero, the default, shows it at
+    /// once. What is read by its id, such as `GET /v1/customers/{customer_id}`, is always current.
+    ///
+    /// Writes from before the first call of this are shown.
+    pub fn set_list_lag(&self, lag: Duration) {
+        self.gateway.application().set_list_lag(lag);
+    }
+
     /// Waits until nothing has been executed for 20 ms. The ledger then includes requests that their client has given up.
     pub async fn settle(&self) {
         self.gateway.application().settle().await;

@@ -1,84 +1,68 @@
-//! The operations of the API.
+//! An operation of the API, as data. The operations are in `operations.rs`.
 
-use http::Method;
+use crate::call::Call;
+use crate::reply::Outcome;
+use crate::route::Route;
+use crate::state::{Kind, State};
 
-use crate::writes;
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) route: Route,
+    pub(crate) act: Act,
+}
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    CreateCustomer,
-    ListCustomers,
-    GetCustomer(String),
-    CreateContract,
-    EditContract,
-    GetContract,
-    ListContracts,
-    ListEdits,
-    AddBalanceEntry,
-    ListBalances,
-    Ingest,
-    SearchEvents,
-    RemoveCustomField,
-    /// A documented write without an implementation of its own.
-    OtherWrite,
+/// A valid request, ready to execute.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) operation: &'static Operation,
+    pub(crate) call: Call,
+}
+
+/// What an operation does. A field is the one that has the id of the object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    /// Creates an object and returns its id.
+    Create(&'static Kind),
+    /// Changes the fields of an object that the request has, and returns its id.
+    Update(&'static Kind, &'static str),
+    /// Archives an object, which can be done once, and returns its id.
+    Archive(&'static Kind, &'static str),
+    Get(&'static Kind, &'static str),
+    /// Lists the objects of the customer that the request names, or all.
+    List(&'static Kind),
+    /// Is recorded. No read shows it.
+    Record(Answer),
+    Write(fn(&mut State, &Call) -> Outcome),
+    Read(fn(&State, &Call) -> Outcome),
+    /// Reads a list, which can be behind.
+    ReadList(fn(&State, &Call) -> Outcome),
+    /// A list of what the simulator has none of. The field has the cursor.
+    Empty(&'static str),
+}
+
+/// The response to a write that is only recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    Nothing,
+    /// `{}`
+    Object,
+    /// The id in this field of the request.
+    Same(&'static str),
+    /// A new id.
+    Id,
 }
 
 impl Operation {
-    /// The operation of this method and path, if there is one.
-    pub(crate) fn find(method: &Method, path: &str) -> Option<Self> {
-        match *method {
-            Method::GET => Self::find_get(path),
-            Method::POST => Self::find_post(path),
-            _ => None,
-        }
-    }
-
-    fn find_get(path: &str) -> Option<Self> {
-        match path.strip_prefix("/v1/customers")? {
-            "" => Some(Self::ListCustomers),
-            rest => rest.strip_prefix('/').filter(|id| !id.is_empty() && !id.contains('/')).map(Self::get_customer),
-        }
-    }
-
-    fn get_customer(id: &str) -> Self {
-        Self::GetCustomer(id.to_owned())
-    }
-
-    fn find_post(path: &str) -> Option<Self> {
-        Some(match path {
-            "/v1/customers" => Self::CreateCustomer,
-            "/v1/contracts/create" => Self::CreateContract,
-            "/v2/contracts/edit" => Self::EditContract,
-            "/v2/contracts/get" => Self::GetContract,
-            "/v2/contracts/list" => Self::ListContracts,
-            "/v2/contracts/getEditHistory" => Self::ListEdits,
-            "/v1/contracts/addManualBalanceLedgerEntry" => Self::AddBalanceEntry,
-            "/v1/contracts/customerBalances/list" => Self::ListBalances,
-            "/v1/ingest" => Self::Ingest,
-            "/v1/events/search" => Self::SearchEvents,
-            "/v1/customFields/removeKey" => Self::RemoveCustomField,
-            other if writes::is_documented(other) => Self::OtherWrite,
-            _ => return None,
-        })
-    }
-
     /// Whether the operation changes anything.
     pub(crate) fn is_write(&self) -> bool {
-        match self {
-            Self::ListCustomers
-            | Self::GetCustomer(_)
-            | Self::GetContract
-            | Self::ListContracts
-            | Self::ListEdits
-            | Self::ListBalances
-            | Self::SearchEvents => false,
-            Self::CreateCustomer
-            | Self::CreateContract
-            | Self::EditContract
-            | Self::AddBalanceEntry
-            | Self::Ingest
-            | Self::RemoveCustomField
-            | Self::OtherWrite => true,
+        match self.act {
+            Act::Create(_) | Act::Update(..) | Act::Archive(..) | Act::Record(_) | Act::Write(_) => true,
+            Act::Get(..) | Act::List(_) | Act::Read(_) | Act::ReadList(_) | Act::Empty(_) => false,
         }
+    }
+
+    /// Whether the operation reads a list, which can be behind.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.act, Act::List(_) | Act::ReadList(_))
     }
 }

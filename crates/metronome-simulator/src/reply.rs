@@ -12,6 +12,9 @@ use crate::truncated::truncated;
 
 const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("x-metronome-rate-limit-type");
 
+/// A response, or the one that refuses the call.
+pub(crate) type Outcome = Result<Reply, Reply>;
+
 /// A response that can be stored under a key and replayed.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
@@ -38,12 +41,29 @@ impl Reply {
 
     /// An error of the application. Version 2 of the API adds a code to the message.
     pub(crate) fn rejection(path: &str, status: StatusCode, message: &str) -> Self {
+        let code = status.canonical_reason().unwrap_or_default().replace(' ', "");
+        Self::coded(path, status, &code, message)
+    }
+
+    /// The same with this code.
+    pub(crate) fn coded(path: &str, status: StatusCode, code: &str, message: &str) -> Self {
         if path.starts_with("/v2/") {
-            let code = status.canonical_reason().unwrap_or_default().replace(' ', "");
             Self::json(status, json!({ "code": code, "message": message }))
         } else {
             Self::message(status, message)
         }
+    }
+
+    /// A 409 that names the object that it conflicts with.
+    pub(crate) fn conflict(message: &str, id: &str, value: &str) -> Self {
+        let body = json!({ "message": message, "conflicting_id": id, "conflicting_value": value });
+        Self::json(StatusCode::CONFLICT, body)
+    }
+
+    /// 200 with a document.
+    pub(crate) fn pdf(body: &'static [u8]) -> Self {
+        let headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/pdf"))];
+        Self { status: StatusCode::OK, headers, body: Bytes::from_static(body) }
     }
 
     /// A response with a message only, as the gateway sends.

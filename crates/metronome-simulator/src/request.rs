@@ -1,18 +1,20 @@
 //! Reads, authenticates and validates requests. A request rejected here is never stored under its key.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::io::Read;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::Query;
-use http::header::AUTHORIZATION;
+use flate2::read::GzDecoder;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::request::Parts;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
-use crate::keys::Parameters;
-use crate::operation::Operation;
+use crate::call::Call;
+use crate::operation::{Operation, Prepared};
+use crate::operations::find;
 use crate::reply::Reply;
+use crate::runtime::wall_clock;
 use crate::validation::validate;
 
 /// Far above any documented body. The connection of a longer one is closed.
@@ -27,17 +29,6 @@ pub(crate) struct IncomingRequest {
     body: Bytes,
 }
 
-/// A valid request, ready to execute.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) operation: Operation,
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) body: Value,
-    /// The `Idempotency-Key`; `None` for methods that ignore it.
-    pub(crate) key: Option<String>,
-}
-
 impl IncomingRequest {
     /// Reads the whole body; `None` if it is incomplete or too long.
     pub(crate) async fn read(request: Request<Body>) -> Option<Self> {
@@ -48,10 +39,7 @@ impl IncomingRequest {
 
     /// Whether this is a write. An unknown path counts as one unless the method is GET.
     pub(crate) fn is_write(&self) -> bool {
-        match self.operation() {
-            Some(operation) => operation.is_write(),
-            None => self.head.method != Method::GET,
-        }
+        self.operation().map_or(self.head.method != Method::GET, Operation::is_write)
     }
 
     pub(crate) fn head(&self) -> &Parts {
@@ -75,20 +63,22 @@ impl IncomingRequest {
     ///
     /// # Errors
     /// The 400, 401 or 404 to answer with.
-    pub(crate) fn admit(&self, token: &str) -> Result<Call, Reply> {
+    pub(crate) fn admit(&self, token: &str) -> Result<Prepared, Reply> {
         if !self.has_token(token) {
             return Err(Reply::message(StatusCode::UNAUTHORIZED, "Unauthorized"));
         }
         let not_found = || Reply::message(StatusCode::NOT_FOUND, "Not Found");
         let operation = self.operation().ok_or_else(not_found)?;
         let body = self.json()?;
-        validate(&operation, &body).map_err(|message| self.bad_request(&message))?;
         let key = self.idempotency_key().filter(|_| self.head.method == Method::POST);
-        Ok(Call { operation, method: self.head.method.clone(), uri: self.head.uri.clone(), body, key })
+        let call =
+            Call { route: &operation.route, method: self.head.method.clone(), uri: self.head.uri.clone(), body, key };
+        validate(&call, wall_clock()).map_err(|message| self.bad_request(&message))?;
+        Ok(Prepared { operation, call })
     }
 
-    fn operation(&self) -> Option<Operation> {
-        Operation::find(&self.head.method, self.path())
+    fn operation(&self) -> Option<&'static Operation> {
+        find(&self.head.method, self.path())
     }
 
     fn has_token(&self, token: &str) -> bool {
@@ -101,42 +91,25 @@ impl IncomingRequest {
     }
 
     fn json(&self) -> Result<Value, Reply> {
-        if self.body.is_empty() || self.head.method != Method::POST {
+        if self.body.is_empty() || self.head.method == Method::GET {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&self.body).map_err(|_| self.bad_request("Malformed JSON in the request body"))
+        let malformed = || self.bad_request("Malformed JSON in the request body");
+        let body = self.plain_body().ok_or_else(malformed)?;
+        serde_json::from_slice(&body).map_err(|_| malformed())
+    }
+
+    /// The body, decompressed if it is compressed. `None` if it is not gzip, or too long.
+    fn plain_body(&self) -> Option<Cow<'_, [u8]>> {
+        if self.header(CONTENT_ENCODING.as_str()).as_deref() != Some("gzip") {
+            return Some(Cow::Borrowed(&self.body));
+        }
+        let (mut plain, most) = (Vec::new(), MAX_BODY_BYTES as u64);
+        GzDecoder::new(&*self.body).take(most + 1).read_to_end(&mut plain).ok()?;
+        (plain.len() <= MAX_BODY_BYTES).then_some(Cow::Owned(plain))
     }
 
     fn bad_request(&self, message: &str) -> Reply {
         Reply::rejection(self.path(), StatusCode::BAD_REQUEST, message)
-    }
-}
-
-impl Call {
-    pub(crate) fn path(&self) -> &str {
-        self.uri.path()
-    }
-
-    pub(crate) fn parameters(&self) -> Parameters {
-        Parameters { target: format!("{} {}", self.method, self.uri), body: self.body.clone() }
-    }
-
-    /// A string field of the body; empty if the field is missing.
-    pub(crate) fn text(&self, field: &str) -> &str {
-        self.body[field].as_str().unwrap_or_default()
-    }
-
-    /// A parameter of the query.
-    pub(crate) fn query(&self, name: &str) -> Option<String> {
-        let Query(mut query) = Query::<HashMap<String, String>>::try_from_uri(&self.uri).ok()?;
-        query.remove(name)
-    }
-
-    pub(crate) fn uniqueness_key(&self) -> Option<&str> {
-        self.body["uniqueness_key"].as_str()
-    }
-
-    pub(crate) fn rejection(&self, status: StatusCode, message: &str) -> Reply {
-        Reply::rejection(self.path(), status, message)
     }
 }

@@ -1,28 +1,35 @@
 //! Validates request bodies.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::Value;
 
-use crate::operation::Operation;
+use crate::call::Call;
+use crate::runtime::parse_rfc_3339;
 
 const MAX_KEY_CHARS: usize = 128;
 const MAX_BATCH: usize = 100;
 
+/// How old an event may be.
+const MAX_AGE: Duration = Duration::from_secs(34 * 24 * 60 * 60);
+
 /// The error is the message of the 400.
 type Validation = Result<(), String>;
 
-/// Checks the body of a request.
-pub(crate) fn validate(operation: &Operation, body: &Value) -> Validation {
-    match operation {
-        Operation::CreateCustomer => requires(body, &["name"]).and_then(|()| aliases(body)),
-        Operation::CreateContract => requires(body, &["customer_id", "starting_at"]),
-        Operation::EditContract => requires(body, &["customer_id", "contract_id"]).and_then(|()| subscriptions(body)),
-        Operation::GetContract | Operation::ListEdits => requires(body, &["customer_id", "contract_id"]),
-        Operation::ListContracts | Operation::ListBalances => requires(body, &["customer_id"]),
-        Operation::AddBalanceEntry => balance_entry(body),
-        Operation::Ingest => batch(body),
-        Operation::SearchEvents => transaction_ids(body),
-        Operation::RemoveCustomField => requires(body, &["entity", "key"]),
-        Operation::ListCustomers | Operation::GetCustomer(_) | Operation::OtherWrite => Ok(()),
+/// Checks the fields of a request, at this time.
+pub(crate) fn validate(call: &Call, now: SystemTime) -> Validation {
+    let body = &call.body;
+    let is_missing = |field: &&&str| matches!(call.field(field), Value::Null) || call.field(field) == "";
+    if let Some(missing) = call.route.required.iter().find(is_missing) {
+        return Err(format!("{missing} is required"));
+    }
+    match call.route.path {
+        "/v1/customers" | "/v1/customers/{customer_id}/setIngestAliases" => aliases(body),
+        "/v2/contracts/edit" => subscriptions(body),
+        "/v1/contracts/addManualBalanceLedgerEntry" => amount(body),
+        "/v1/ingest" => batch(body, now),
+        "/v1/events/search" => transaction_ids(body),
+        _ => Ok(()),
     }?;
     uniqueness_key(body)
 }
@@ -67,8 +74,7 @@ fn subscriptions(body: &Value) -> Validation {
         .map_err(|why| format!("update_subscriptions: {why}"))
 }
 
-fn balance_entry(body: &Value) -> Validation {
-    requires(body, &["customer_id", "id", "segment_id", "reason"])?;
+fn amount(body: &Value) -> Validation {
     if body["amount"].is_number() { Ok(()) } else { Err("amount must be a number".to_owned()) }
 }
 
@@ -79,23 +85,27 @@ fn transaction_ids(body: &Value) -> Validation {
     }
 }
 
-fn batch(body: &Value) -> Validation {
+fn batch(body: &Value, now: SystemTime) -> Validation {
     let events = body.as_array().ok_or("the body must be an array of events")?;
     if !(1..=MAX_BATCH).contains(&events.len()) {
         return Err("the body must hold 1 to 100 events".to_owned());
     }
-    let invalid = |(index, event)| self::event(event).err().map(|why| format!("event {index}: {why}"));
+    let invalid = |(index, event)| self::event(event, now).err().map(|why| format!("event {index}: {why}"));
     match events.iter().enumerate().find_map(invalid) {
         Some(message) => Err(message),
         None => Ok(()),
     }
 }
 
-fn event(event: &Value) -> Validation {
+fn event(event: &Value, now: SystemTime) -> Validation {
     requires(event, &["transaction_id", "customer_id", "event_type", "timestamp"])?;
-    if is_short_text(&event["transaction_id"]) {
-        Ok(())
-    } else {
-        Err("transaction_id must have 1 to 128 characters".to_owned())
+    if !is_short_text(&event["transaction_id"]) {
+        return Err("transaction_id must have 1 to 128 characters".to_owned());
     }
+    let time = event["timestamp"].as_str().and_then(parse_rfc_3339);
+    let time = time.ok_or("timestamp must have the format of RFC 3339")?;
+    if now.duration_since(time).is_ok_and(|age| age > MAX_AGE) {
+        return Err("timestamp must not be older than 34 days".to_owned());
+    }
+    Ok(())
 }

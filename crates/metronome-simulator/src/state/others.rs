@@ -1,36 +1,43 @@
-//! Writes without an implementation of their own.
+//! Reads without objects of their own.
 
-use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::data::State;
-use crate::ledger::Entry;
-use crate::reply::Reply;
-use crate::request::Call;
-
-const ADD_KEY: &str = "/v1/customFields/addKey";
-const REMOVE_KEY: &str = "/v1/customFields/removeKey";
+use super::pages::BY_NEXT_PAGE;
+use crate::call::Call;
+use crate::reply::{Outcome, Reply};
+use crate::runtime::rfc_3339;
 
 impl State {
-    pub(crate) fn write(&mut self, call: &Call) -> Result<Reply, Reply> {
-        self.reject_used_key(call)?;
-        let id = self.record(call);
-        Ok(Reply::data(json!({ "id": id })))
+    /// The ledger, without the events.
+    pub(crate) fn list_audit_logs(&self, call: &Call) -> Outcome {
+        let writes = self.ledger.entries().iter().filter(|entry| entry.path != "/v1/ingest");
+        let writes: Vec<_> = writes.enumerate().map(|(place, entry)| (format!("{place:012}"), entry)).collect();
+        let writes = writes.iter().map(|(place, entry)| (place.as_str(), *entry));
+        BY_NEXT_PAGE.page(call, writes, |place, entry| {
+            json!({
+                "id": place,
+                "request": { "id": place },
+                "timestamp": rfc_3339(entry.time),
+                "action": entry.path,
+                "resource_id": entry.id,
+                "status": "success",
+            })
+        })
     }
 
-    /// Answers with a literal `null`. A key can be removed once, until it is added again.
-    pub(crate) fn remove_custom_field(&mut self, call: &Call) -> Result<Reply, Reply> {
-        if self.is_field_removed(call) {
-            return Err(call.rejection(StatusCode::NOT_FOUND, "Custom field key not found"));
-        }
-        self.record(call);
-        Ok(Reply::ok(Value::Null))
+    pub(crate) fn list_services(&self, _: &Call) -> Outcome {
+        let service = json!({ "name": "simulator", "ips": ["127.0.0.1"], "usage": "accepts_connections_at" });
+        Ok(Reply::ok(json!({ "services": [service] })))
     }
 
-    fn is_field_removed(&self, call: &Call) -> bool {
-        let changes = [ADD_KEY, REMOVE_KEY];
-        let is_same = |entry: &&Entry| ["entity", "key"].iter().all(|field| entry.body[*field] == call.body[*field]);
-        let touched = self.ledger.entries().iter().filter(|entry| changes.contains(&entry.path.as_str()));
-        touched.filter(is_same).last().is_some_and(|last| last.path == REMOVE_KEY)
+    pub(crate) fn dashboard_url(&self, call: &Call) -> Outcome {
+        let url = format!("https://embed.metronome.test/{}/{}", call.text("dashboard"), call.text("customer_id"));
+        Ok(Reply::data(json!({ "url": url })))
+    }
+
+    /// Events make no invoices.
+    pub(crate) fn preview_events(&self, _: &Call) -> Outcome {
+        Ok(Reply::data(json!([])))
     }
 }

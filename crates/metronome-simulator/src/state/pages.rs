@@ -1,10 +1,10 @@
 //! Lists that are read page by page.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::call::Call;
 use crate::reply::Reply;
-use crate::request::Call;
 
 /// How a list is paged. A cursor is the id of the last item of the page before.
 pub(super) struct Pages {
@@ -17,7 +17,7 @@ pub(super) struct Pages {
 /// Most lists. A default is documented for balances only.
 pub(super) const BY_NEXT_PAGE: Pages = Pages { cursor: "next_page", default: 25, most: 100 };
 
-/// `/v2/contracts/list`.
+/// The lists of contracts and of notifications.
 pub(super) const BY_CURSOR: Pages = Pages { cursor: "cursor", default: 20, most: 20 };
 
 impl Pages {
@@ -32,7 +32,7 @@ impl Pages {
         document: impl Fn(&str, T) -> Value,
     ) -> Result<Reply, Reply> {
         let limit = self.limit(call)?;
-        if let Some(cursor) = parameter(call, self.cursor).as_str() {
+        if let Some(cursor) = call.field(self.cursor).as_str() {
             if !items.any(|(id, _)| id == cursor) {
                 return Err(bad_request(call, "Unknown cursor"));
             }
@@ -47,7 +47,7 @@ impl Pages {
     }
 
     fn limit(&self, call: &Call) -> Result<usize, Reply> {
-        let given = match parameter(call, "limit") {
+        let given = match call.field("limit") {
             Value::Null => return Ok(self.default),
             Value::String(text) => text.parse().ok(),
             number => number.as_u64().and_then(|number| usize::try_from(number).ok()),
@@ -57,9 +57,13 @@ impl Pages {
     }
 }
 
-/// A parameter of a list: in the query of a GET, in the body of a POST.
-fn parameter(call: &Call, name: &str) -> Value {
-    if call.method == Method::GET { call.query(name).into() } else { call.body[name].clone() }
+/// Whether a list shows an object that is archived, or one that is not. By default it shows those that are not.
+pub(super) fn wanted(call: &Call) -> impl Fn(bool) -> bool + use<> {
+    let is_set = |field: &str| matches!(call.field(field), Value::Bool(true)) || call.text(field) == "true";
+    let filter = call.text("archive_filter");
+    let only = is_set("only_archived") || filter == "ARCHIVED";
+    let all = is_set("include_archived") || filter == "ALL";
+    move |is_archived| all || is_archived == only
 }
 
 fn bad_request(call: &Call, message: &str) -> Reply {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metronome_simulator::{Fault, Ledger, Moment};
 use serde_json::json;
 
-use crate::support::{BALANCE, CUSTOMERS, INGEST, SHORT, Setup, acme, event};
+use crate::support::{BALANCE, CUSTOMERS, INGEST, SHORT, Setup, acme, entry, event};
 
 #[tokio::test]
 async fn partial_500_creates_customer_without_alias() {
@@ -46,8 +46,8 @@ async fn partial_500_accepts_first_half_of_batch() {
     let all: Vec<_> = ids(setup.metronome.ledger());
     assert_eq!((all.len(), all.iter().filter(|(_, partial)| *partial).count()), (5, 3));
     let customer = setup.customer().await;
+    let entry = entry(&setup.credit(&customer).await, 1.0, "r");
     setup.metronome.script([Some(Fault::partial_500())]);
-    let entry = json!({ "customer_id": customer, "id": "b", "segment_id": "s", "amount": 1, "reason": "r" });
     assert_eq!(setup.post(BALANCE, entry).send().await.unwrap().status(), 500);
     let whole: Vec<_> = setup.metronome.ledger().on(BALANCE).map(|entry| entry.partial).collect();
     assert_eq!(whole, [false]);

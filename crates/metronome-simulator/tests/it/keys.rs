@@ -72,7 +72,7 @@ async fn invalid_body_is_not_stored() {
     assert_eq!(message(invalid).await.0, 400);
     let valid = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
     assert_eq!(valid.status(), 200);
-    let long = json!({ "uniqueness_key": "x".repeat(129) });
+    let long = json!({ "name": "p", "uniqueness_key": "x".repeat(129) });
     assert_eq!(message(setup.post("/v1/packages/create", long).send().await.unwrap()).await.0, 400);
 }
 

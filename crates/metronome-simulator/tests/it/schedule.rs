@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use metronome_simulator::{Close, Fault, Faults, Moment, RateLimit, Stage};
 use reqwest::Method;
-use serde_json::json;
 
 use crate::support::{CUSTOMERS, SHORT, Setup, acme};
 
@@ -99,7 +98,7 @@ async fn spared_requests_have_no_faults() {
     for (request, status) in [
         (setup.post(CUSTOMERS, acme()), 502),
         (setup.post(CUSTOMERS, acme()).header("x-spare", ""), 200),
-        (setup.post("/v1/packages/create", json!({})), 200),
+        (setup.post("/v1/packages/create", acme()), 200),
         (setup.request(Method::GET, CUSTOMERS), 502),
     ] {
         assert_eq!(request.send().await.unwrap().status(), status);

@@ -1,6 +1,6 @@
 //! A running simulator with a client, and the requests that the tests send.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use metronome_simulator::{Fault, Metronome};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -56,6 +56,19 @@ impl Setup {
         id(&self.ok(CONTRACTS, json!({ "customer_id": customer, "starting_at": "2026-01-01T00:00:00Z" })).await)
     }
 
+    /// A credit of the customer with one segment. The body of an entry for it, without amount and reason.
+    pub(crate) async fn credit(&self, customer: &str) -> Value {
+        let item =
+            json!({ "amount": 0, "starting_at": "2026-01-01T00:00:00Z", "ending_before": "2027-01-01T00:00:00Z" });
+        let schedule = json!({ "schedule_items": [item] });
+        let body = json!({ "customer_id": customer, "product_id": "p", "priority": 1, "access_schedule": schedule });
+        let id = id(&self.ok("/v1/contracts/customerCredits/create", body).await);
+        let list =
+            self.ok("/v1/contracts/customerCredits/list", json!({ "customer_id": customer, "credit_id": id })).await;
+        let segment = &list["data"][0]["access_schedule"]["schedule_items"][0]["id"];
+        json!({ "customer_id": customer, "id": id, "segment_id": segment })
+    }
+
     pub(crate) fn effects(&self, path: &str) -> usize {
         self.metronome.ledger().on(path).count()
     }
@@ -69,8 +82,22 @@ pub(crate) fn acme() -> Value {
     json!({ "name": "Acme" })
 }
 
+/// An entry for a credit.
+pub(crate) fn entry(credit: &Value, amount: f64, reason: &str) -> Value {
+    let mut entry = credit.clone();
+    entry["amount"] = amount.into();
+    entry["reason"] = reason.into();
+    entry
+}
+
+/// An event of today.
 pub(crate) fn event(transaction_id: &str) -> Value {
-    json!({ "transaction_id": transaction_id, "customer_id": "c", "event_type": "e", "timestamp": "2026-01-01T00:00:00Z" })
+    json!({ "transaction_id": transaction_id, "customer_id": "c", "event_type": "e", "timestamp": days_ago(0) })
+}
+
+pub(crate) fn days_ago(days: u64) -> String {
+    let time = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 pub(crate) async fn message(response: Response) -> (StatusCode, String) {
