@@ -16,15 +16,3 @@ pub enum Close {
     /// response until it has read the whole head.
     Midway,
 }
-
-impl Close {
-    /// A description for reports.
-    pub(crate) const fn describe(self) -> &'static str {
-        match self {
-            Self::Orderly => "connection closed",
-            Self::Half => "connection half-closed",
-            Self::Reset => "connection reset",
-            Self::Midway => "connection reset after the status line",
-        }
-    }
-}

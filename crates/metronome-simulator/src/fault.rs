@@ -201,11 +201,11 @@ impl Fault {
         self
     }
 
-    const fn failed(extent: Extent, key: FailedKey) -> Self {
+    pub(crate) const fn failed(extent: Extent, key: FailedKey) -> Self {
         Self::executed(Execution { end: ExecutionEnd::Failed(extent, key), ..Execution::IMMEDIATE })
     }
 
-    const fn executed(execution: Execution) -> Self {
+    pub(crate) const fn executed(execution: Execution) -> Self {
         Self::answered(execution, Delivery::Normal)
     }
 

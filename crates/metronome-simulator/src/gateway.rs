@@ -16,11 +16,12 @@ use crate::runtime::sleep;
 use crate::scenario::{Delivery, Execution, Replacement, Scenario};
 use crate::schedule::Schedule;
 
-/// The bearer token that the simulator accepts.
-pub(crate) const TOKEN: &str = "metronome-simulator-token";
+/// The bearer token that the simulator accepts by default.
+const TOKEN: &str = "metronome-simulator-token";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Gateway {
+    token: String,
     schedule: Mutex<Schedule>,
     observer: Observer,
     application: Arc<Application>,
@@ -33,12 +34,28 @@ enum Progress {
 }
 
 impl Gateway {
+    pub(crate) fn new(token: Option<&str>) -> Self {
+        Self {
+            token: token.unwrap_or(TOKEN).to_owned(),
+            schedule: Mutex::default(),
+            observer: Observer::default(),
+            application: Arc::default(),
+        }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Serves a request.
     ///
     /// # Errors
     /// Returns the response, or how to close the connection without one.
     pub(crate) async fn serve(&self, request: Request<Body>) -> Result<Response, Close> {
         let request = IncomingRequest::read(request).await.ok_or(Close::Orderly)?;
+        if let Some(reply) = self.control(&request).await {
+            return Ok(reply.into());
+        }
         let fault = self.with_schedule(|schedule| schedule.next_fault(&request));
         self.observer.observe(Stage::Received, request.head());
         let reply = self.run(fault.map_or(Scenario::NORMAL, |fault| fault.scenario), &request).await;
@@ -104,7 +121,7 @@ impl Gateway {
     }
 
     fn start(&self, request: &IncomingRequest, execution: Execution) -> Progress {
-        match request.admit(TOKEN) {
+        match request.admit(&self.token) {
             Ok(prepared) => Progress::Running(self.application.start(prepared, execution)),
             Err(rejection) => Progress::Rejected(rejection),
         }

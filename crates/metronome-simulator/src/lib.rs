@@ -38,7 +38,7 @@ mod account;
 mod application;
 mod call;
 mod close;
-mod describe;
+mod control;
 mod dispatch;
 mod fault;
 mod faults;
@@ -57,8 +57,10 @@ mod route;
 mod runtime;
 mod scenario;
 mod schedule;
+mod script;
 mod server;
 mod state;
+mod text;
 mod truncated;
 mod validation;
 
@@ -70,6 +72,8 @@ pub use metronome::Metronome;
 pub use observer::Stage;
 pub use rate_limit::RateLimit;
 pub use received::Received;
+pub use script::{Script, ScriptError};
+pub use text::FaultError;
 
 /// Compiles and runs the example in the README.
 #[cfg(doctest)]

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
 use crate::faults::Faults;
-use crate::gateway::{Gateway, TOKEN};
+use crate::gateway::Gateway;
 use crate::ledger::Ledger;
 use crate::observer::Stage;
 use crate::received::Received;
@@ -56,9 +56,17 @@ impl Metronome {
     /// # Errors
     /// When no port can be bound.
     pub async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_on(0, None).await
+    }
+
+    /// Binds this port of 127.0.0.1 (0: a free one), and accepts this token instead of the default one.
+    ///
+    /// # Errors
+    /// When the port cannot be bound, for example because it is taken.
+    pub async fn start_on(port: u16, token: Option<&str>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
-        let gateway = Arc::<Gateway>::default();
+        let gateway = Arc::new(Gateway::new(token));
         let server = tokio::spawn(serve(listener, Arc::clone(&gateway)));
         Ok(Self { base_url, gateway, server })
     }
@@ -72,7 +80,7 @@ impl Metronome {
     /// The bearer token that the simulator accepts.
     #[must_use]
     pub fn token(&self) -> &str {
-        TOKEN
+        self.gateway.token()
     }
 
     /// Sets the faults of the next requests in order of arrival, one step each. `None` is a request without a fault.

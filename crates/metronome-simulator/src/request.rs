@@ -54,6 +54,11 @@ impl IncomingRequest {
         self.head.uri.path()
     }
 
+    /// The body; empty if it is not text.
+    pub(crate) fn body_text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_default()
+    }
+
     /// The value of a header as text; `None` too if the name is not a valid header name.
     pub(crate) fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))

@@ -101,14 +101,3 @@ impl Execution {
         self.queued.is_zero() && self.takes.is_zero()
     }
 }
-
-impl Extent {
-    /// A description for reports.
-    pub(crate) const fn describe(self) -> &'static str {
-        match self {
-            Self::Nothing => "before the effect",
-            Self::Part => "after a part of the effect",
-            Self::Whole => "after the effect",
-        }
-    }
-}

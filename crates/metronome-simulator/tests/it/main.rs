@@ -4,6 +4,7 @@
 mod api;
 mod connections;
 mod contracts;
+mod control;
 mod failures;
 mod gateway;
 mod keys;
@@ -12,4 +13,5 @@ mod pages;
 mod schedule;
 mod semantics;
 mod support;
+mod text;
 mod timing;

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use metronome_simulator::{Close, Fault, Faults, Moment, RateLimit, Stage};
+use metronome_simulator::{Close, Fault, Faults, Moment, Stage};
 use reqwest::Method;
 
-use crate::support::{CUSTOMERS, SHORT, Setup, acme};
+use crate::support::{CUSTOMERS, Setup, acme};
 
 #[tokio::test]
 async fn script_applies_in_order() {
@@ -129,35 +129,4 @@ async fn faults_drawn_by_header_ignore_arrival_order() {
         one_by_one.iter().any(|faults| faults.windows(2).any(|pair| pair[0] != pair[1])),
         "the faults of an identity vary"
     );
-}
-
-#[test]
-fn faults_have_short_descriptions() {
-    let (before, after) = (Moment::Before, Moment::After);
-    for (fault, words) in [
-        (Fault::gateway(504, after), "504 after the effect"),
-        (Fault::gateway(504, after).taking(SHORT), "504 100ms ahead of the effect"),
-        (Fault::gateway(502, before), "502 before the effect"),
-        (Fault::stored_500(before), "stored 500 before the effect"),
-        (Fault::stored_500(after), "stored 500 after the effect"),
-        (Fault::partial_500(), "stored 500 after a part of the effect"),
-        (Fault::dropped(Close::Orderly, before), "connection closed before the effect"),
-        (Fault::dropped(Close::Half, after), "connection half-closed after the effect"),
-        (Fault::dropped(Close::Reset, after), "connection reset after the effect"),
-        (Fault::dropped(Close::Midway, after), "connection reset after the status line after the effect"),
-        (Fault::stalled(before), "stalled before the effect"),
-        (Fault::gateway(502, before).with_html_body(), "502 as HTML before the effect"),
-        (Fault::gateway(502, before).with_truncated_body(), "502 before the effect, answer cut short"),
-        (Fault::stuck_key(before), "500 before the effect, key stuck"),
-        (Fault::stuck_key(after), "500 after the effect, key stuck"),
-        (Fault::truncated(), "answer cut short"),
-        (Fault::duplicated(), "delivered twice"),
-        (Fault::restarted(), "restart before the effect"),
-        (Fault::late(SHORT, before), "slow by 100ms"),
-        (Fault::late(SHORT, after), "answer 100ms late"),
-        (Fault::queued(SHORT), "queued for 100ms"),
-        (Fault::rate_limited(RateLimit::Client, Some(1)), "429 (client)"),
-    ] {
-        assert_eq!(fault.to_string(), words);
-    }
 }
