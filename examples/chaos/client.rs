@@ -1,8 +1,11 @@
 //! The five clients, and what a caller is told by them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use http::{Extensions, StatusCode};
@@ -70,7 +73,8 @@ impl Client {
         let builder = ClientBuilder::new(endpoint.http.clone());
         let builder = match kind {
             Kind::SafeRetry => {
-                let verifier = LookUp { endpoint: Endpoint::spared(simulator)? };
+                // The simulator shows a write at once.
+                let verifier = LookUp { endpoint: Endpoint::spared(simulator)?, lag: Some(Duration::ZERO) };
                 builder.with(SafeRetry::try_new([metronome(&endpoint).verifier(verifier).build()?])?)
             }
             Kind::SafeRetryNoVerifier => builder.with(SafeRetry::try_new([metronome(&endpoint).build()?])?),

@@ -9,22 +9,47 @@ use serde_json::{Value, json};
 use crate::{
     accounts::{ADD_ENTRY, CUSTOMERS},
     endpoint::{BoxError, Endpoint, sleep},
-    lists::{Likeness, List, judge, ledger, same_reason, same_text},
+    lists::{CUSTOMER, ENTRY, Likeness, List, Recognition, believed, ledger},
     load::{EDIT, INGEST, SUBSCRIPTION},
 };
 
 /// How often a question is asked until it is answered.
 const QUESTIONS: usize = 5;
 
+/// Every edit of this program changes a subscription of its own. The history has its id in another field than the
+/// request.
+const SUBSCRIPTION_EDIT: Recognition = Recognition {
+    identity: [SUBSCRIPTION, "/update_subscriptions/0/id"],
+    shown: &[
+        ["/uniqueness_key", "/uniqueness_key"],
+        ["/update_subscriptions/0/quantity_updates", "/update_subscriptions/0/quantity_updates"],
+    ],
+    is_other: |_| false,
+    response: |write, _| json!({ "data": { "id": write["contract_id"] } }).to_string(),
+};
+
+const EVENT: Recognition = Recognition {
+    identity: ["/transaction_id", "/transaction_id"],
+    shown: &[["/customer_id", "/customer_id"], ["/event_type", "/event_type"], ["/timestamp", "/timestamp"]],
+    is_other: |_| false,
+    response: |_, _| String::new(),
+};
+
 /// Asks through the API, with a client of its own whose questions meet no faults.
 pub(crate) struct LookUp {
     pub(crate) endpoint: Endpoint,
+    /// How long lists may be behind; `None` if nothing says so.
+    pub(crate) lag: Option<Duration>,
 }
 
 #[async_trait]
 impl Verifier for LookUp {
     async fn verify(&self, doubt: &InDoubtWrite<'_>) -> Verdict {
-        self.look(doubt).await.unwrap_or(Verdict::Unknown)
+        believed(self.look(doubt).await.unwrap_or(Verdict::Unknown), self.lag)
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag.unwrap_or_default()
     }
 }
 
@@ -32,11 +57,11 @@ impl LookUp {
     async fn look(&self, doubt: &InDoubtWrite<'_>) -> Result<Verdict, BoxError> {
         let write: Value = serde_json::from_slice(doubt.body().unwrap_or_default())?;
         Ok(match doubt.url().path() {
-            CUSTOMERS => judge(&self.items(&List::customers()).await?, |found| same_customer(found, &write)),
-            EDIT => judge(&self.items(&List::edits(&write)).await?, |found| same_edit(found, &write)),
+            CUSTOMERS => CUSTOMER.judge(&write, &self.items(&List::customers()).await?),
+            EDIT => SUBSCRIPTION_EDIT.judge(&write, &self.items(&List::edits(&write)).await?),
             ADD_ENTRY => {
                 let balances = self.items(&List::balances(&write)).await?;
-                judge(&ledger(&balances, &write["id"])?, |found| same_reason(found, &write))
+                ENTRY.judge(&write, &ledger(&balances, &write["id"])?)
             }
             INGEST => self.find_events(&write).await?,
             _ => Verdict::Unknown,
@@ -49,10 +74,10 @@ impl LookUp {
         let request = self.endpoint.http.post(self.endpoint.url("/v1/events/search"));
         let found = self.ask(request.json(&json!({ "transactionIds": ids }))).await?;
         let found = found.as_array().ok_or("a response without events")?;
-        let is_found = |id: &&Value| found.iter().any(|event| event["transaction_id"] == **id);
+        let is_found = |event: &Value| found.iter().any(|item| EVENT.likeness(event, item) == Likeness::Same);
         Ok(match found.is_empty() {
             true => Verdict::NotApplied,
-            false if ids.iter().all(is_found) => Verdict::Applied(Some(http::Response::new("").into())),
+            false if batch.iter().all(is_found) => Verdict::Applied(Some(http::Response::new("").into())),
             false => Verdict::Unknown,
         })
     }
@@ -73,19 +98,4 @@ impl LookUp {
             asked += 1;
         }
     }
-}
-
-/// Every customer of this program has a name of its own. One without its aliases is neither applied nor not.
-fn same_customer(found: &Value, write: &Value) -> Likeness {
-    let aliases = |customer: &Value| customer["ingest_aliases"].as_array().map_or(0, Vec::len);
-    match same_text(write.get("name"), found.get("name")) {
-        Likeness::Same if aliases(found) != aliases(write) => Likeness::Perhaps,
-        likeness => likeness,
-    }
-}
-
-/// Every edit of this program changes a subscription of its own. The history has its id in another field than the
-/// request.
-fn same_edit(found: &Value, write: &Value) -> Likeness {
-    same_text(write.pointer(SUBSCRIPTION), found.pointer("/update_subscriptions/0/id"))
 }

@@ -42,12 +42,13 @@ pub(crate) fn quick_policy() -> RetryPolicy {
 }
 
 impl Layered {
-    pub(crate) fn new(endpoint: Endpoint, policy: RetryPolicy) -> Result<Self, BoxError> {
+    /// `lag` is how long lists may be behind, if something says so.
+    pub(crate) fn new(endpoint: Endpoint, policy: RetryPolicy, lag: Option<Duration>) -> Result<Self, BoxError> {
         let metronome = Service::metronome()
             .into_builder()
             .base_url(endpoint.base_url.clone())
             .retry_policy(policy)
-            .verifier(LookUp { endpoint: endpoint.clone() })
+            .verifier(LookUp { endpoint: endpoint.clone(), lag })
             .build()?;
         let client = ClientBuilder::new(endpoint.http.clone()).with(SafeRetry::try_new([metronome])?).build();
         Ok(Self { endpoint, client })

@@ -13,6 +13,9 @@
 mod audit;
 mod client;
 mod endpoint;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod fooled;
 #[path = "../lists.rs"]
 mod lists;
 mod naive;
@@ -164,7 +167,7 @@ Neither sends a uniqueness_key with the seat edits. Attempts time out after 0.7 
 
 /// The story with both clients at once; whether the layer's audit is clean.
 async fn compare() -> Result<bool, BoxError> {
-    let mut layer = Player::new(|endpoint| Layered::new(endpoint, quick_policy())).await?;
+    let mut layer = Player::new(|endpoint| Layered::new(endpoint, quick_policy(), Some(Duration::ZERO))).await?;
     let mut naive = Player::new(|endpoint| Ok(Naive { endpoint })).await?;
     println!("{INTRODUCTION}\n");
 
@@ -206,7 +209,8 @@ type Call = (&'static str, fn(&Ids) -> Message);
 async fn visit(base_url: &str, token: &str, write: bool) -> Result<bool, BoxError> {
     // The gateway answers after 29 s at the latest.
     let endpoint = Endpoint::new(base_url, token, Duration::from_secs(40))?;
-    let layer = Layered::new(endpoint, RetryPolicy::new())?;
+    // Nothing says how far the lists of an account are behind.
+    let layer = Layered::new(endpoint, RetryPolicy::new(), None)?;
     let mut ids = Ids::of_run(format!("{:016x}", fastrand::u64(..)));
     let start: &[Call] = if write {
         println!("Creates a customer and a contract named after run {}, and leaves them there.", ids.run);

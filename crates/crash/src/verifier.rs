@@ -4,28 +4,42 @@ use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use reqwest_safe_retry::{InDoubtWrite, Verdict, Verifier, async_trait};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     accounts::{ADD_ENTRY, CUSTOMERS},
     clock,
     endpoint::{BoxError, Endpoint, OPERATION},
-    lists::{Likeness, List, judge, ledger, same_reason, same_text},
+    lists::{CUSTOMER, ENTRY, List, Recognition, believed, ledger},
     writes::{EDIT, SUBSCRIPTION, number_of},
 };
 
 /// How often a question is asked until it is answered.
 const QUESTIONS: usize = 3;
 
+/// The history has the id of the subscription in another field than the request.
+const SUBSCRIPTION_EDIT: Recognition = Recognition {
+    identity: [SUBSCRIPTION, "/update_subscriptions/0/id"],
+    shown: &[["/update_subscriptions/0/quantity_updates", "/update_subscriptions/0/quantity_updates"]],
+    is_other: |_| false,
+    response: |write, _| json!({ "data": { "id": write["contract_id"] } }).to_string(),
+};
+
 /// Looks writes up through the API, with a client that gets no faults.
 pub(crate) struct LookUp {
     pub(crate) endpoint: Endpoint,
+    /// How long lists may be behind; `None` if nothing says so.
+    pub(crate) lag: Option<Duration>,
 }
 
 #[async_trait]
 impl Verifier for LookUp {
     async fn verify(&self, doubt: &InDoubtWrite<'_>) -> Verdict {
-        self.look(doubt).await.unwrap_or(Verdict::Unknown)
+        believed(self.look(doubt).await.unwrap_or(Verdict::Unknown), self.lag)
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag.unwrap_or_default()
     }
 }
 
@@ -35,13 +49,11 @@ impl LookUp {
         let path = doubt.url().path();
         let number = number_of(path, &write).ok_or("not a write of this program")?;
         Ok(match path {
-            CUSTOMERS => judge(&self.items(&List::customers(), number).await?, |found| {
-                same_text(write.get("name"), found.get("name"))
-            }),
-            EDIT => judge(&self.items(&List::edits(&write), number).await?, |found| same_edit(found, &write)),
+            CUSTOMERS => CUSTOMER.judge(&write, &self.items(&List::customers(), number).await?),
+            EDIT => SUBSCRIPTION_EDIT.judge(&write, &self.items(&List::edits(&write), number).await?),
             ADD_ENTRY => {
                 let balances = self.items(&List::balances(&write), number).await?;
-                judge(&ledger(&balances, &write["id"])?, |found| same_reason(found, &write))
+                ENTRY.judge(&write, &ledger(&balances, &write["id"])?)
             }
             _ => Verdict::Unknown,
         })
@@ -63,9 +75,4 @@ async fn ask(request: RequestBuilder) -> Result<Value, BoxError> {
         }
         asked += 1;
     }
-}
-
-/// The history has the id of the subscription in another field than the request.
-fn same_edit(found: &Value, write: &Value) -> Likeness {
-    same_text(write.pointer(SUBSCRIPTION), found.pointer("/update_subscriptions/0/id"))
 }

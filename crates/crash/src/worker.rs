@@ -64,7 +64,7 @@ impl Worker {
         };
         let spared = endpoint(Duration::from_secs(1), &[(WORKER, &number), (SPARED, "yes")])?;
         let endpoint = endpoint(TIMEOUT, &[(WORKER, &number)])?;
-        let mut service = service(&settings.base_url)?.verifier(LookUp { endpoint: spared });
+        let mut service = service(&settings.base_url)?.verifier(LookUp { endpoint: spared, lag: Some(Duration::ZERO) });
         if let Some(journal) = journal::open(settings.mode, settings.journal.as_deref()).await? {
             service = service.journal(journal);
         }
