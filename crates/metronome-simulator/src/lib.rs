@@ -25,11 +25,20 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
 //! ```
 //!
+//! # What it serves
+//!
+//! All 126 operations of the vendor's Python SDK 4.12.0, in the types of that SDK: `script/vendor-sdk` in the repository
+//! holds them to it, with the clients of Python and Node. Unknown paths get a 404. Lists are read page by page, and can be
+//! [behind](Metronome::set_list_lag).
+//!
 //! # Limitations
 //!
-//! - Reads and validation cover what a client of the writes needs.
-//! - A write without an implementation of its own is recorded and returns a new id.
-//! - The history of edits shows the updates of subscriptions, and the other fields that look the same in a request.
+//! - Nothing is billed: usage makes no invoices and no costs, and sets no alert off. Such lists are empty.
+//! - The ids of products, rate cards and subscriptions that a request names need not exist; those of customers, contracts,
+//!   commits and credits must.
+//! - Recurring schedules are not spread over time, and overrides are not applied to rates.
+//! - The operations that are in the specification and in no SDK are recorded and answer with a new id.
+//! - Archiving twice is rejected with a 400 (a package: 422). The vendor's pages differ on that.
 //! - Stored results never expire, unless [`Metronome::retain_keys_for`] or [`Metronome::prune_keys`] is called.
 //! - Ids are counted, not random: two runs of a test get the same ids.
 #![forbid(unsafe_code)]

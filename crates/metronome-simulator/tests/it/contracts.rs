@@ -135,7 +135,8 @@ async fn edit_changes_the_contract() {
     let which = json!({ "customer_id": customer, "contract_id": contract });
     let before = setup.ok("/v2/contracts/get", which.clone()).await;
     let subscription = &before["data"]["subscriptions"][0]["id"];
-    let seats = json!([{ "subscription_id": subscription, "quantity_updates": [{ "starting_at": "2026-07-01T00:00:00Z", "quantity_delta": 137 }] }]);
+    let delta = json!({ "starting_at": "2026-07-01T00:00:00Z", "quantity_delta": 137 });
+    let seats = json!([{ "subscription_id": subscription, "quantity_updates": [delta] }]);
     let mut edit = which.clone();
     edit["update_subscriptions"] = seats;
     edit["update_contract_name"] = "New".into();
