@@ -7,6 +7,7 @@ use metronome_simulator::{
     Moment::{After, Before},
     RateLimit,
 };
+use serde_json::{Value, json};
 
 /// The timeout of an attempt.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(100);
@@ -42,11 +43,24 @@ type Group = (&'static str, Vec<(usize, Fault)>);
 impl FaultMix {
     /// Each fault depends on the seed, the identity of the call and the number of the attempt.
     pub(crate) fn faults(&self) -> Faults {
-        let kinds = groups().into_iter().flat_map(|(_, group)| group);
-        let kinds = kinds.flat_map(|(weight, fault)| iter::repeat_n(fault, weight));
-        let faults = Faults::seeded(self.seed).rate(f64::from(self.percent) / 100.0).kinds(kinds);
+        let faults = Faults::seeded(self.seed).rate(f64::from(self.percent) / 100.0).kinds(kinds());
         faults.drawn_by_header(IDENTITY).sparing_header(SPARED)
     }
+
+    /// The same for the simulator as a program: the body of `POST /_simulator/faults`.
+    pub(crate) fn json(&self) -> Value {
+        let kinds: Vec<String> = kinds().map(|fault| fault.to_string()).collect();
+        json!({
+            "seed": self.seed, "percent": self.percent, "kinds": kinds,
+            "drawn_by_header": IDENTITY, "sparing_headers": [SPARED],
+        })
+    }
+}
+
+/// Every fault as often as its weight says.
+fn kinds() -> impl Iterator<Item = Fault> {
+    let kinds = groups().into_iter().flat_map(|(_, group)| group);
+    kinds.flat_map(|(weight, fault)| iter::repeat_n(fault, weight))
 }
 
 /// The share of each group of faults, in percent.

@@ -32,7 +32,7 @@ use crate::{
     audit::{Report, milliseconds},
     client::Kind,
     endpoint::BoxError,
-    fault_mix::shares,
+    fault_mix::{FaultMix, shares},
     load::Load,
     run::run,
 };
@@ -48,6 +48,7 @@ Options:
       --seed <N>       Seed of the faults; the same seed gives the same faults [default: 42]
       --fault-pct <N>  How many of a hundred attempts meet a fault, 0 to 100 [default: 26]
       --json           Print one object for each client and line
+      --print-faults   Only print the faults, for the simulator as a program: POST them to /_simulator/faults
   -h, --help           Print this help
 
 The clients:
@@ -68,6 +69,7 @@ struct Options {
     seed: u64,
     fault_pct: u8,
     json: bool,
+    print_faults: bool,
 }
 
 #[tokio::main]
@@ -83,6 +85,10 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if options.print_faults {
+        println!("{}", FaultMix { seed: options.seed, percent: options.fault_pct }.json());
+        return ExitCode::SUCCESS;
+    }
     match compare(&options).await {
         Ok(complaints) if complaints.is_empty() => ExitCode::SUCCESS,
         Ok(complaints) => {
@@ -103,7 +109,7 @@ fn options() -> Result<Option<Options>, BoxError> {
     use lexopt::prelude::*;
 
     let load = Load { writes: 20_000, reads: 20_000 };
-    let mut options = Options { load, seed: 42, fault_pct: FAULT_PCT, json: false };
+    let mut options = Options { load, seed: 42, fault_pct: FAULT_PCT, json: false, print_faults: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -113,6 +119,7 @@ fn options() -> Result<Option<Options>, BoxError> {
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("fault-pct") => options.fault_pct = arguments.value()?.parse()?,
             Long("json") => options.json = true,
+            Long("print-faults") => options.print_faults = true,
             other => return Err(other.unexpected().into()),
         }
     }
