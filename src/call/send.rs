@@ -104,20 +104,22 @@ impl Call<'_> {
         self.now = time::now();
         let scope = self.release_by_head(&arrived);
         match arrived {
-            Some(Ok(response)) if is_error(response.status()) && !self.is_stored_success(&response) => {
-                Continue(FailedResponse::Status(response, scope))
-            }
+            Some(Ok(response)) if self.has_failed(&response) => Continue(FailedResponse::Status(response, scope)),
             Some(Ok(response)) => Break(Ok(self.succeed(response))),
             Some(Err(error)) => Continue(FailedResponse::Missing(Some(error))),
             None => Continue(FailedResponse::Missing(None)),
         }
     }
 
-    /// Releases the permits, unless the limiter's feedback depends on the body. Returns the limit that refused the attempt, if
-    /// one did.
+    fn has_failed(&self, response: &Response) -> bool {
+        is_error(response.status()) && !self.is_stored_success(response)
+    }
+
+    /// Releases the permits, unless the limiter's feedback depends on the body of an error. Returns the limit that refused the
+    /// attempt, if one did.
     fn release_by_head(&mut self, arrived: &Arrived) -> Option<Scope> {
         match arrived {
-            Some(Ok(response)) if self.plan.judges_load_by_body(response.status()) => None,
+            Some(Ok(response)) if self.has_failed(response) && self.plan.judges_load_by_body(response.status()) => None,
             Some(Ok(response)) => self.release(feedback(response.status(), None), response.headers()),
             _ => self.release(Feedback::NoResponse, &HeaderMap::new()),
         }

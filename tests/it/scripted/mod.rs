@@ -20,6 +20,7 @@ mod keys;
 mod layer;
 mod limit_groups;
 mod limit_keys;
+mod limit_reopens;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;
