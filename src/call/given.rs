@@ -102,10 +102,16 @@ impl<'a> Call<'a> {
         let pointer = self.plan.idempotency().body_member.as_deref();
         let without_key = pointer.and_then(|pointer| json_insert::without_member(body, pointer));
         let body = without_key.as_deref().unwrap_or(body);
-        let query = match &self.plan.idempotency().query {
+        let query = self.query_without_key();
+        Some(digest::of_request(self.request.method().as_str(), url.path(), query.as_deref(), body))
+    }
+
+    /// The query of the request but for a key that the caller has written there.
+    pub(super) fn query_without_key(&self) -> Option<Cow<'_, str>> {
+        let url = self.request.url();
+        match &self.plan.idempotency().query {
             Some(name) => query::without(url, name).map(Cow::Owned),
             None => url.query().map(Cow::Borrowed),
-        };
-        Some(digest::of_request(self.request.method().as_str(), url.path(), query.as_deref(), body))
+        }
     }
 }

@@ -38,7 +38,8 @@ impl Call<'_> {
         let (method, url) = (self.request.method(), self.request.url());
         let body = if self.body_may_differ() { None } else { self.request.body_hash() };
         let retention = self.plan.idempotency().retention.unwrap_or(USUAL_RETENTION);
-        seen.admit(key.as_str(), KeyedRequest { method, url, body }, retention)
+        let query = self.query_without_key();
+        seen.admit(key.as_str(), KeyedRequest { method, url, query: query.as_deref(), body }, retention)
     }
 
     /// The caller has said what the request is about, since its body differs from run to run.

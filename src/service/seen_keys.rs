@@ -46,6 +46,8 @@ const MOST_KEYS: usize = 10_000;
 pub(crate) struct KeyedRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) url: &'a Url,
+    /// That of the URL without the key.
+    pub(crate) query: Option<&'a str>,
     /// A hash of the body; not compared if it is not known of both requests.
     pub(crate) body: Option<u64>,
 }
@@ -53,8 +55,8 @@ pub(crate) struct KeyedRequest<'a> {
 impl SeenKeys {
     /// Whether the key is used for the first time, which is remembered for so long, or for the same request as then.
     pub(crate) fn admit(&self, key: &str, request: KeyedRequest<'_>, lasts: Duration) -> bool {
-        let KeyedRequest { method, url, body } = request;
-        let place = (host_of(url), url.port_or_known_default(), url.path(), url.query());
+        let KeyedRequest { method, url, query, body } = request;
+        let place = (host_of(url), url.port_or_known_default(), url.path(), query);
         let (key, head) = (self.hashes.hash_one(key), self.hashes.hash_one((method, url.scheme(), place)));
         let new = Use { head, body, at: time::now(), lasts };
         // No panic leaves it half-changed.
@@ -102,7 +104,7 @@ mod tests {
         let keys = SeenKeys::default();
         let (url, day) = ("https://a.example/x".parse().unwrap(), Duration::from_secs(24 * 3600));
         let admit = |number: usize, method: &Method| {
-            let request = KeyedRequest { method, url: &url, body: None };
+            let request = KeyedRequest { method, url: &url, query: None, body: None };
             keys.admit(&format!("key-{number}"), request, day)
         };
         assert!((0..100_000).all(|number| admit(number, &Method::POST)));

@@ -165,6 +165,21 @@ async fn key_in_the_body_counts_too() {
     assert_eq!(transport.left(), 0);
 }
 
+/// Wherever the caller gives the key that an error has shown: the request is the same without it.
+#[tokio::test(start_paused = true)]
+async fn key_in_the_query_is_no_part_of_the_request() {
+    let in_query = service().idempotency(Idempotency::query("requestid", KeyKind::ReplaySuccess));
+    let transport = Transport::new([503, 200, 200].map(status));
+    let client = transport.client(in_query.retry_policy(RetryPolicy::never()).build().unwrap());
+    let key = owned_failure(client.post(URL).body("a")).await.key().cloned().unwrap();
+    let written = format!("{URL}&requestid={}", key.as_str());
+    client.post(&written).body("a").send().await.unwrap();
+    client.post(URL).idempotency_key(key).body("a").send().await.unwrap();
+    refused(client.post(&written).body("b")).await;
+    refused(client.post(written.replace("draft=0", "draft=1")).body("a")).await;
+    assert_eq!(transport.left(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn host_counts_where_there_are_several() {
     let (transport, client) = succeeding(service().base_url("https://*.billing.example"), 1);
