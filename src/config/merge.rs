@@ -158,8 +158,14 @@ fn merge_responses(table: &mut Table, file: &mut Table) {
     }
 }
 
+/// Capitals count in pointers only.
 fn has_same_conditions(rule: &Value, other: &Value) -> bool {
-    ["status", "text", "at", "header", "header_value"].iter().all(|field| rule.get(field) == other.get(field))
+    let is_same_word = |field: &&str| {
+        let word = |rule: &Value| rule.get(field).and_then(Value::as_str).map(str::to_lowercase);
+        word(rule) == word(other)
+    };
+    ["status", "at"].iter().all(|field| rule.get(field) == other.get(field))
+        && ["text", "header", "header_value"].iter().all(is_same_word)
 }
 
 fn is_same_operation(route: &Value, new: &Value) -> bool {

@@ -99,6 +99,15 @@ fn routes_are_added_to_those_of_the_description() {
 }
 
 #[test]
+fn rule_with_other_capitals_replaces_that_of_the_description() {
+    let changed = one(
+        "[services.resend]\nfrom = 'resend'\nresponses = [{ status = 409, text = 'Invalid_Idempotent_Request', meaning = 'final' }]",
+    );
+    let rules: Vec<_> = changed.responses().iter().map(|rule| rule.meaning).collect();
+    assert_eq!(rules, [Meaning::Final, Meaning::InProgress]);
+}
+
+#[test]
 fn route_policy_is_completed_from_the_service() {
     let policy = |service: &str, route: &str| {
         let services = billing(&format!(
