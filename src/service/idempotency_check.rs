@@ -47,6 +47,9 @@ pub(super) fn check(description: &Description, errors: &mut FieldErrors) {
     for (index, route) in routes.iter().enumerate() {
         let mut own = FieldErrors::default();
         check_route(route, idempotency, deadline, &mut own);
+        if let Some(keys) = &route.idempotency {
+            keys.check_stored(&description.responses, &mut own);
+        }
         let keys = route.idempotency.as_deref().unwrap_or(idempotency);
         keys.check_rules(&route.responses, "responses", &mut own);
         errors.append(own.below(&format!("routes[{index}].")));
@@ -210,6 +213,15 @@ impl Idempotency {
         if let Some(index) = rules.iter().position(|rule| rule.status == status) {
             let message = format!("{status} is the `replay_status`, which means a stored success");
             errors.add(format!("{path}[{index}].status"), message);
+        }
+    }
+
+    /// For a route's keys: its stored successes would hide what the service's rules say of the same status.
+    fn check_stored(&self, of_service: &[ResponseRule], errors: &mut FieldErrors) {
+        let Some(status) = self.replay_status else { return };
+        if let Some(index) = of_service.iter().position(|rule| rule.status == status) {
+            let message = format!("{status} means something else by `responses[{index}]` of the service");
+            errors.add("idempotency.replay_status", message);
         }
     }
 

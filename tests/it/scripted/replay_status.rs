@@ -109,3 +109,15 @@ async fn mark_beside_an_answer_that_is_not_stored_settles_nothing() {
         assert!(keys[0].is_some() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     }
 }
+
+/// A rule of the service would never be asked about the operation: "in progress" would be taken for a success.
+#[test]
+fn status_with_a_meaning_is_no_stored_success_of_a_route() {
+    let plain = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess);
+    let route = Route::new(Method::POST, "/payments", Effect::Write).idempotency(keys());
+    let service = service().idempotency(plain).response_matching(409, "in progress", Meaning::InProgress);
+    assert_eq!(
+        service.routes([route]).build().unwrap_err().to_string(),
+        "services.example.routes[0].idempotency.replay_status: 409 means something else by `responses[0]` of the service"
+    );
+}
