@@ -74,14 +74,15 @@ impl Call<'_> {
                 _ => self.check_for_operation(),
             };
         }
+        // Before the key can be refused: what was sent with it may have been applied.
+        if let Some(first_sent) = given.as_ref().and_then(IdempotencyKey::first_sent_at) {
+            self.key_was_sent(first_sent);
+        }
         self.key = self.resolve_key(given.as_ref()).map_err(|invalid| self.invalid_key(invalid))?;
         if self.key.is_known() {
             self.check_use_of_key().map_err(|invalid| self.invalid_key(invalid))?;
         } else {
             self.check_for_operation()?;
-        }
-        if let Some(first_sent) = given.and_then(|key| key.first_sent_at()) {
-            self.key_was_sent(first_sent);
         }
         if self.extensions.has_earlier_pass() {
             self.resume();

@@ -109,7 +109,12 @@ async fn key_that_an_error_shows_is_known() {
     let transport = Transport::new([503, 200].map(status));
     let client = transport.client(service().retry_policy(RetryPolicy::never()).build().unwrap());
     let key = owned_failure(client.post(URL).body("a")).await.key().cloned().unwrap();
-    refused(client.post(URL).idempotency_key(key.clone()).body("b")).await;
+    // Refused, and still in doubt by what was sent with it.
+    failure!(client.post(URL).idempotency_key(key.clone()).body("b"), |error| {
+        assert_eq!(facts(error), (ErrorKind::PayloadMismatch, StopReason::Permanent, Applied::Unknown));
+        assert_eq!((error.attempts().count(), error.advice()), (0, Advice::LookFirst));
+    });
+    refused(client.post(URL).idempotency_key(key.as_str()).body("b")).await;
     client.post(URL).idempotency_key(key).body("a").send().await.unwrap();
     assert_eq!(transport.left(), 0);
 }
