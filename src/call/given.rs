@@ -64,6 +64,11 @@ impl<'a> Call<'a> {
         self.journal().is_some() && self.extensions.given().is_some_and(names)
     }
 
+    /// The record that the caller gives to go on from.
+    pub(super) fn given_record(&self) -> Option<&Record> {
+        self.extensions.given()?.get()
+    }
+
     /// Goes on where an earlier call has stopped: with its key, in the same doubt. What a journal has recorded counts more.
     fn resume_from(&mut self, record: &Record) -> Result<Option<IdempotencyKey>, InvalidKey> {
         if record.service != self.plan.service.name() {

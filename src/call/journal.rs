@@ -57,12 +57,15 @@ impl Call<'_> {
 
     /// Whether the write took effect, as far as responses and the journal tell.
     pub(super) fn applied(&self) -> Applied {
+        let by_history = || self.history.applied(self.plan.effect);
         match &self.operating {
             Some(operating) if operating.applied_earlier => Applied::Yes,
             // An earlier process may have sent the write, or another one may since.
             Some(operating) if operating.fenced || operating.is_to_be_begun() => Applied::Unknown,
             None if self.names_an_operation_in_a_journal() => Applied::Unknown,
-            _ => self.history.applied(self.plan.effect),
+            // The call does not go on from the record, which is still what is known of the write.
+            None => self.given_record().map_or_else(by_history, |record| record.applied),
+            Some(_) => by_history(),
         }
     }
 

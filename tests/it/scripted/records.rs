@@ -223,6 +223,7 @@ async fn record_of_something_else_is_refused() {
     ] {
         let error = owned_failure(request).await;
         assert_eq!((error.kind(), error.attempts().count()), (kind, 0));
+        assert_eq!((error.applied(), error.advice()), (Applied::Unknown, Advice::LookFirst), "as the record says");
         assert!(error.to_string().contains(message), "{error}");
     }
     // A write without a key is not sent again.

@@ -318,7 +318,7 @@ async fn record_goes_on_in_its_own_host_only() {
     let record = owned_failure(client.post(A).body("x")).await.record();
     assert_eq!(record.host(), Some("a.shops.example:443"));
     failure!(client.post(B).body("x").resume(&record), |error| {
-        assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::No));
+        assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::Unknown));
         assert!(error.to_string().contains("the record is of a call to another host"), "{error}");
         assert_eq!(error.attempts().count(), 0);
     });
