@@ -75,6 +75,14 @@ impl BaseUrl {
         &self.hosts
     }
 
+    /// Host and port, if there is one host.
+    pub(crate) fn one_host(&self) -> Option<(&str, Option<u16>)> {
+        match &self.hosts {
+            Hosts::One(host) => Some((host, self.port)),
+            Hosts::Below(_) | Hosts::Any => None,
+        }
+    }
+
     /// What the paths of all requests begin with.
     pub(crate) fn path(&self) -> &str {
         &self.path

@@ -55,7 +55,8 @@ impl BaseUrls {
 
     /// Whether all requests go to one host.
     pub(super) fn are_one_host(&self) -> bool {
-        matches!(&*self.0, [only] if matches!(only.hosts(), Hosts::One(_)))
+        let mut places = self.iter().map(BaseUrl::one_host);
+        places.next().flatten().is_some_and(|first| places.all(|other| other == Some(first)))
     }
 
     /// The base URL that a URL is below, and the part of its path after it.

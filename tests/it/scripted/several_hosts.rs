@@ -290,6 +290,26 @@ async fn operation_has_another_key_in_each_host() {
     assert_ne!(keys[5], FIRST);
 }
 
+/// Two base URLs of one host are no reason for other keys.
+#[tokio::test(start_paused = true)]
+async fn several_base_urls_may_be_one_host() {
+    let keys = shops().build().unwrap().idempotency().clone();
+    let at = |urls: [&'static str; 2]| {
+        let service = Service::builder("metronome", "").base_urls(urls).idempotency(keys.clone());
+        service.build().unwrap()
+    };
+    let service = at(["https://a.shops.example/admin", "https://A.shops.example.:443/v2"]);
+    let transport = Transport::new([status(200), status(200)]);
+    charge(&transport.client(service.clone()), "https://a.shops.example/v2/x").await.unwrap();
+    assert_eq!(transport.keys()[0].as_deref(), Some(FIRST));
+    assert_eq!(service.health().hosts, []);
+    for other in ["https://a.shops.example:8443", "https://*.a.shops.example"] {
+        let transport = Transport::new([status(200)]);
+        charge(&transport.client(at([A, other])), A).await.unwrap();
+        assert_ne!(transport.keys()[0].as_deref(), Some(FIRST), "{other}");
+    }
+}
+
 const KEY_OF_A: &str = "9cf551ba-65c0-566a-a75f-7cd2e7e4a94a";
 const KEY_OF_B: &str = "9a7b1da7-4d7d-5861-b2bf-e9c48f7dfb34";
 
