@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{call::Call, key::InvalidKey};
-use crate::{durable::operation::Operation, key::IdempotencyKey, service::seen_keys::KeyedRequest};
+use crate::{
+    decide::history::History, durable::operation::Operation, key::IdempotencyKey, service::seen_keys::KeyedRequest,
+};
 
 /// How long a key is known of which the service does not say how long it keeps it.
 const USUAL_RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -12,11 +14,15 @@ impl Call<'_> {
     /// # Errors
     ///
     /// If the caller's key was used for another request.
-    pub(super) fn check_use_of_key(&self) -> Result<(), InvalidKey> {
-        match self.key.to_key() {
-            Some(key) if !self.admits(&key) => Err(InvalidKey::UsedBefore),
-            _ => Ok(()),
+    pub(super) fn check_use_of_key(&mut self) -> Result<(), InvalidKey> {
+        if self.key.to_key().is_none_or(|key| self.admits(&key)) {
+            return Ok(());
         }
+        // The other request may have achieved what the operation names.
+        if self.operating.is_some() {
+            self.history = History::of_used_key();
+        }
+        Err(InvalidKey::UsedBefore)
     }
 
     /// Puts the keys into the attempts. From now on the caller can see those that the layer has made.
