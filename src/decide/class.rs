@@ -58,6 +58,15 @@ pub(super) fn leaves_doubt(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 424 | 499)
 }
 
+/// Whether the request may have been executed that is answered with this status.
+fn may_have_executed(rules: &Rules<'_>, status: StatusCode) -> bool {
+    match status.as_u16() {
+        429 | 425 => !rules.limiter_precedes_execution,
+        500.. | ..200 => true,
+        _ => leaves_doubt(status),
+    }
+}
+
 impl OutcomeClass {
     /// The class of an outcome that comes after `history`.
     pub fn of(rules: &Rules<'_>, history: &History, outcome: &Outcome) -> Self {
@@ -89,6 +98,10 @@ impl OutcomeClass {
             Some(Meaning::Final) => return Self::final_status(rules, response.status),
             Some(Meaning::KeyInvalidated) if has_key => return Self::KeyInvalidated,
             Some(Meaning::NotApplied) if has_key => return Self::NotApplied,
+            // Behind an error of the server the request itself may have made what exists.
+            Some(Meaning::AlreadyExists) if may_have_executed(rules, response.status) => {
+                return Self::Final { may_have_executed: true };
+            }
             // What exists, or the request that differs, may be that of another process.
             Some(_) => return Self::Final { may_have_executed: rules.key_is_shared() },
             None => {}
@@ -122,12 +135,7 @@ impl OutcomeClass {
     }
 
     fn final_status(rules: &Rules<'_>, status: StatusCode) -> Self {
-        let may_have_executed = match status.as_u16() {
-            429 | 425 => !rules.limiter_precedes_execution,
-            500.. | ..200 => true,
-            _ => leaves_doubt(status),
-        };
-        Self::Final { may_have_executed }
+        Self::Final { may_have_executed: may_have_executed(rules, status) }
     }
 
     /// The word for it in logs and metrics.

@@ -113,8 +113,8 @@ pub enum Meaning {
     InProgress,
     /// The key was used before with another request.
     PayloadMismatch,
-    /// What the write would create exists already. After an attempt that may have been executed this proves nothing: the
-    /// object may be somebody else's.
+    /// What the write would create exists already. After an attempt that may have been executed, or with a status that leaves
+    /// that open, such as a 5xx, this proves nothing: the object may be somebody else's.
     AlreadyExists,
     /// The key became unusable after an internal error.
     KeyInvalidated,

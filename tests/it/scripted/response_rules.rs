@@ -204,6 +204,19 @@ async fn classifier_never_opens_a_write_without_a_key() {
     }
 }
 
+/// Behind an error of the server the write itself may have made what exists.
+#[tokio::test(start_paused = true)]
+async fn what_exists_beside_a_server_error_leaves_doubt() {
+    for (first, applied) in [(400, Applied::No), (409, Applied::No), (408, Applied::Unknown), (500, Applied::Unknown)] {
+        for service in [billing(), keyed()] {
+            let transport = Transport::new([status(first)]);
+            let service = service.classifier(classified(Meaning::AlreadyExists)).build().unwrap();
+            let error = owned_failure(transport.client(service).post(URL)).await;
+            assert_eq!(facts(&error), (ErrorKind::AlreadyExists, StopReason::Permanent, applied), "{first}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn classifier_sees_the_response_before_the_rules() {
     let classify = |response: &ErrorResponse<'_>| {
