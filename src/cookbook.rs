@@ -7,32 +7,29 @@
 //! - [`axum_handler`]: in a web service
 //! - [`tracing`]: a span for each attempt
 //! - [`testing`]: tests with a simulated service
-//! - [`migrating`]: from reqwest-retry
 //! - [`worker`]: an outbox whose writes survive their process
 //! - [`temporal`], [`restate`], [`dbos`]: in a durable engine, which may run a step more than once
 
-#[doc = include_str!("../doc/cookbook/axum_handler.md")]
+#[doc = include_str!("../docs/cookbook/axum_handler.md")]
 pub mod axum_handler {}
-#[cfg_attr(feature = "config", doc = include_str!("../doc/cookbook/config_file.md"))]
+#[cfg_attr(feature = "config", doc = include_str!("../docs/cookbook/config_file.md"))]
 #[cfg_attr(not(feature = "config"), doc = "Services from a file, with the feature `config`.")]
 pub mod config_file {}
-#[doc = include_str!("../doc/cookbook/dbos.md")]
+#[doc = include_str!("../docs/cookbook/dbos.md")]
 pub mod dbos {}
-#[doc = include_str!("../doc/cookbook/metronome.md")]
+#[doc = include_str!("../docs/cookbook/metronome.md")]
 pub mod metronome {}
-#[doc = include_str!("../doc/cookbook/migrating.md")]
-pub mod migrating {}
-#[doc = include_str!("../doc/cookbook/own_service.md")]
+#[doc = include_str!("../docs/cookbook/own_service.md")]
 pub mod own_service {}
-#[doc = include_str!("../doc/cookbook/restate.md")]
+#[doc = include_str!("../docs/cookbook/restate.md")]
 pub mod restate {}
-#[doc = include_str!("../doc/cookbook/stripe.md")]
+#[doc = include_str!("../docs/cookbook/stripe.md")]
 pub mod stripe {}
-#[doc = include_str!("../doc/cookbook/temporal.md")]
+#[doc = include_str!("../docs/cookbook/temporal.md")]
 pub mod temporal {}
-#[doc = include_str!("../doc/cookbook/testing.md")]
+#[doc = include_str!("../docs/cookbook/testing.md")]
 pub mod testing {}
-#[doc = include_str!("../doc/cookbook/tracing.md")]
+#[doc = include_str!("../docs/cookbook/tracing.md")]
 pub mod tracing {}
-#[doc = include_str!("../doc/cookbook/worker.md")]
+#[doc = include_str!("../docs/cookbook/worker.md")]
 pub mod worker {}

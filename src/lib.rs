@@ -23,25 +23,24 @@
 //! # }
 //! ```
 //!
-//! # The life of a request
+//! # Quick start
 //!
-//! | step | what it answers | where |
-//! |---|---|---|
-//! | service | which service is this? none: the request passes through untouched | [`Service`], `service/registry.rs` |
-//! | plan | what does sending this again do, with which key, policy and verifier? | [`Effect`], [`Route`], `call/plan.rs` |
-//! | key | the caller's key, checked, that of an operation, or a fresh one | [`IdempotencyKey`], [`Operation`], `call/key.rs` |
-//! | admit | may one more be in flight? wait, within the deadline | [`ConcurrencyLimit`], `call/admit.rs`, `limit/` |
-//! | send | one attempt, within the deadline; what it takes to repeat it is kept | `call/send.rs`, `call/replay.rs` |
-//! | read | what the response says, an error's body within bounds, or how the transport failed | `call/read.rs`, `wire/` |
-//! | decide | fail, or send again after this wait with this key: a pure function | [`decide`], `decide/` |
-//! | recover | wait, ask the verifier: did the write take effect? | [`Verifier`], `call/recover.rs` |
-//! | finish | what the service said, why it ended, whether it took effect | [`Error`], [`Attempts`], `call/finish.rs` |
+//! ```toml
+//! [dependencies]
+//! http = "1"
+//! reqwest = { version = "0.13", features = ["json"] }
+//! reqwest-middleware = { version = "0.5", features = ["json"] }
+//! reqwest-safe-retry = { version = "0.1", features = ["http2"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! ```
 //!
-//! The loop over these steps is in `middleware.rs`; clock, sleep and randomness are in `time.rs` alone. How often and how
-//! long is a [`RetryPolicy`]; how a service handles keys is an [`Idempotency`]. Both are data.
-//!
-//! Pages to copy from are in the `cookbook` module of this documentation. The spans, events and metrics of each call are
-//! listed in [`telemetry`].
+//! - [`guide`]: from the [quick start](guide::quick_start) and the [concepts](guide::concepts) to [verifiers](guide::verifiers),
+//!   [crash safety](guide::crash_safety) and [migrating](guide::migrating)
+//! - [`cookbook`]: whole programs to copy from
+//! - [`services`]: what ships with the crate, each rule with its page
+//! - [`telemetry`]: every span, event and metric
+//! - [`decide`]: the decision after a failed attempt, as a pure function of data
 //!
 //! # Features
 //!
@@ -67,6 +66,8 @@ pub mod durable;
 mod error;
 mod explain;
 mod fetch_by_key;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod hooks;
 mod key;
 mod limit;

@@ -1,4 +1,4 @@
-//! Which class of outcome an attempt falls into: the rows of the README's table "How it decides".
+//! Which class of outcome an attempt falls into: the rows of the table "What is retried".
 
 use std::fmt;
 

@@ -158,7 +158,7 @@ fn readme_table_is_current() {
         writeln!(table, "{}", row(&service)).unwrap();
     }
     table.push('\n');
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/services.md");
     let readme = std::fs::read_to_string(path).unwrap();
     let (before, rest) = readme.split_once(BEGIN).expect("the README has the table's beginning");
     let (found, after) = rest.split_once(END).expect("the README has the table's end");
