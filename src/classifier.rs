@@ -26,8 +26,8 @@ use crate::{decide::key::Meaning, service::error_format::ErrorParts, telemetry::
 /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
 /// ```
 ///
-/// It is asked once about each response with a 4xx or 5xx, after its body was read, and before the rules of the
-/// description; `None` leaves the response to those. Success responses are never shown to it.
+/// It is asked once about each error response (a 4xx or 5xx, or a status below 200 or above 599), after its body was read, and
+/// before the rules of the description; `None` leaves the response to those. Success responses are never shown to it.
 ///
 /// It cannot have a write sent again that has no key and may have been executed: [`Meaning::Throttled`] on a status that
 /// does not rule that out, such as 503, slows calls down but proves nothing. About writes with a key it is believed as

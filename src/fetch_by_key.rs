@@ -47,7 +47,7 @@ const KEY: &str = "{key}";
 ///
 /// | answer | verdict |
 /// |---|---|
-/// | 2xx in which [`found_at`](Self::found_at) is filled, or any if that is not set | [`Verdict::Applied`], with what is there, or the answer, as the response |
+/// | 2xx in which [`found_at`](Self::found_at) is filled, or any with a body if that is not set | [`Verdict::Applied`], with what is there, or the answer, as the response |
 /// | 404, 410; 2xx in which `found_at` is empty, or is looked for in an empty list | [`Verdict::Unknown`], or [`Verdict::NotApplied`] with [`absent_means_not_applied`](Self::absent_means_not_applied) |
 /// | anything else: another status (204 too), no answer, a followed redirect, a body that ends early, is above 1 MiB or has neither | [`Verdict::Unknown`] |
 ///
@@ -169,7 +169,12 @@ impl FetchByKey {
         let has_key = |pointer: &Cow<'_, str>| {
             json::member(body, pointer).and_then(Member::into_text).is_some_and(|text| text == key)
         };
-        match self.found_at.as_deref().map_or(Found::At(body), |pointer| found_at(body, pointer)) {
+        let found = match self.found_at.as_deref() {
+            Some(pointer) => found_at(body, pointer),
+            None if body.is_empty() => Found::Unclear,
+            None => Found::At(body),
+        };
+        match found {
             Found::At(_) if !self.key_at.as_ref().is_none_or(has_key) => Found::Unclear,
             found => found,
         }

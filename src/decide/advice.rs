@@ -111,7 +111,9 @@ impl Situation {
             return Advice::SameKeyAfter { wait, not_after: None };
         }
         let may_be_elsewhere = matches!(self.stop, StopReason::JournalUnavailable | StopReason::RunningElsewhere);
-        if may_be_elsewhere || self.effect != Effect::Write {
+        // What does no harm twice can be sent again, unless that would bring the same refusal.
+        let is_harmless = self.effect != Effect::Write && self.stop != StopReason::Permanent;
+        if may_be_elsewhere || is_harmless {
             return self.again(None);
         }
         let is_final = match self.stop {
@@ -208,6 +210,8 @@ mod tests {
             (Situation { protection: Protection::Over, ..exhausted }, Advice::LookFirst),
             (Situation { protection: Protection::Always, ..exhausted }, AGAIN),
             (Situation { effect: Effect::Idempotent, reenterable: false, ..exhausted }, AGAIN),
+            // Sent again, it would be refused again.
+            (Situation { effect: Effect::Idempotent, reenterable: false, ..in_doubt(Permanent) }, Advice::LookFirst),
             (
                 Situation { again_after: Some(LATER), ..in_doubt(Unverified) },
                 Advice::SameKeyAfter { wait: LATER, not_after: None },

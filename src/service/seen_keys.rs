@@ -17,7 +17,7 @@ use crate::time::{self, Instant};
 #[derive(Debug, Default)]
 pub(crate) struct SeenKeys {
     seen: Mutex<Seen>,
-    /// Their seed is random, so that nobody can choose keys or requests that look the same.
+    /// Their seed is random, so that nobody can choose keys that look the same.
     hashes: RandomState,
 }
 

@@ -23,7 +23,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// | kept for 24 hours | [idempotency key] |
 /// | after a 500 the key may stay locked, with 409, for these 24 hours: look whether the write took effect, and use a new key if not | [incident of 2025-02-07] |
 ///
-/// What a repeat gets after an error is not documented otherwise, so the key is preserved and never replaced: such a write ends
+/// Another body under a used key is another write, which [`refuse_reused_keys`](crate::ServiceBuilder::refuse_reused_keys) keeps
+/// from happening within a process. What a repeat gets after an error is not documented otherwise, so the key is preserved and never replaced: such a write ends
 /// in doubt, and the verifier is asked before. How long a lock lasts at least is known of one incident only; where you know it,
 /// [`in_progress_for`](Idempotency::in_progress_for) lets the layer go on with a new key after a verdict. The pages were read
 /// in 2026-11.

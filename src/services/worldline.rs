@@ -31,7 +31,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// | kept for at least 24 hours | [idempotent requests] |
 /// | `X-GCS-Idempotence-Request-Timestamp` is on every answer but the first under a key, that 409 too | [idempotent requests] |
 ///
-/// Requests are not compared: a key that is given twice returns another request's answer. What a repeat gets after an error
+/// Requests are not compared: a key that is given twice returns another request's answer, which
+/// [`refuse_reused_keys`](crate::ServiceBuilder::refuse_reused_keys) keeps from happening within a process. What a repeat gets after an error
 /// is not documented: the key is preserved and never replaced. The page was read in 2026-11, the paths in the SDK 6.2.0.
 ///
 /// ```
