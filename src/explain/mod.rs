@@ -28,6 +28,7 @@ use crate::{
 #[non_exhaustive]
 pub struct Explanation {
     request: String,
+    route: Option<String>,
     effect: Effect,
     deduplicated_by: Option<String>,
     key: Option<KeyKind>,
@@ -64,7 +65,8 @@ impl Service {
     pub fn explain(&self, method: &Method, path: &str, status: StatusCode, attempt: u32) -> Explanation {
         // A query changes nothing.
         let path = path.split(['?', '#']).next().unwrap_or_default();
-        let plan = Plan::of_service(self, method, &format!("/{}", path.trim_start_matches('/')));
+        let below_base = format!("/{}", path.trim_start_matches('/'));
+        let plan = Plan::of_service(self, method, &below_base);
         let idempotency = plan.idempotency();
         let place = if plan.keyed { idempotency.key_place() } else { KeyPlace::Absent };
         let rules = plan.rules(plan.effect, place, true);
@@ -80,6 +82,8 @@ impl Service {
         let documents = |source: &&Source| rule.is_some_and(|rule| source.rules.contains(&rule));
         Explanation {
             request: format!("{method} {path}"),
+            // The plan leaves out one that changes nothing.
+            route: self.route_table().find(method, &below_base).map(|known| known.route.path.to_string()),
             effect: plan.effect,
             deduplicated_by: plan.deduplicated_by().map(str::to_owned),
             key: (place != KeyPlace::Absent).then_some(idempotency.kind),
@@ -134,6 +138,20 @@ impl Explanation {
     /// stored success.
     pub fn decision(&self) -> Option<&Decision> {
         self.step.as_ref().map(|step| &step.decision)
+    }
+
+    /// The path of the [`Route`](crate::Route) that matches the request; `None` if none does: the service's rules count.
+    ///
+    /// ```
+    /// use http::{Method, StatusCode};
+    /// use reqwest_safe_retry::Service;
+    ///
+    /// let explain = |path| Service::metronome().explain(&Method::POST, path, StatusCode::BAD_GATEWAY, 1);
+    /// assert_eq!(explain("/v1/contracts/create").route(), Some("/v1/contracts/create"));
+    /// assert_eq!(explain("/v1/contract/create").route(), None, "a mistyped path");
+    /// ```
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_deref()
     }
 
     /// The attempt that is explained: the one asked about, or the earlier one at which the call would have ended.
