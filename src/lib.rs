@@ -50,6 +50,7 @@
 //! - `config`: `ServicesConfig`, the services of a layer from a file of TOML, JSON or YAML
 //! - `schema`: the JSON schema of that file
 //! - `serde`: [`Record`], [`Attempts`] and the facts of an error can be stored
+//! - `cli`: the program `safe-retry`, which checks that file and explains decisions; nothing in the library
 //! - `metrics`: counts and times, listed in [`telemetry`], through the `metrics` facade
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

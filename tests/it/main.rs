@@ -2,8 +2,12 @@
 //! - `tables`: the pure core, by data
 //! - `scripted`: the loop over a scripted transport under a paused clock, without sockets
 //! - `wire`: real connections over loopback, in real time
+//!
+//! And `cli` runs the program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, unreachable_pub)]
 
+#[cfg(feature = "cli")]
+mod cli;
 mod conformance;
 mod scripted;
 mod structure;
