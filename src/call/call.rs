@@ -33,7 +33,7 @@ use crate::{
         limiters::{Limiters, Permits},
     },
     observer::CallFacts,
-    telemetry::recorder::Recorder,
+    telemetry::{recorder::Recorder, spans},
     time::{Clock, Instant},
     wire::{json, redirect},
 };
@@ -226,6 +226,23 @@ impl<'a> Call<'a> {
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }
     }
 
+    /// Method and template of the path for an event; without a template the path, without secrets. `None` if no
+    /// subscriber is interested.
+    #[cold]
+    pub(super) fn request_line(&self) -> Option<String> {
+        if !spans::takes_warnings() {
+            return None;
+        }
+        let (method, url) = (self.request.method(), self.request.url());
+        Some(match self.plan.service.template(method, url) {
+            Some(template) => format!("{method} {template}"),
+            None => {
+                let head = self.request.head(self.plan.idempotency().header_name().cloned());
+                format!("{method} {}", head.shown_path(self.current_key().as_ref()))
+            }
+        })
+    }
+
     /// Whether a write may have been applied of which nobody would know if the call is dropped now.
     fn may_lose_its_write(&self) -> bool {
         let in_doubt = self.applied() == Applied::Unknown;
@@ -245,10 +262,10 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         if !self.recorder.has_ended() {
             self.attempts.finish(self.started.elapsed());
-            let lost_key = self.may_lose_its_write().then(|| self.current_key());
+            let lost = self.may_lose_its_write().then(|| (self.request_line(), self.current_key()));
             let call = facts(&self.plan, &self.request, &self.attempts);
-            if let Some(key) = lost_key {
-                self.recorder.lost(&call, key);
+            if let Some((request, key)) = lost {
+                self.recorder.lost(&call, request, key);
             }
             self.recorder.cancelled(&call);
             self.leave_key();

@@ -42,8 +42,9 @@ impl Call<'_> {
         }
         self.attempts.finish(self.now - self.started);
         let (sent, now) = (self.sent, self.now);
+        let request = if self.attempts.count() > 1 { self.request_line() } else { None };
         let call = call::facts(&self.plan, &self.request, &self.attempts);
-        self.recorder.succeeded(&call, (facts.status, facts.replayed), || now - sent);
+        self.recorder.succeeded(&call, (facts.status, facts.replayed), || now - sent, request);
         response.extensions_mut().insert(mem::take(&mut self.attempts));
         response
     }
@@ -65,7 +66,8 @@ impl Call<'_> {
         self.limits().budget.deposit(self.tokens_spent);
         self.show_keys();
         self.attempts.finish(self.started.elapsed());
-        self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts));
+        let request = self.request_line();
+        self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts), request);
         response.extensions_mut().insert(mem::take(&mut self.attempts));
         Ok(response)
     }

@@ -258,11 +258,16 @@ impl Call<'_> {
                 return Err(StopReason::RunningElsewhere);
             }
             Err(error) => {
-                self.recorder.journal_failed(self.plan.service.name(), &error);
+                self.report_journal(&error);
                 return Err(StopReason::JournalUnavailable);
             }
         }
         Err(StopReason::Unverified)
+    }
+
+    fn report_journal(&self, error: &JournalError) {
+        let (request, key) = (self.request_line(), self.current_key());
+        self.recorder.journal_failed(self.plan.service.name(), request, key, error);
     }
 
     fn held_fence(&self) -> Option<u64> {
@@ -302,7 +307,7 @@ impl Call<'_> {
             }
             // The operation stays begun: another run finds out.
             Err(error) => {
-                self.recorder.journal_failed(self.plan.service.name(), &error);
+                self.report_journal(&error);
                 applied
             }
         }

@@ -122,7 +122,7 @@ impl<'a> Call<'a> {
     pub(super) fn warn_of_redirect(&self, redirect: Redirect) {
         let is_write = self.plan.effect != Effect::Read;
         if redirect != Redirect::NotFollowed && is_write && self.plan.service.is_first_redirect() {
-            self.recorder.redirected(self.plan.service.name(), redirect);
+            self.recorder.redirected(self.plan.service.name(), self.request_line(), redirect);
         }
     }
 

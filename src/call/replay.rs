@@ -133,6 +133,18 @@ impl ReplayableRequest {
         }
     }
 
+    /// The same of a request that goes on.
+    pub(super) fn head(&self, key_header: Option<HeaderName>) -> RequestHead {
+        match &self.0 {
+            Form::Whole(request) => RequestHead::of(request, key_header),
+            Form::Sent(parts) => {
+                let Parts { url, headers, replaced_key, .. } = parts;
+                let (url, headers, replaced_key) = (url.clone(), headers.clone(), replaced_key.clone());
+                RequestHead { url, headers, key_header, replaced_key }
+            }
+        }
+    }
+
     /// What tells the request from another one; `None` if its body is a stream.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
         let body = self.body_hash()?;

@@ -5,9 +5,9 @@ use std::{fmt, io};
 use super::{
     error::{Error, Inner, Node},
     kind::ErrorKind,
-    secrets::Secrets,
+    secrets::{RequestHead, Secrets},
 };
-use crate::{attempts::Attempt, decide::effect::Effect, wire::causes::causes};
+use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey, wire::causes::causes};
 
 /// Text from outside, on one line, short, and without the secrets of the call should the service repeat them.
 struct Quoted<'a> {
@@ -34,12 +34,37 @@ fn breaks_the_line(char: char) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { service, method, request, template, attempts, stop, applied, effect, .. } = self.inner();
+        let Inner { service, applied, effect, .. } = self.inner();
+        write!(f, "{service}: {}", ErrorLine(self))?;
+        if *effect == Effect::Read { Ok(()) } else { write!(f, "; {applied}") }
+    }
+}
+
+/// An error in an event. What the event's span and the event itself say is left out: the service, and whether the write
+/// took effect.
+pub(crate) struct ErrorLine<'a>(pub(crate) &'a Error);
+
+impl fmt::Display for ErrorLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_line(f)
+    }
+}
+
+impl RequestHead {
+    /// The path, without the secrets that the request carried.
+    pub(crate) fn shown_path(&self, key: Option<&IdempotencyKey>) -> String {
+        Quoted { text: self.url.path(), secrets: &self.secrets(key, None) }.to_string()
+    }
+}
+
+impl Error {
+    fn write_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { method, request, template, attempts, stop, .. } = self.inner();
         let secrets = request.secrets(self.key(), template.as_deref());
         let quoted = |text| Quoted { text, secrets: &secrets };
         match template {
-            Some(template) => write!(f, "{service}: {method} {template}: ")?,
-            None => write!(f, "{service}: {method} {}: ", quoted(self.path()))?,
+            Some(template) => write!(f, "{method} {template}: ")?,
+            None => write!(f, "{method} {}: ", quoted(self.path()))?,
         }
         self.write_outcome(f)?;
         if let Some(code) = self.code() {
@@ -50,12 +75,9 @@ impl fmt::Display for Error {
         }
         let count = attempts.count();
         let unit = if count == 1 { "attempt" } else { "attempts" };
-        write!(f, " ({count} {unit}, {} ms); {stop}", attempts.elapsed().as_millis())?;
-        if *effect == Effect::Read { Ok(()) } else { write!(f, "; {applied}") }
+        write!(f, " ({count} {unit}, {} ms); {stop}", attempts.elapsed().as_millis())
     }
-}
 
-impl Error {
     fn connection_failure(&self) -> Option<io::ErrorKind> {
         let source = self.details().source.as_deref()?;
         let mut kinds = causes(source).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);

@@ -157,7 +157,7 @@ impl Members {
         let shares = answer.as_deref().unwrap_or_default();
         for (number, (limit, report)) in limits.iter().zip(reports).enumerate() {
             if let Some(change) = limit.lock().receive(shares.get(number)) {
-                spans::limit_changed(&report.limit, change, None);
+                spans::limit_changed(None, &report.limit, change, None);
             }
         }
         shares.iter().map(member::next_report).min().unwrap_or(INTERVAL)

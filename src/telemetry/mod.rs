@@ -1,6 +1,7 @@
 //! Spans, events and metrics of the layer, without keys, tokens, query strings, headers or bodies.
 //!
-//! A request's path is only in the field `error` of an event: spans have the route's template, and metrics neither.
+//! Spans have the route's template, and metrics neither that nor a path. An event at INFO or above shows the template; the path of a
+//! request that no route matches is shown without the secrets that the request carried.
 //!
 //! # Spans
 //!
@@ -45,14 +46,24 @@
 //!
 //! | level | when | fields |
 //! |---|---|---|
-//! | WARN | once per call that ends in doubt: `call ended in doubt` | `error`, `safe_retry.stop_reason`, `safe_retry.key_digest` |
-//! | WARN | once per write that is dropped while an attempt is in flight or in doubt: `call dropped in doubt` | `safe_retry.service`, `http.request.method`, `url.template`, `safe_retry.key_digest` |
-//! | WARN | once per service, if the client follows a redirect of a write | `safe_retry.service`, `to_other_origin` |
-//! | WARN | when the journal fails after an attempt was sent | `safe_retry.service`, `error` |
-//! | INFO | once per call that recovered, or whose write the verifier found: `call recovered` | `safe_retry.service`, `attempts` |
-//! | INFO | when the concurrency limit of a service closes, and when it reopens | `safe_retry.service`; `limit_group` if it is that of one |
+//! | WARN | once per call that ends in doubt: `call ended in doubt` | `error`, `advice`, `safe_retry.stop_reason`, `safe_retry.key_digest` |
+//! | WARN | once per write that is dropped while an attempt is in flight or in doubt: `call dropped in doubt` | `request`, `attempts` (those that had ended), `safe_retry.key_digest` |
+//! | WARN | once per service, if the client follows a redirect of a write | `request`, `to_other_origin` |
+//! | WARN | when the journal fails after an attempt was sent | `request`, `error`, `safe_retry.key_digest` |
+//! | WARN, INFO | when the store of a shared limit does not answer, and when it answers again | `error` |
+//! | INFO | once per call that recovered, or whose write the verifier found: `call recovered` | `request`, `attempts` |
+//! | INFO | when the concurrency limit of a service closes, and when it reopens | `limit_group` if it is that of one |
 //! | INFO | at the first request to each host that no service covers, up to 100 hosts | `server.address` |
 //! | DEBUG | `attempt ended`, `verifier asked`, `call failed` | those of the spans |
+//!
+//! Each is one line. `request` is the method with the route's template, or with the path if no route matches; `error` begins with
+//! it, and has the status, the number of attempts and why they stopped; `attempts` has each status and each wait; `advice` is
+//! [`Error::advice`](crate::Error::advice).
+//!
+//! Subscribers show the fields of an event's span beside it. So an event does not repeat the service of its span,
+//! `safe_retry.call`. Where no subscriber takes the span, which is at INFO, the event has the field `safe_retry.service` itself; so
+//! has that of a limit which a fleet closes, since it belongs to no call. A subscriber that leaves the span out while another one
+//! takes it sees events without a service: let all of them take `reqwest_safe_retry=info`.
 //!
 //! # Observers
 //!

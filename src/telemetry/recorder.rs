@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{
     metrics::Metrics,
-    spans::{self, LostWrite, Span, Target, Template},
+    spans::{self, Span, Target, Template},
 };
 use crate::{
     attempts::{AttemptOutcome, VerdictKind},
@@ -102,16 +102,22 @@ impl<'a> Recorder<'a> {
 
     /// The concurrency limit has closed or reopened.
     pub(crate) fn limit_changed(&self, service: &str, change: Change, group: Option<&str>) {
-        spans::limit_changed(service, change, group);
+        spans::limit_changed(self.call.as_ref(), service, change, group);
     }
 
     /// A call goes on, or has ended, without its journal.
-    pub(crate) fn journal_failed(&self, service: &str, error: &JournalError) {
-        spans::journal_failed(service, error);
+    pub(crate) fn journal_failed(
+        &self,
+        service: &str,
+        request: Option<String>,
+        key: Option<IdempotencyKey>,
+        error: &JournalError,
+    ) {
+        spans::journal_failed(self.call.as_ref(), service, request, key, error);
     }
 
-    pub(crate) fn redirected(&self, service: &str, redirect: Redirect) {
-        spans::redirected(service, redirect);
+    pub(crate) fn redirected(&self, service: &str, request: Option<String>, redirect: Redirect) {
+        spans::redirected(self.call.as_ref(), service, request, redirect);
     }
 
     #[inline(always)]
@@ -120,6 +126,7 @@ impl<'a> Recorder<'a> {
         call: &CallFacts<'_>,
         (status, replayed): (StatusCode, bool),
         duration: impl Fn() -> Duration,
+        request: Option<String>,
     ) {
         if let Some(attempt) = self.attempt.take() {
             spans::returned(&attempt, status, replayed);
@@ -131,16 +138,16 @@ impl<'a> Recorder<'a> {
             observer.on_attempt(call, &facts);
         });
         let recovered = call.attempts.count() > 1;
-        self.returned(call, if recovered { CallOutcome::Recovered } else { CallOutcome::Ok });
+        self.returned(call, if recovered { CallOutcome::Recovered } else { CallOutcome::Ok }, request);
     }
 
-    pub(crate) fn verified_applied(&mut self, call: &CallFacts<'_>) {
-        self.returned(call, CallOutcome::VerifiedApplied);
+    pub(crate) fn verified_applied(&mut self, call: &CallFacts<'_>, request: Option<String>) {
+        self.returned(call, CallOutcome::VerifiedApplied, request);
     }
 
-    fn returned(&mut self, call: &CallFacts<'_>, outcome: CallOutcome) {
+    fn returned(&mut self, call: &CallFacts<'_>, outcome: CallOutcome, request: Option<String>) {
         if outcome != CallOutcome::Ok {
-            spans::recovered(self.call.as_ref(), call.service(), call.attempts);
+            spans::recovered(self.call.as_ref(), call.service(), request, call.attempts);
         }
         if let Some(span) = &self.call {
             spans::succeeded(span, call.attempts, outcome.as_str());
@@ -170,9 +177,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// The call was dropped while its write may have been applied.
-    pub(crate) fn lost(&self, call: &CallFacts<'_>, key: Option<IdempotencyKey>) {
-        let template = call.service.template(call.method, call.url);
-        spans::lost(self.call.as_ref(), call.service(), LostWrite { method: call.method, template, key });
+    pub(crate) fn lost(&self, call: &CallFacts<'_>, request: Option<String>, key: Option<IdempotencyKey>) {
+        spans::lost(self.call.as_ref(), call.service(), request, call.attempts, key);
     }
 
     /// The call was dropped before it ended.

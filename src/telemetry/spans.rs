@@ -7,7 +7,7 @@ use reqwest::Url;
 pub(crate) use tracing::Span;
 use tracing::{
     Instrument, debug, debug_span,
-    field::{Empty, display},
+    field::{Empty, Value, display},
     info, info_span,
     level_filters::LevelFilter,
     warn,
@@ -23,7 +23,7 @@ use crate::{
         stop::Applied,
     },
     durable::journal_error::JournalError,
-    error::error::Error,
+    error::{display::ErrorLine, error::Error},
     key::IdempotencyKey,
     limit::feedback::Change,
 };
@@ -81,8 +81,22 @@ pub(crate) fn if_info_enabled(work: impl FnOnce()) {
     }
 }
 
+/// Whether a subscriber takes warnings, and perhaps more.
+pub(crate) fn takes_warnings() -> bool {
+    tracing::enabled!(target: target!(), tracing::Level::WARN)
+}
+
 fn if_enabled(span: Span) -> Option<Span> {
     (!span.is_disabled()).then_some(span)
+}
+
+/// The service of an event: subscribers show the fields of its span with it, which has the service.
+fn unless_in_span<'a>(span: Option<&Span>, service: &'a str) -> Option<&'a str> {
+    if span.is_some() { None } else { Some(service) }
+}
+
+fn digest(key: Option<&IdempotencyKey>) -> Option<impl Value> {
+    key.map(|key| display(key.digest()))
 }
 
 /// Runs within the span, if there is one: for events that are emitted in any case.
@@ -222,40 +236,62 @@ pub(crate) fn store_is_back() {
     info!(target: target!(), "the store of the shared limits answers again");
 }
 
-pub(crate) fn limit_changed(service: &str, change: Change, group: Option<&str>) {
-    match change {
+pub(crate) fn limit_changed(call: Option<&Span>, service: &str, change: Change, group: Option<&str>) {
+    let service = unless_in_span(call, service);
+    in_scope(call, || match change {
         Change::Closed => info!(
             target: target!(),
             { safe_retry.service = service, limit_group = group },
-            "concurrency limit closed: one probe at a time finds out when the service is back"
+            "concurrency limit closed: calls wait, and one probe at a time finds out when the service is back"
         ),
         Change::Reopened => info!(
             target: target!(),
             { safe_retry.service = service, limit_group = group },
             "concurrency limit reopened"
         ),
-    }
+    });
 }
 
-pub(super) fn redirected(service: &str, redirect: Redirect) {
+pub(super) fn redirected(call: Option<&Span>, service: &str, request: Option<String>, redirect: Redirect) {
     let to_other_origin = redirect == Redirect::OtherOrigin;
-    warn!(
-        target: target!(),
-        { safe_retry.service = service, to_other_origin },
-        "the client followed a redirect of a write: use `SafeRetry::client`, or set `redirect::Policy::none()`"
-    );
+    in_scope(call, || {
+        warn!(
+            target: target!(),
+            { safe_retry.service = unless_in_span(call, service), request = request.map(display), to_other_origin },
+            "the client followed a redirect of a write: use `SafeRetry::client`, or set `redirect::Policy::none()`"
+        );
+    });
 }
 
-pub(super) fn journal_failed(service: &str, error: &JournalError) {
-    warn!(
-        target: target!(),
-        { safe_retry.service = service, %error },
-        "the journal could not record what became of an operation: its next run finds out"
-    );
+pub(super) fn journal_failed(
+    call: Option<&Span>,
+    service: &str,
+    request: Option<String>,
+    key: Option<IdempotencyKey>,
+    error: &JournalError,
+) {
+    in_scope(call, || {
+        warn!(
+            target: target!(),
+            {
+                safe_retry.service = unless_in_span(call, service),
+                request = request.map(display),
+                %error,
+                safe_retry.key_digest = digest(key.as_ref())
+            },
+            "the journal could not record what became of an operation: its next run finds out"
+        );
+    });
 }
 
-pub(super) fn recovered(call: Option<&Span>, service: &str, attempts: &Attempts) {
-    in_scope(call, || info!(target: target!(), { safe_retry.service = service, %attempts }, "call recovered"));
+pub(super) fn recovered(call: Option<&Span>, service: &str, request: Option<String>, attempts: &Attempts) {
+    in_scope(call, || {
+        info!(
+            target: target!(),
+            { safe_retry.service = unless_in_span(call, service), request = request.map(display), %attempts },
+            "call recovered"
+        );
+    });
 }
 
 pub(super) fn succeeded(call: &Span, attempts: &Attempts, outcome: &str) {
@@ -267,17 +303,27 @@ pub(super) fn succeeded(call: &Span, attempts: &Attempts, outcome: &str) {
 }
 
 pub(super) fn failed(call: Option<&Span>, error: &Error, outcome: &str) {
+    let service = unless_in_span(call, error.service());
     in_scope(call, || {
         if error.applied() == Applied::Unknown {
             warn!(
                 target: target!(),
-                %error,
-                safe_retry.stop_reason = error.stop().as_str(),
-                safe_retry.key_digest = error.key().map(|key| display(key.digest())),
+                {
+                    safe_retry.service = service,
+                    error = %ErrorLine(error),
+                    advice = %error.advice(),
+                    safe_retry.stop_reason = error.stop().as_str(),
+                    safe_retry.key_digest = digest(error.key())
+                },
                 "call ended in doubt"
             );
         } else {
-            debug!(target: target!(), %error, "call failed");
+            let applied = error.applied().as_str();
+            debug!(
+                target: target!(),
+                { safe_retry.service = service, error = %ErrorLine(error), safe_retry.applied = applied },
+                "call failed"
+            );
         }
     });
     let Some(call) = call else { return };
@@ -293,24 +339,24 @@ pub(super) fn failed(call: Option<&Span>, error: &Error, outcome: &str) {
     call.record("safe_retry.applied", error.applied().as_str());
 }
 
-/// A write that was dropped while it may have been executed.
-pub(crate) struct LostWrite<'a> {
-    pub(crate) method: &'a Method,
-    pub(crate) template: Option<Template<'a>>,
-    pub(crate) key: Option<IdempotencyKey>,
-}
-
-pub(super) fn lost(call: Option<&Span>, service: &str, write: LostWrite<'_>) {
+pub(super) fn lost(
+    call: Option<&Span>,
+    service: &str,
+    request: Option<String>,
+    attempts: &Attempts,
+    key: Option<IdempotencyKey>,
+) {
     in_scope(call, || {
         warn!(
             target: target!(),
             {
-                safe_retry.service = service,
-                http.request.method = names::method(write.method).0,
-                url.template = write.template.map(display),
-                safe_retry.key_digest = write.key.map(|key| display(key.digest()))
+                safe_retry.service = unless_in_span(call, service),
+                request = request.map(display),
+                // The one in flight is none of them.
+                attempts = (attempts.count() > 0).then(|| display(attempts)),
+                safe_retry.key_digest = digest(key.as_ref())
             },
-            "call dropped in doubt: its write may have been applied"
+            "call dropped in doubt: its write may have been applied, check before it is sent with another key"
         );
     });
 }

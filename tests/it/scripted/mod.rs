@@ -8,6 +8,7 @@ mod concurrency_limit;
 mod cost;
 mod deadline;
 mod errors;
+mod events;
 mod fetch_by_key;
 mod find;
 mod fleet;

@@ -1,6 +1,9 @@
 //! Journals that fail, and what is refused before anything is sent.
 
+use tracing::Level;
+
 use super::*;
+use crate::support::collector::Collector;
 
 /// A journal that fails, or does not answer.
 struct Broken {
@@ -71,6 +74,23 @@ impl Journal for Broken {
 fn broken(transport: &Transport, service: ServiceBuilder, hangs: bool, works_for: usize) -> ClientWithMiddleware {
     let journal = Broken { hangs, works_for: works_for.into(), journal: InMemoryJournal::default() };
     transport.layered(SafeRetry::new([service.journal(journal).build().unwrap()]).clock(FixedClock::at(1.0)))
+}
+
+/// The write has taken effect, and its operation stays open.
+#[tokio::test(start_paused = true)]
+async fn journal_that_fails_after_the_write_is_a_warning() {
+    let collector = Collector::of("reqwest_safe_retry");
+    let transport = Transport::new([status(200)]);
+    charge(&broken(&transport, storing(), false, 1)).send().await.unwrap();
+    let warnings = collector.events().into_iter().filter(|event| event.level == Level::WARN);
+    let shown = warnings.map(|event| {
+        ["message", "request", "error", "safe_retry.key_digest", "safe_retry.service"]
+            .map(|field| event.get(field).unwrap_or("none").to_owned())
+    });
+    let digest = IdempotencyKey::new(FIRST).digest().to_string();
+    let message = "the journal could not record what became of an operation: its next run finds out";
+    let [shown] = &shown.collect::<Vec<_>>()[..] else { panic!("{}", collector.text()) };
+    assert_eq!(*shown, [message, "POST /v1/contracts/create", "the journal failed: the disk is full", &digest, "none"]);
 }
 
 #[tokio::test(start_paused = true)]
