@@ -8,9 +8,10 @@
 //! 6. [`crash_safety`]: a write survives its process
 //! 7. [`concurrency_limiting`]: many calls without an avalanche
 //! 8. [`observability`]: spans, events, metrics, observers
-//! 9. [`testing`]: without waiting, and against real failures
-//! 10. [`limitations`], and the order of middleware
-//! 11. [`migrating`]: from reqwest-retry
+//! 9. [`operations`]: what to do when a call ended in doubt, or an alert fires
+//! 10. [`testing`]: without waiting, and against real failures
+//! 11. [`limitations`], and the order of middleware
+//! 12. [`migrating`]: from reqwest-retry
 //!
 //! The [`cookbook`](crate::cookbook) has whole programs to copy from.
 
@@ -30,6 +31,8 @@ pub mod limitations {}
 pub mod migrating {}
 #[doc = include_str!("../docs/guide/observability.md")]
 pub mod observability {}
+#[doc = include_str!("../docs/guide/operations.md")]
+pub mod operations {}
 #[doc = include_str!("../docs/guide/quick_start.md")]
 pub mod quick_start {}
 #[doc = include_str!("../docs/guide/testing.md")]

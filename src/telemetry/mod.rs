@@ -1,7 +1,7 @@
 //! Spans, events and metrics of the layer, without keys, tokens, query strings, headers or bodies.
 //!
-//! Spans have the route's template, and metrics neither that nor a path. An event at INFO or above shows the template; the path of a
-//! request that no route matches is shown without the secrets that the request carried.
+//! Spans have the route's template, and metrics neither that nor a path. An event at INFO or above shows the template;
+//! the path of a request that no route matches is shown without the secrets that the request carried.
 //!
 //! # Spans
 //!
@@ -56,14 +56,17 @@
 //! | INFO | at the first request to each host that no service covers, up to 100 hosts | `server.address` |
 //! | DEBUG | `attempt ended`, `verifier asked`, `call failed` | those of the spans |
 //!
-//! Each is one line. `request` is the method with the route's template, or with the path if no route matches; `error` begins with
-//! it, and has the status, the number of attempts and why they stopped; `attempts` has each status and each wait; `advice` is
-//! [`Error::advice`](crate::Error::advice).
+//! Each is one line. `request` is the method with the route's template, or with the path if no route matches; `error`
+//! begins with it, and has the status, the number of attempts and why they stopped; `attempts` has each status and each
+//! wait; `advice` is [`Error::advice`](crate::Error::advice).
 //!
 //! Subscribers show the fields of an event's span beside it. So an event does not repeat the service of its span,
-//! `safe_retry.call`. Where no subscriber takes the span, which is at INFO, the event has the field `safe_retry.service` itself; so
-//! has that of a limit which a fleet closes, since it belongs to no call. A subscriber that leaves the span out while another one
-//! takes it sees events without a service: let all of them take `reqwest_safe_retry=info`.
+//! `safe_retry.call`. Where no subscriber takes the span, which is at INFO, the event has the field
+//! `safe_retry.service` itself; so has that of a limit which a fleet closes, since it belongs to no call. A subscriber
+//! that leaves the span out while another one takes it sees events without a service: let all of them take
+//! `reqwest_safe_retry=info`.
+//!
+//! What to do about each is in the guide's page on operations.
 //!
 //! # Observers
 //!
@@ -90,10 +93,12 @@
 //! | `safe_retry_queue_wait_seconds` | histogram | seconds | `service`, `effect` | waits in the queue of the concurrency limit |
 //! | `safe_retry_budget_tokens` | gauge | tokens | `service` | what is left of the retry budget; absent where each host has its own |
 //!
-//! The gauges are set whenever an attempt has failed or a call has ended, but not when a call is dropped. Of a service with
-//! several hosts they are absent: one number would be that of another host each time; see [`Health::hosts`](crate::Health::hosts).
-//! `describe_metrics` gives a recorder units and descriptions. Times are histograms: a Prometheus exporter has to be given
-//! buckets for them. `dashboards/reqwest-safe-retry.json` is a Grafana dashboard of them all.
+//! The gauges are set whenever an attempt has failed or a call has ended, but not when a call is dropped. Of a service
+//! with several hosts they are absent: one number would be that of another host each time; see
+//! [`Health::hosts`](crate::Health::hosts). `describe_metrics` gives a recorder units and descriptions. Times are
+//! histograms: a Prometheus exporter has to be given buckets for them. `dashboards/reqwest-safe-retry.json` is a
+//! Grafana dashboard of them all. `dashboards/alerts.yml` has alert rules: a call in doubt, an empty budget, a closed
+//! limit.
 
 pub(crate) mod instruments;
 mod metrics;

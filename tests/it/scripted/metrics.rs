@@ -11,6 +11,8 @@ use crate::support::transport::{Reply, Transport, reply, status};
 
 const DOCUMENTED: &str = include_str!("../../../src/telemetry/mod.rs");
 const SAMPLES: &str = include_str!("metrics.prom");
+const ALERTS: &str = include_str!("../../../dashboards/alerts.yml");
+const OPERATIONS: &str = include_str!("../../../docs/guide/operations.md");
 const DASHBOARD: &str = include_str!("../../../dashboards/reqwest-safe-retry.json");
 
 fn recorder() -> PrometheusRecorder {
@@ -86,6 +88,23 @@ fn dashboard_reads_every_metric() {
     let words = queries.split(|char| !is_part(char)).filter_map(|word| word.strip_prefix("safe_retry_"));
     let read: BTreeSet<_> = words.map(|word| word.strip_suffix("_bucket").unwrap_or(word)).collect();
     assert_eq!(read, table().into_iter().map(|(name, _)| name).collect());
+}
+
+#[test]
+fn alerts_read_known_metrics_and_link_to_what_to_do() {
+    let alerts: serde_json::Value = serde_yaml_ng::from_str(ALERTS).unwrap();
+    let headings = OPERATIONS.lines().filter_map(|line| line.strip_prefix("## "));
+    let anchors: BTreeSet<_> = headings.map(|heading| heading.to_lowercase().replace(' ', "-")).collect();
+    let rules = alerts["groups"][0]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 3);
+    for rule in rules {
+        let (expression, page) = (rule["expr"].as_str().unwrap(), rule["annotations"]["runbook_url"].as_str().unwrap());
+        let words = expression.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+        let read: BTreeSet<_> = words.filter_map(|word| word.strip_prefix("safe_retry_")).collect();
+        assert!(read.len() == 1 && read.iter().all(|name| table().iter().any(|(known, _)| known == name)), "{read:?}");
+        let (page, anchor) = page.split_once('#').unwrap();
+        assert!(page.ends_with("/reqwest_safe_retry/guide/operations/") && anchors.contains(anchor), "{anchor}");
+    }
 }
 
 /// One gauge for all of its hosts would show another host's number each time.
