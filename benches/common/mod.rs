@@ -1,7 +1,7 @@
 //! What the benchmarks share: the chains of middleware that are compared, and the calls that go through them.
 #![allow(dead_code)] // Each uses a part of it.
 
-use std::{env, process::Command, sync::Arc, time::Duration};
+use std::{env, fs, path::Path, process::Command, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -97,6 +97,18 @@ pub(crate) fn callgrind(options: &[&str], arguments: &[&str]) -> Option<u64> {
         .filter(|run| run.status.success())?;
     let text = String::from_utf8(run.stderr).ok()?;
     text.lines().find_map(|line| line.split_once("Collected :"))?.1.trim().parse().ok()
+}
+
+/// The features of the library that is measured.
+pub(crate) fn features() -> &'static [&'static str] {
+    if cfg!(feature = "metrics") { &["default", "metrics"] } else { &["default"] }
+}
+
+/// A file of this name in the workspace's `target`.
+pub(crate) fn write_to_target(name: &str, json: &serde_json::Value) -> std::io::Result<()> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    fs::create_dir_all(&target)?;
+    fs::write(target.join(name), serde_json::to_string_pretty(json)? + "\n")
 }
 
 /// How often a failed attempt is repeated, and after what wait.

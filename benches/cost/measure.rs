@@ -12,7 +12,6 @@ use reqwest_middleware::ClientWithMiddleware;
 use reqwest_safe_retry::Error;
 use serde::Deserialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use tokio::runtime::Runtime;
 
 use crate::{
     canned::{self, Case},
@@ -34,11 +33,28 @@ pub(crate) struct Cost {
     pub(crate) bytes: u64,
 }
 
-/// Calls that are counted together, for one client each: what a call has done to a client must not change the next.
-const CALLS: u64 = 8;
+/// Which calls are counted together.
+struct Rounds {
+    clients: u64,
+    /// Calls of each client before those that are counted.
+    warm_up: u64,
+    counted: u64,
+}
 
-/// Calls before them that are not counted. Few, since each that fails lowers the layer's concurrency limit.
-const WARM_UP: u64 = 3;
+impl Rounds {
+    const fn of(case: Case) -> Self {
+        match case {
+            Case::OkWarm => Self { clients: 1, warm_up: 1, counted: 99 },
+            // A client for each, since what a call has done to a client must not change the next. Few before them, since each
+            // that fails lowers the layer's concurrency limit.
+            _ => Self { clients: 8, warm_up: 3, counted: 1 },
+        }
+    }
+
+    const fn calls(&self) -> u64 {
+        self.clients * self.counted
+    }
+}
 
 /// How often something was allocated, and how much.
 #[derive(Clone, Copy, Default)]
@@ -93,8 +109,15 @@ async fn call(client: &ClientWithMiddleware, template: &Template, chain: Chain, 
         Ok(response) if response.status() == 200 => drop(response),
         // The others are compared with two calls, of which one fails.
         Ok(response) => assert!(matches!(chain, Chain::Floor | Chain::Empty | Chain::Tracing), "{response:?}"),
-        Err(error) => assert!(case == Case::NotFound && Error::find(&error).is_some_and(Error::is_not_found)),
+        Err(error) => {
+            let error = Error::find(&error).expect("the layer's error");
+            assert!(is_not_found(case) && error.is_not_found() && !error.message().is_empty());
+        }
     }
+}
+
+fn is_not_found(case: Case) -> bool {
+    matches!(case, Case::NotFound | Case::NotFoundTenHeaders)
 }
 
 #[derive(Deserialize)]
@@ -108,29 +131,31 @@ fn calls_twice(chain: Chain, case: Case) -> bool {
     !repeats && matches!(case, Case::UnavailableOk | Case::ThrottledOk)
 }
 
-fn runtime() -> Runtime {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_time().start_paused(true).build().expect("a runtime")
-}
-
 /// Carries out the calls that are counted; the answer is what all of them have allocated.
 pub(crate) fn carry_out(chain: Chain, case: Case, verb: Verb) -> Allocated {
-    let (runtime, template) = (runtime(), Template::of(verb, canned::HOST));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let templates: Vec<_> = case.hosts().iter().map(|host| Template::of(verb, host)).collect();
+    let _listener = case.listener();
     let mut allocated = Allocated::default();
-    for _ in 0..CALLS {
+    let rounds = Rounds::of(case);
+    for _ in 0..rounds.clients {
         let client = runtime.block_on(async { canned::client(chain, case) });
         let once = || async {
-            call(&client, &template, chain, case).await;
+            for template in &templates {
+                call(&client, template, chain, case).await;
+            }
             if calls_twice(chain, case) {
-                call(&client, &template, chain, case).await;
+                call(&client, &templates[0], chain, case).await;
             }
         };
-        let counted = Box::pin(once());
+        let counted: Vec<_> = (0..rounds.counted).map(|_| Box::pin(once())).collect();
         // The first are not counted: what they find missing the next have, in the allocator too.
-        for _ in 0..WARM_UP {
+        for _ in 0..rounds.warm_up {
             runtime.block_on(once());
         }
-        runtime.block_on(Counted { call: counted, allocated: &mut allocated });
+        for call in counted {
+            runtime.block_on(Counted { call, allocated: &mut allocated });
+        }
     }
     allocated
 }
@@ -138,19 +163,19 @@ pub(crate) fn carry_out(chain: Chain, case: Case, verb: Verb) -> Allocated {
 /// The instructions of one call, by running this binary again under callgrind.
 fn instructions(chain: Chain, case: Case, verb: Verb) -> Option<u64> {
     let of_the_call = ["--toggle-collect=*measure*measured*"];
-    Some(callgrind(&of_the_call, &[chain.name(), case.name(), verb.name()])? / CALLS)
+    Some(callgrind(&of_the_call, &[chain.name(), case.name(), verb.name()])? / Rounds::of(case).calls())
 }
 
 pub(crate) fn measure(chain: Chain, case: Case, verb: Verb) -> Cost {
     // What is made once in a process is made before.
     carry_out(chain, case, verb);
-    let allocated = carry_out(chain, case, verb);
+    let (allocated, calls) = (carry_out(chain, case, verb), Rounds::of(case).calls());
     Cost {
         chain,
         case,
         verb,
         instructions: instructions(chain, case, verb),
-        allocations: allocated.times as u64 / CALLS,
-        bytes: allocated.bytes as u64 / CALLS,
+        allocations: allocated.times as u64 / calls,
+        bytes: allocated.bytes as u64 / calls,
     }
 }

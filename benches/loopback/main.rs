@@ -1,7 +1,7 @@
 //! What the layer costs beside its peers over real connections: throughput, CPU, latency, and the heap of calls that wait.
 //!
 //! ```sh
-//! cargo bench -p reqwest-safe-retry --bench loopback
+//! cargo bench -p benches --bench loopback
 //! ```
 //!
 //! The server is a process of its own, so that what is measured is the client's. All chains take turns within one run, and

@@ -1,10 +1,15 @@
 //! The figures as tables and as JSON.
 
-use std::{fmt::Write, fs, io, path::Path};
+use std::{fmt::Write, io};
 
 use serde_json::{Value, json};
 
-use crate::{common::Chain, instructions::Instructions, load::Row, waiting::Waiting};
+use crate::{
+    common::{Chain, features, write_to_target},
+    instructions::Instructions,
+    load::Row,
+    waiting::Waiting,
+};
 
 pub(crate) fn tables(rows: &[Row], instructions: &[Instructions], waiting: &[Waiting]) -> String {
     let mut text =
@@ -46,11 +51,11 @@ pub(crate) fn write_json(rows: &[Row], instructions: &[Instructions], waiting: &
         .map(|one| json!({ "chain": one.chain.name(), "method": one.verb.name(), "instructions": one.each }));
     let waiting = waiting.iter().map(|one| json!({ "what": one.what, "calls": one.calls, "bytes": one.bytes }));
     let all = json!({
+        "features": features(),
+        "threads": 1,
         "ratios": rows.collect::<Vec<Value>>(),
         "instructions": instructions.collect::<Vec<Value>>(),
         "waiting": waiting.collect::<Vec<Value>>(),
     });
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    fs::create_dir_all(&target)?;
-    fs::write(target.join("loopback.json"), serde_json::to_string_pretty(&all)? + "\n")
+    write_to_target("loopback.json", &all)
 }

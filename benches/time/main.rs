@@ -1,7 +1,7 @@
 //! How long a call takes without a socket, beside the peers; only differences within one run mean something.
 //!
 //! ```sh
-//! cargo bench -p reqwest-safe-retry --bench time
+//! cargo bench -p benches --bench time
 //! ```
 
 #![allow(clippy::expect_used)] // A benchmark ends where something is wrong.
@@ -24,7 +24,7 @@ fn main() {
 }
 
 fn calls(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime");
     for (case, verb) in [(Case::Ok, Verb::Get), (Case::Ok, Verb::Post), (Case::UnknownHost, Verb::Get)] {
         let mut group = criterion.benchmark_group(format!("{} {}", verb.name(), case.name()));
