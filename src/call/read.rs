@@ -55,7 +55,7 @@ impl Call<'_> {
         let body = body::read(response, policy.max_error_body, timeout).await;
         self.now = time::now();
 
-        let parts = self.plan.service.error_format().read(&headers, &body.bytes);
+        let parts = self.plan.service.read_error(&headers, &body.bytes);
         let said = Said { status, headers: &headers, body: &body.bytes, parts: &parts };
         let facts = ResponseFacts { redirect, ..self.facts(&said) };
         let scope =

@@ -40,6 +40,10 @@ pub struct ErrorFormat {
 
 type Pointers = Vec<Cow<'static, str>>;
 
+/// The pointers of an [`ErrorFormat`], taken apart once.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorPointers(json::Pointers);
+
 /// What an error response says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorParts {
@@ -101,12 +105,20 @@ impl ErrorFormat {
         self
     }
 
-    pub(crate) fn read(&self, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
+    pub(crate) fn pointers(&self) -> ErrorPointers {
+        ErrorPointers(json::Pointers::new(self.places().into_iter().flatten().map(AsRef::as_ref)))
+    }
+
+    fn places(&self) -> [&Pointers; 4] {
+        [&self.message, &self.code, &self.error_type, &self.request_id]
+    }
+
+    /// `pointers` are those of this format.
+    pub(crate) fn read(&self, pointers: &ErrorPointers, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
         let header = self.request_id_headers.iter().find_map(|name| name.value(headers)?.to_str().ok());
-        let places = [&self.message, &self.code, &self.error_type, &self.request_id];
-        let mut members = json::members(body, places.into_iter().flatten().map(AsRef::as_ref));
+        let mut members = pointers.0.find(body);
         let mut seen = 0;
-        let [message, code, error_type, request_id] = places.map(|pointers| {
+        let [message, code, error_type, request_id] = self.places().map(|pointers| {
             seen += pointers.len();
             members.take_text(seen - pointers.len()..seen)
         });
@@ -135,7 +147,8 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> (Option<String>, Option<String>, Option<String>) {
-        let parts = ErrorFormat::new().read(&HeaderMap::new(), body.as_bytes());
+        let format = ErrorFormat::new();
+        let parts = format.read(&format.pointers(), &HeaderMap::new(), body.as_bytes());
         (parts.message, parts.code, parts.error_type)
     }
 
@@ -167,8 +180,9 @@ mod tests {
     fn header_request_id_beats_the_body() {
         let format = ErrorFormat::new().request_id(["/request_id"]);
         let mut headers = HeaderMap::new();
-        assert_eq!(format.read(&headers, br#"{"request_id":"b"}"#).request_id.as_deref(), Some("b"));
+        let read = |headers: &_| format.read(&format.pointers(), headers, br#"{"request_id":"b"}"#).request_id;
+        assert_eq!(read(&headers).as_deref(), Some("b"));
         headers.insert("request-id", "h".parse().unwrap());
-        assert_eq!(format.read(&headers, br#"{"request_id":"b"}"#).request_id.as_deref(), Some("h"));
+        assert_eq!(read(&headers).as_deref(), Some("h"));
     }
 }

@@ -185,7 +185,8 @@ mod tests {
 
     fn matches(rule: &ResponseRule, status: u16, headers: &[(&'static str, &str)], body: &str) -> bool {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let parts = ErrorFormat::new().read(&headers, body.as_bytes());
+        let format = ErrorFormat::new();
+        let parts = format.read(&format.pointers(), &headers, body.as_bytes());
         let status = StatusCode::from_u16(status).unwrap();
         rule.matches(&Said { status, headers: &headers, body: body.as_bytes(), parts: &parts })
     }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use http::Method;
+use http::{HeaderMap, Method};
 use reqwest::Url;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     boolean_header::BooleanHeader,
     config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
-    error_format::ErrorFormat,
+    error_format::{ErrorFormat, ErrorParts, ErrorPointers},
     health::Health,
     hooks::Hooks,
     idempotency::Idempotency,
@@ -77,6 +77,7 @@ pub(super) struct Shared {
     pub(super) description: Description,
     pub(super) bases: BaseUrls,
     policy: ResolvedPolicy,
+    error_pointers: ErrorPointers,
     pub(super) routes: Routes,
     /// Of the only host; or of all hosts that are not among `hosts`.
     pub(super) limits: HostLimits,
@@ -127,6 +128,7 @@ impl Service {
         let limit_keys = LimitKeys::of(&description, &hooks);
         let seen_keys = description.refuse_reused_keys.then(SeenKeys::default);
         let shared = Shared {
+            error_pointers: description.error_format.pointers(),
             description,
             bases,
             policy,
@@ -283,6 +285,11 @@ impl Service {
             Some(hosts) => Health::of_hosts(hosts, &self.shared.limits, of_limits),
             None => of_limits(&self.shared.limits),
         }
+    }
+
+    /// What an error response says of itself.
+    pub(crate) fn read_error(&self, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
+        self.error_format().read(&self.shared.error_pointers, headers, body)
     }
 
     pub(crate) fn requires_operation(&self) -> bool {

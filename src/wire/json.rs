@@ -3,7 +3,7 @@
 //! Error bodies are not trusted: a document of 64 KiB can grow to megabytes as a tree of values, so only the members
 //! that are asked for are ever built.
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, fmt, iter, ops::Range, str};
 
 use serde::{
     Deserialize,
@@ -46,16 +46,13 @@ impl Member {
 /// The member at an RFC 6901 pointer such as `/error/code` or `/errors/0/code`; `None` if the document is not JSON or has
 /// no such member. A byte-order mark is skipped, invalid UTF-8 is replaced.
 pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
-    let text = text(document);
-    if cannot_have(&text, pointer) {
+    let (way, text) = (Way::of(pointer)?, text(document));
+    if way.cannot_be_in(&text) {
         return None;
     }
-    found(&text, [pointer])?.pop()?
-}
-
-/// The members at some pointers, in their order, by reading the document once.
-pub(crate) fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str>) -> Members {
-    Members(found(&text(document), pointers).unwrap_or_default())
+    let mut found = [None];
+    find(&text, &[Some(way)], &mut found);
+    found[0].take()
 }
 
 /// Text or number at each place of a pointer in which one name may be `*`: any of the first entries of a list.
@@ -67,7 +64,7 @@ pub(crate) fn texts(document: &[u8], pointer: &str) -> Vec<String> {
     };
     let entry = |index: usize| [&names[..any], &[&index.to_string()], &names[any + 1..]].concat().join("/");
     let entries: Vec<String> = (0..MOST_ENTRIES).map(entry).collect();
-    let found = members(document, entries.iter().map(String::as_str));
+    let found = Pointers::new(entries.iter().map(String::as_str)).find(document);
     found.0.into_iter().flatten().filter_map(Member::into_text).collect()
 }
 
@@ -76,11 +73,31 @@ pub(crate) fn is_document(document: &[u8]) -> bool {
     matches!(without_mark(document).trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
+/// Pointers that are looked for together, taken apart once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pointers(Box<[Option<Way<'static>>]>);
+
 /// What is at each of some pointers; nothing at any if the document is not JSON.
 #[derive(Debug)]
-pub(crate) struct Members(Found);
+pub(crate) struct Members(SmallVec<[Option<Member>; 12]>);
 
-type Found = SmallVec<[Option<Member>; 12]>;
+impl Pointers {
+    pub(crate) fn new<'p>(pointers: impl IntoIterator<Item = &'p str>) -> Self {
+        Self(pointers.into_iter().map(|pointer| Way::of(pointer).map(Way::into_owned)).collect())
+    }
+
+    /// The members at the pointers, in their order.
+    pub(crate) fn find(&self, document: &[u8]) -> Members {
+        if document.is_empty() {
+            return Members(SmallVec::new());
+        }
+        let (text, mut found) = (text(document), SmallVec::from_elem(None, self.0.len()));
+        for (ways, found) in self.0.chunks(MOST).zip(found.chunks_mut(MOST)) {
+            find(&text, ways, found);
+        }
+        Members(found)
+    }
+}
 
 impl Members {
     /// The first text that is not empty, or number, at the pointers of these places, taken out.
@@ -90,29 +107,17 @@ impl Members {
 }
 
 fn text(document: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(without_mark(document))
+    let document = without_mark(document);
+    // Much cheaper than to look for what is to be replaced.
+    str::from_utf8(document).map_or_else(|_| String::from_utf8_lossy(document), Cow::Borrowed)
 }
 
-fn found<'p>(text: &str, pointers: impl IntoIterator<Item = &'p str>) -> Option<Found> {
-    if text.is_empty() {
-        return None;
+/// Finds what is at each of these, by reading the text once.
+fn find(text: &str, ways: &[Option<Way<'_>>], found: &mut [Option<Member>]) {
+    let is_read = At { ways, wanted: Wanted::all(ways), depth: 0, found: &mut *found }.read(text).is_ok();
+    if !is_read {
+        found.fill_with(|| None);
     }
-    let wanted: SmallVec<[Wanted<'_>; 12]> =
-        pointers.into_iter().enumerate().map(|(place, pointer)| Wanted { place, rest: pointer }).collect();
-    let mut found = Found::from_elem(None, wanted.len());
-    At { wanted: &wanted, found: &mut found }.read(text).ok()?;
-    Some(found)
-}
-
-/// Whether a glance at the text is enough: not an object or array, or a name of the pointer is nowhere in it. A name may be
-/// written with escapes, and what looks like a number may be an index into an array.
-fn cannot_have(text: &str, pointer: &str) -> bool {
-    let mut names = pointer.split('/').skip(1).peekable();
-    if names.peek().is_none() {
-        return false;
-    }
-    let is_missing = |name: &str| !name.contains('~') && number(name).is_none() && !text.contains(name);
-    !text.trim_start().starts_with(['{', '[']) || (!text.contains('\\') && names.any(is_missing))
 }
 
 /// RFC 8259, section 8.1 lets a parser ignore a byte-order mark.
@@ -120,29 +125,86 @@ pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
     document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
 }
 
-/// A member that is looked for: where it is put, and the rest of its pointer, seen from the value at hand.
-#[derive(Clone, Copy)]
-struct Wanted<'p> {
-    place: usize,
-    rest: &'p str,
+/// The names of a pointer.
+#[derive(Clone, Debug)]
+struct Way<'p>(SmallVec<[Name<'p>; 2]>);
+
+#[derive(Clone, Debug)]
+struct Name<'p> {
+    text: Cow<'p, str>,
+    /// As the index into an array.
+    index: Option<usize>,
 }
 
-/// Few have a name in common.
-type AllWanted<'p> = SmallVec<[Wanted<'p>; 3]>;
+impl<'p> Way<'p> {
+    /// `None` if it is not a pointer.
+    fn of(pointer: &'p str) -> Option<Self> {
+        if pointer.is_empty() {
+            return Some(Self(SmallVec::new()));
+        }
+        Some(Self(pointer.strip_prefix('/')?.split('/').map(Name::of).collect()))
+    }
 
-impl<'p> Wanted<'p> {
-    /// The next name on the way, and what is then left of it; `None` where it is the value at hand.
-    fn step(self) -> Option<(&'p str, Self)> {
-        let way = self.rest.strip_prefix('/')?;
-        let end = way.find('/').unwrap_or(way.len());
-        Some((&way[..end], Self { rest: &way[end..], ..self }))
+    fn into_owned(self) -> Way<'static> {
+        let owned = |Name { text, index }: Name<'p>| Name { text: Cow::Owned(text.into_owned()), index };
+        Way(self.0.into_iter().map(owned).collect())
+    }
+
+    /// Whether a glance at the text is enough: not an object or array, or a name is nowhere in it. A name may be written with
+    /// escapes, and what looks like a number may be an index into an array.
+    fn cannot_be_in(&self, text: &str) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let is_missing = |name: &Name<'_>| name.index.is_none() && !text.contains(&*name.text);
+        !text.trim_start().starts_with(['{', '[']) || (!text.contains('\\') && self.0.iter().any(is_missing))
     }
 }
 
-/// A value, and what is wanted of it.
+impl<'p> Name<'p> {
+    /// RFC 6901, section 3: a slash within a name is written `~1` and a tilde `~0`.
+    fn of(written: &'p str) -> Self {
+        let text = match written.contains('~') {
+            true => Cow::Owned(written.replace("~1", "/").replace("~0", "~")),
+            false => Cow::Borrowed(written),
+        };
+        Self { text, index: written.parse().ok() }
+    }
+}
+
+/// So many are looked for at once.
+const MOST: usize = u64::BITS as usize;
+
+/// Which of at most 64 are looked for in the value at hand.
+#[derive(Clone, Copy)]
+struct Wanted(u64);
+
+impl Wanted {
+    fn all(ways: &[Option<Way<'_>>]) -> Self {
+        let given = ways.iter().enumerate().filter(|(_, way)| way.is_some());
+        Self(given.fold(0, |all, (place, _)| all | 1 << place))
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn places(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        iter::from_fn(move || {
+            let place = left.trailing_zeros() as usize;
+            left &= left.checked_sub(1)?;
+            Some(place)
+        })
+    }
+}
+
+/// A value, and what is wanted of it: so many names of each way lead to it.
 struct At<'a, 'p> {
-    wanted: &'a [Wanted<'p>],
-    found: &'a mut Found,
+    ways: &'a [Option<Way<'p>>],
+    wanted: Wanted,
+    depth: usize,
+    found: &'a mut [Option<Member>],
 }
 
 impl<'p> At<'_, 'p> {
@@ -157,28 +219,55 @@ impl<'p> At<'_, 'p> {
             Some(b'"') => value.deserialize_bytes(self),
             _ => {
                 let written = <&RawValue>::deserialize(&mut value)?.get();
-                self.here(|| if written == "null" { Member::Empty } else { Member::Literal(written.to_owned()) })
+                self.literal(written)
             }
         }?;
         value.end()
     }
 
+    /// The same of a value that was read once and so is known to be valid.
+    fn read_again(self, value: &RawValue) -> Result<(), serde_json::Error> {
+        let text = value.get();
+        match text.as_bytes() {
+            [b'{' | b'[', ..] => self.read(text),
+            [b'"', inside @ .., b'"'] if !inside.contains(&b'\\') => {
+                self.here(|| Member::Text(text[1..text.len() - 1].to_owned()))
+            }
+            [b'"', ..] => self.read(text),
+            _ => self.literal(text),
+        }
+    }
+
+    fn literal<E>(self, written: &str) -> Result<(), E> {
+        self.here(|| if written == "null" { Member::Empty } else { Member::Literal(written.to_owned()) })
+    }
+
+    /// What comes next on each way that does not end here.
+    fn next_names(&self) -> impl Iterator<Item = (usize, &Name<'p>)> {
+        let next = |place: usize| Some((place, self.ways[place].as_ref()?.0.get(self.depth)?));
+        self.wanted.places().filter_map(next)
+    }
+
     /// Puts the value at hand where it is wanted.
     fn here<E>(self, member: impl Fn() -> Member) -> Result<(), E> {
-        for wanted in self.wanted.iter().filter(|wanted| wanted.rest.is_empty()) {
-            self.found[wanted.place] = Some(member());
+        for place in self.wanted.places() {
+            if self.ways[place].as_ref().is_some_and(|way| way.0.len() == self.depth) {
+                self.found[place] = Some(member());
+            }
         }
         Ok(())
     }
 
     /// What is wanted of the values for which `is_next` holds. Of several members with one name the last counts.
-    fn below(&mut self, is_next: impl Fn(&str) -> bool) -> AllWanted<'p> {
-        let steps = self.wanted.iter().filter_map(|wanted| wanted.step());
-        let below: AllWanted<'p> = steps.filter(|(name, _)| is_next(name)).map(|(_, wanted)| wanted).collect();
-        for wanted in &below {
-            self.found[wanted.place] = None;
-        }
+    fn below(&mut self, is_next: impl Fn(&Name<'p>) -> bool) -> Wanted {
+        let next = self.next_names().filter(|(_, name)| is_next(name));
+        let below = Wanted(next.fold(0, |below, (place, _)| below | 1 << place));
+        below.places().for_each(|place| self.found[place] = None);
         below
+    }
+
+    fn step(&mut self, below: Wanted) -> At<'_, 'p> {
+        At { ways: self.ways, wanted: below, depth: self.depth + 1, found: self.found }
     }
 }
 
@@ -194,18 +283,17 @@ impl<'de> Visitor<'de> for At<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        let any_numbered =
-            self.wanted.iter().filter_map(|wanted| wanted.step()).any(|(name, _)| number(name).is_some());
+        let any_numbered = self.next_names().any(|(_, name)| name.index.is_some());
         let mut index = 0_usize;
         loop {
-            let below = if any_numbered { self.below(|name| number(name) == Some(index)) } else { AllWanted::new() };
+            let below = if any_numbered { self.below(|name| name.index == Some(index)) } else { Wanted(0) };
             if below.is_empty() {
                 if items.next_element::<IgnoredAny>()?.is_none() {
                     break;
                 }
             } else {
                 let Some(item) = items.next_element::<&RawValue>()? else { break };
-                At { wanted: &below, found: self.found }.read(item.get()).map_err(A::Error::custom)?;
+                self.step(below).read_again(item).map_err(A::Error::custom)?;
             }
             index += 1;
         }
@@ -214,29 +302,16 @@ impl<'de> Visitor<'de> for At<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
         let mut any = false;
-        while let Some(below) = members.next_key_seed(Name(&mut self))? {
+        while let Some(below) = members.next_key_seed(MemberName(&mut self))? {
             any = true;
             if below.is_empty() {
                 members.next_value::<IgnoredAny>()?;
             } else {
                 let member: &RawValue = members.next_value()?;
-                At { wanted: &below, found: self.found }.read(member.get()).map_err(A::Error::custom)?;
+                self.step(below).read_again(member).map_err(A::Error::custom)?;
             }
         }
         self.here(|| filled(any))
-    }
-}
-
-fn number(name: &str) -> Option<usize> {
-    name.parse().ok()
-}
-
-/// RFC 6901, section 3: a slash within a name is written `~1` and a tilde `~0`.
-fn is_written(name: &[u8], written: &str) -> bool {
-    if written.contains('~') {
-        written.replace("~1", "/").replace("~0", "~").as_bytes() == name
-    } else {
-        written.as_bytes() == name
     }
 }
 
@@ -258,24 +333,24 @@ fn filled(any: bool) -> Member {
 }
 
 /// What is wanted of the member with this name; the name itself is never kept.
-struct Name<'a, 'b, 'p>(&'a mut At<'b, 'p>);
+struct MemberName<'a, 'b, 'p>(&'a mut At<'b, 'p>);
 
-impl<'de, 'p> DeserializeSeed<'de> for Name<'_, '_, 'p> {
-    type Value = AllWanted<'p>;
+impl<'de> DeserializeSeed<'de> for MemberName<'_, '_, '_> {
+    type Value = Wanted;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wanted, D::Error> {
         deserializer.deserialize_bytes(self)
     }
 }
 
-impl<'p> Visitor<'_> for Name<'_, '_, 'p> {
-    type Value = AllWanted<'p>;
+impl Visitor<'_> for MemberName<'_, '_, '_> {
+    type Value = Wanted;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a member")
     }
 
-    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
-        Ok(self.0.below(|written| is_written(name, written)))
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Wanted, E> {
+        Ok(self.0.below(|wanted| wanted.text.as_bytes() == name))
     }
 }

@@ -1,6 +1,10 @@
 //! Members are found in any document, and no document does harm.
 
-use super::json::{Member, member, members};
+use super::json::{Member, Members, Pointers, member};
+
+fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str>) -> Members {
+    Pointers::new(pointers).find(document)
+}
 
 fn text(text: &str) -> Option<Member> {
     Some(Member::Text(text.into()))
@@ -64,6 +68,15 @@ fn several_members_are_found_in_one_pass() {
     for broken in [&b""[..], b"{\"a\":\"1\"", b"{\"a\":\"1\"} x"] {
         assert_eq!(members(broken, ["/a"]).take_text(0..1), None);
     }
+}
+
+#[test]
+fn any_number_of_members_is_found() {
+    let names: Vec<String> = (0..200).map(|number| format!("/m{number}/~0/0")).collect();
+    let body = br#"{"m3":{"~":["a"]},"m64":{"~":["b\"]},"m199":{"~":["c"]},"m200":{"~":["d"]}}"#;
+    let mut found = members(body, names.iter().map(String::as_str));
+    let found: Vec<_> = (0..201).filter_map(|place| Some((place, found.take_text(place..place + 1)?))).collect();
+    assert_eq!(found, [(3, "a".to_owned()), (64, "b\\".to_owned()), (199, "c".to_owned())]);
 }
 
 #[test]
