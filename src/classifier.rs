@@ -84,7 +84,7 @@ impl<'a> ErrorResponse<'a> {
 
     /// The template of the path, if one of the service's routes matches.
     pub fn template(&self) -> Option<String> {
-        self.template.map(|template| template.to_string())
+        self.template.map(|template| template.into_text())
     }
 
     /// Which attempt of the call it is; the first is 1.

@@ -14,6 +14,7 @@ use crate::{
     decide::outcome::Redirect,
     error::error::Error,
     service::config_error::{ConfigError, FieldErrors},
+    time,
     verify::{InDoubtWrite, Verdict, Verifier},
     wire::{
         body,
@@ -156,7 +157,7 @@ impl FetchByKey {
             headers.remove(CONTENT_LENGTH);
             headers.remove(TRANSFER_ENCODING);
         }
-        let body = body::read(response, MOST.0, MOST.1).await;
+        let body = body::read(response, MOST.0, time::now().checked_add(MOST.1)).await;
         match self.find(&body.bytes, key) {
             _ if body.truncated => Lookup::Unclear,
             Found::At(part) => head.body(part.to_vec()).map_or(Lookup::Unclear, |found| Lookup::Found(found.into())),

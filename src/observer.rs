@@ -97,7 +97,7 @@ impl<'a> CallFacts<'a> {
 
     /// The template of the path, if one of the service's routes matches; found when it is asked for.
     pub fn template(&self) -> Option<String> {
-        self.service.template(self.method, self.url).map(|template| template.to_string())
+        self.service.template(self.method, self.url).map(|template| template.into_text())
     }
 
     /// What sending the request again does, without looking at its body.

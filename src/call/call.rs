@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -72,6 +72,8 @@ pub(crate) struct Call<'a> {
     /// After how many attempts the verifier was asked, the largest number before: never twice about the same ones.
     pub(super) verified_after: u32,
     pub(super) tokens_spent: u32,
+    /// The effect that its body gives the request, once it was looked at.
+    effect_by_body: OnceLock<Effect>,
     /// In a box, since few calls have one.
     pub(super) operating: Option<Box<Operating<'a>>>,
 }
@@ -121,6 +123,7 @@ impl<'a> Call<'a> {
             repeat: None,
             verified_after: u32::MAX,
             tokens_spent: 0,
+            effect_by_body: OnceLock::new(),
             operating: None,
             plan,
             body_replayable: replay::in_memory(&request).is_some(),
@@ -177,7 +180,8 @@ impl<'a> Call<'a> {
 
     /// For a later pass of the same request, which must not get another key.
     pub(super) fn leave_key(&mut self) {
-        let (Some(current), Some(request)) = (self.current_key(), self.request.fingerprint()) else { return };
+        let Some(current) = self.current_key() else { return };
+        let Some(request) = self.request.fingerprint() else { return };
         let first_sent = current.first_sent_at();
         let given = self.given_key.take().map(|given| *given).or_else(|| self.request.replaced_key().cloned());
         let given = given.unwrap_or(current);
@@ -221,6 +225,13 @@ impl<'a> Call<'a> {
 
     /// The effect of the request. If its body has a say, it is looked at only after an attempt has failed.
     pub(super) fn effect(&self) -> Effect {
+        if self.plan.deduplicated_by().is_none() {
+            return self.plan.effect;
+        }
+        *self.effect_by_body.get_or_init(|| self.look_at_effect())
+    }
+
+    fn look_at_effect(&self) -> Effect {
         let is_given = |pointer| json::member(self.request.body()?, pointer).map(|member| member.is_given());
         let deduplicated = self.plan.deduplicated_by().and_then(is_given).unwrap_or(false);
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }

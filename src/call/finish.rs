@@ -113,7 +113,7 @@ impl Call<'_> {
         let follow_up = self.follow_up(kind, stop, applied, &details);
         let service = self.plan.service;
         let (method, key) = (self.request.method().clone(), self.current_key());
-        let template = service.template(&method, self.request.url()).map(|path| path.to_string());
+        let template = service.template(&method, self.request.url()).map(|template| template.into_text());
         let error = Error::new(Inner {
             service: service.shared_name(),
             method,

@@ -119,7 +119,7 @@ impl Call<'_> {
         let begin = Begin {
             request: operating.request?,
             method: method.to_string(),
-            path: template.map_or_else(|| url.path().to_owned(), |template| template.to_string()),
+            path: template.map_or_else(|| url.path().to_owned(), |template| template.into_text()),
             key: self.key.to_key().map(|key| Key(key.into())),
             sent: self.history.is_in_doubt().then(|| self.key_age()),
             lease: self.lease(),

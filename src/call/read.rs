@@ -51,8 +51,9 @@ impl Call<'_> {
         let redirect = self.redirect(response.url());
         let keeps_response = self.plan.service.error_statuses() == ErrorStatusHandling::Response;
         let head = keeps_response.then(|| head(&mut response, &headers));
-        let timeout = policy.error_body_timeout.min(self.time_left());
-        let body = body::read(response, policy.max_error_body, timeout).await;
+        let read_until = self.now.checked_add(policy.error_body_timeout);
+        let deadline = read_until.into_iter().chain(self.deadline()).min();
+        let body = body::read(response, policy.max_error_body, deadline).await;
         self.now = time::now();
 
         let parts = self.plan.service.read_error(&headers, &body.bytes);

@@ -79,7 +79,7 @@ impl<'a> Call<'a> {
         moment.key_age = self.key_age();
         moment.is_probe = self.is_probe;
         let group = self.plan.limit_group();
-        moment.limit_closed = self.limiters().is_some_and(|limiters| limiters.read(group).paused.is_some());
+        moment.limit_closed = self.limiters().is_some_and(|limiters| limiters.is_closed(group));
         let mut step = decision::step(&self.rules(), &mut history, &failed.outcome, moment);
         self.history = history;
         self.record(&failed.outcome);
@@ -167,7 +167,7 @@ impl<'a> Call<'a> {
             service: self.plan.service.name(),
             method,
             url,
-            path: template.map_or_else(|| url.path().to_owned(), |template| template.to_string()),
+            path: template.map_or_else(|| url.path().to_owned(), |template| template.into_text()),
             body: self.request.body(),
             key: key.as_ref(),
             attempts: &self.attempts,

@@ -31,6 +31,10 @@ impl Gate {
         self.enter_below(self.open_below.load(SeqCst))
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.open_below.load(SeqCst) > 0
+    }
+
     /// One more in flight, if there are fewer than that.
     pub(super) fn enter_below(&self, most: usize) -> bool {
         let enter = |in_flight| (in_flight < most).then_some(in_flight + 1);

@@ -82,6 +82,11 @@ impl Limiter {
         self.0.lock().reading()
     }
 
+    /// Whether no attempt but a probe starts.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// How long four starts take, if they are paced.
     #[cfg(test)]
     pub(super) fn four_starts(&self) -> Duration {

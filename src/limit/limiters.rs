@@ -208,6 +208,11 @@ impl Limiters {
         self.of(group).read()
     }
 
+    /// Whether the limit of this group is closed.
+    pub(crate) fn is_closed(&self, group: Option<Group>) -> bool {
+        self.of(group).is_closed()
+    }
+
     pub(crate) fn limit_keys(&self) -> usize {
         self.count.load(Relaxed)
     }

@@ -94,6 +94,11 @@ impl Shared {
         Locked { gate, state: state.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        // While the gate is open, so is the limit.
+        !self.0.gate.is_open() && self.lock().state.control.is_closed()
+    }
+
     /// Starts an attempt at once, if nobody waits and the limit is open, or the call's deadline leaves the time.
     pub(super) fn try_start(&self, now: Instant, deadline: Option<Instant>) -> Option<Granted> {
         if self.0.gate.enter() {

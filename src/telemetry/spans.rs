@@ -50,6 +50,13 @@ pub(crate) struct Template<'a> {
     pub(crate) route: &'a str,
 }
 
+impl Template<'_> {
+    /// Much cheaper than to format it.
+    pub(crate) fn into_text(self) -> String {
+        [self.base, self.route].concat()
+    }
+}
+
 impl fmt::Display for Template<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.base, self.route)

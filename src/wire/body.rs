@@ -3,7 +3,7 @@
 //! Reading a small error body to its end also leaves the connection usable for the next attempt. A body that is too long
 //! or too slow is truncated, and its connection closed.
 
-use std::time::Duration;
+use std::pin::pin;
 
 use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use reqwest::{Body, Request, Response};
 
 use super::chunk;
-use crate::time;
+use crate::time::{self, Instant};
 
 /// The first part of an error's body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,10 +20,15 @@ pub(crate) struct ErrorBody {
     pub(crate) truncated: bool,
 }
 
-/// Reads at most `limit` bytes, after decompression, for at most `timeout`.
-pub(crate) async fn read(response: Response, limit: usize, timeout: Duration) -> ErrorBody {
+/// Reads at most `limit` bytes, after decompression, until the deadline; `None` if it is too far away to be expressed. A body
+/// that is ready sets no timer.
+pub(crate) async fn read(response: Response, limit: usize, deadline: Option<Instant>) -> ErrorBody {
     let mut body = ErrorBody::default();
-    let read = time::within(timeout, fill(response, &mut body, limit)).await;
+    // An empty one is whole.
+    if response.content_length() == Some(0) {
+        return body;
+    }
+    let read = time::before(deadline, pin!(fill(response, &mut body, limit))).await;
     body.truncated |= read.is_none();
     body.bytes.shrink_to_fit();
     body
