@@ -17,7 +17,7 @@ use crate::{
     time,
     verify::{InDoubtWrite, Verdict, Verifier},
     wire::{
-        body,
+        body::Reading,
         json::{self, Member},
         json_part, redirect,
     },
@@ -157,7 +157,9 @@ impl FetchByKey {
             headers.remove(CONTENT_LENGTH);
             headers.remove(TRANSFER_ENCODING);
         }
-        let body = body::read(response, MOST.0, time::now().checked_add(MOST.1)).await;
+        let mut body = Reading::new(response, MOST.0);
+        body.read_rest(time::now().checked_add(MOST.1)).await;
+        let body = body.into_read();
         match self.find(&body.bytes, key) {
             _ if body.truncated => Lookup::Unclear,
             Found::At(part) => head.body(part.to_vec()).map_or(Lookup::Unclear, |found| Lookup::Found(found.into())),

@@ -75,11 +75,7 @@ impl Call<'_> {
     /// No further attempt. A write in doubt, or one whose result exists, is asked about once more, unless that was done after
     /// this attempt.
     pub(super) async fn fail(&mut self, stop: StopReason, failed: Box<FailedAttempt>) -> Ending {
-        let in_doubt = self.applied() == Applied::Unknown;
-        let asked = self.verified_after == self.history.attempts();
-        // What exists may be what this write was to create, made by an earlier call.
-        let exists = failed.kind == ErrorKind::AlreadyExists && self.plan.effect != Effect::Read;
-        if (in_doubt || exists) && !asked && self.plan.verifier().is_some() && !self.time_left().is_zero() {
+        if self.is_asked_about(&failed) {
             self.wait_for_verdict().await;
             if let Verdict::Applied(response) = self.verify().await {
                 return self.verified_applied(response, failed).await;
@@ -87,6 +83,27 @@ impl Call<'_> {
         }
         let applied = self.end_operation(self.applied(), stop.as_str()).await;
         self.conclude(failed, stop, applied)
+    }
+
+    /// The same without waiting, if there is neither a verifier nor a journal to ask.
+    pub(super) fn fail_at_once(
+        &mut self,
+        stop: StopReason,
+        failed: Box<FailedAttempt>,
+    ) -> Result<Ending, Box<FailedAttempt>> {
+        if self.holds_operation() || self.is_asked_about(&failed) {
+            return Err(failed);
+        }
+        let applied = self.applied();
+        Ok(self.conclude(failed, stop, applied))
+    }
+
+    fn is_asked_about(&self, failed: &FailedAttempt) -> bool {
+        let in_doubt = || self.applied() == Applied::Unknown;
+        let asked = self.verified_after == self.history.attempts();
+        // What exists may be what this write was to create, made by an earlier call.
+        let exists = failed.kind == ErrorKind::AlreadyExists && self.plan.effect != Effect::Read;
+        self.plan.verifier().is_some() && (exists || in_doubt()) && !asked && !self.time_left().is_zero()
     }
 
     pub(super) fn conclude(&mut self, mut failed: Box<FailedAttempt>, stop: StopReason, applied: Applied) -> Ending {

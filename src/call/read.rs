@@ -3,7 +3,7 @@
 use std::mem;
 
 use http::{
-    HeaderMap,
+    HeaderMap, StatusCode,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use reqwest::{Response, ResponseBuilderExt};
@@ -16,19 +16,37 @@ use crate::{
     classifier::ErrorResponse,
     decide::{
         key::Meaning,
-        outcome::{Failure, ResponseFacts},
+        outcome::{Failure, Redirect, ResponseFacts},
     },
     error::{details::ErrorDetails, error::Error, not_sent::NotSent},
     limit::limiters::Scope,
     service::{description::ErrorStatusHandling, response_rule::Said},
     time,
-    wire::{body, failure},
+    wire::{body::Reading, failure},
 };
 
+/// An error response whose body is read.
+pub(super) struct Unread {
+    status: StatusCode,
+    headers: HeaderMap,
+    redirect: Redirect,
+    /// As it came, without its body, if it may become the caller's.
+    head: Option<http::Response<()>>,
+    scope: Option<Scope>,
+    body: Reading,
+}
+
 impl Call<'_> {
-    pub(super) async fn read(&mut self, failed: FailedResponse) -> Box<FailedAttempt> {
-        Box::new(match failed {
-            FailedResponse::Status(response, scope) => self.read_response(response, scope).await,
+    /// What the attempt has left; or a response whose body is not there yet, see [`read_rest`](Self::read_rest).
+    pub(super) fn read(&mut self, failed: FailedResponse) -> Result<Box<FailedAttempt>, Box<Unread>> {
+        Ok(Box::new(match failed {
+            FailedResponse::Status(response, scope) => {
+                let mut unread = self.begin_read(response, scope);
+                if !unread.body.read_at_once() {
+                    return Err(Box::new(unread));
+                }
+                self.read_whole_error(unread)
+            }
             FailedResponse::Missing(Some(error)) if NotSent::is_said_by(&error) => {
                 let details = ErrorDetails::of_failure(Failure::NotSent, error);
                 FailedAttempt::new(Failure::NotSent.into(), ErrorDetails { connecting: false, ..details })
@@ -42,20 +60,30 @@ impl Call<'_> {
                 FailedAttempt::new(failure.into(), ErrorDetails::of_failure(failure, error))
             }
             FailedResponse::Missing(None) => FailedAttempt::past_deadline(),
-        })
+        }))
     }
 
-    async fn read_response(&mut self, mut response: Response, scope: Option<Scope>) -> FailedAttempt {
-        let policy = self.plan.policy();
+    fn begin_read(&self, mut response: Response, scope: Option<Scope>) -> Unread {
         let (status, headers) = (response.status(), mem::take(response.headers_mut()));
         let redirect = self.redirect(response.url());
         let keeps_response = self.plan.service.error_statuses() == ErrorStatusHandling::Response;
         let head = keeps_response.then(|| head(&mut response, &headers));
-        let read_until = self.now.checked_add(policy.error_body_timeout);
-        let deadline = read_until.into_iter().chain(self.deadline()).min();
-        let body = body::read(response, policy.max_error_body, deadline).await;
-        self.now = time::now();
+        let body = Reading::new(response, self.plan.policy().max_error_body);
+        Unread { status, headers, redirect, head, scope, body }
+    }
 
+    /// Reads the rest of the body, within its time and the call's.
+    pub(super) async fn read_rest(&mut self, mut unread: Box<Unread>) -> Box<FailedAttempt> {
+        let read_until = self.now.checked_add(self.plan.policy().error_body_timeout);
+        let deadline = read_until.into_iter().chain(self.deadline()).min();
+        unread.body.read_rest(deadline).await;
+        self.now = time::now();
+        Box::new(self.read_whole_error(*unread))
+    }
+
+    fn read_whole_error(&mut self, unread: Unread) -> FailedAttempt {
+        let Unread { status, headers, redirect, head, scope, body } = unread;
+        let body = body.into_read();
         let parts = self.plan.service.read_error(&headers, &body.bytes);
         let said = Said { status, headers: &headers, body: &body.bytes, parts: &parts };
         let facts = ResponseFacts { redirect, ..self.facts(&said) };

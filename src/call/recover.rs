@@ -27,15 +27,23 @@ use crate::{
 impl<'a> Call<'a> {
     /// Waits until the next attempt may be made, or ends the call.
     pub(crate) async fn recover(&mut self, failed: FailedResponse) -> ControlFlow<Ending> {
-        let failed = self.read(failed).await;
+        let failed = match self.read(failed) {
+            Ok(failed) => failed,
+            Err(unread) => Box::pin(self.read_rest(unread)).await,
+        };
         let decided = self.decide(&failed);
         let failed = self.or_the_one_before(failed);
         let (delay, repeat) = match decided {
             Ok(_) if !self.request.can_be_sent() => {
-                return Break(self.fail(StopReason::BodyNotReplayable, failed).await);
+                return Break(Box::pin(self.fail(StopReason::BodyNotReplayable, failed)).await);
             }
             Ok(decided) => decided,
-            Err(stop) => return Break(self.fail(stop, failed).await),
+            Err(stop) => {
+                return Break(match self.fail_at_once(stop, failed) {
+                    Ok(ending) => ending,
+                    Err(failed) => Box::pin(self.fail(stop, failed)).await,
+                });
+            }
         };
         // An error after the wait has all of the body only if a verdict can be its reason.
         let needs_verdict = repeat.key == KeyAction::VerifyThenRotate;

@@ -3,10 +3,14 @@
 //! Reading a small error body to its end also leaves the connection usable for the next attempt. A body that is too long
 //! or too slow is truncated, and its connection closed.
 
-use std::pin::pin;
+use std::{
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
 
+use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Limited};
 use reqwest::{Body, Request, Response};
 
@@ -20,38 +24,78 @@ pub(crate) struct ErrorBody {
     pub(crate) truncated: bool,
 }
 
-/// Reads at most `limit` bytes, after decompression, until the deadline; `None` if it is too far away to be expressed. A body
-/// that is ready sets no timer.
-pub(crate) async fn read(response: Response, limit: usize, deadline: Option<Instant>) -> ErrorBody {
-    let mut body = ErrorBody::default();
-    // An empty one is whole.
-    if response.content_length() == Some(0) {
-        return body;
-    }
-    let read = time::before(deadline, pin!(fill(response, &mut body, limit))).await;
-    body.truncated |= read.is_none();
-    body.bytes.shrink_to_fit();
-    body
+/// A response's body while it is read: at most `limit` bytes, after decompression.
+pub(crate) struct Reading {
+    /// None once nothing is left.
+    unread: Option<Body>,
+    /// Of a body that is decompressed it is not.
+    length_is_known: bool,
+    limit: usize,
+    read: ErrorBody,
 }
 
-async fn fill(response: Response, body: &mut ErrorBody, limit: usize) {
-    let length_is_known = response.content_length().is_some();
-    let mut unread = Body::from(response);
-    loop {
-        // A truncated error is decided by its status.
-        let Ok((rest, frame)) = chunk::next(unread, length_is_known).await else {
-            body.truncated = true;
-            return;
-        };
-        unread = rest;
-        let Some(frame) = frame else { return };
-        let Ok(chunk) = frame.into_data() else { continue };
-        let room = limit - body.bytes.len();
-        body.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            body.truncated = true;
-            return;
+/// So many frames are taken in one go.
+const AT_ONCE: usize = 16;
+
+impl Reading {
+    pub(crate) fn new(response: Response, limit: usize) -> Self {
+        let length = response.content_length();
+        let unread = (length != Some(0)).then(|| Body::from(response));
+        Self { unread, length_is_known: length.is_some(), limit, read: ErrorBody::default() }
+    }
+
+    /// What was read.
+    pub(crate) fn into_read(mut self) -> ErrorBody {
+        self.read.bytes.shrink_to_fit();
+        self.read
+    }
+
+    /// Reads what is there already. Returns whether that is all: a small body nearly always is, and needs neither a timer nor
+    /// a thread.
+    pub(crate) fn read_at_once(&mut self) -> bool {
+        for _ in 0..AT_ONCE {
+            let Some(unread) = &mut self.unread else { return true };
+            // Polled again with a waker of its own where this is not all.
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = if self.length_is_known { Pin::new(unread).poll_frame(&mut context) } else { Poll::Pending };
+            let Poll::Ready(frame) = polled else { return false };
+            self.add(frame.transpose());
         }
+        false
+    }
+
+    /// Reads the rest, until the deadline; `None` if that is too far away to be expressed.
+    pub(crate) async fn read_rest(&mut self, deadline: Option<Instant>) {
+        let read = time::before(deadline, pin!(self.fill())).await;
+        self.read.truncated |= read.is_none();
+    }
+
+    async fn fill(&mut self) {
+        while let Some(unread) = self.unread.take() {
+            match chunk::next(unread, self.length_is_known).await {
+                Ok((rest, frame)) => {
+                    self.unread = Some(rest);
+                    self.add(Ok::<_, reqwest_middleware::Error>(frame));
+                }
+                Err(error) => self.add(Err(error)),
+            }
+        }
+    }
+
+    fn add<E>(&mut self, frame: Result<Option<Frame<Bytes>>, E>) {
+        if let Ok(Some(frame)) = frame {
+            let Ok(chunk) = frame.into_data() else { return };
+            let room = self.limit - self.read.bytes.len();
+            self.read.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() <= room {
+                return;
+            }
+            self.read.truncated = true;
+        } else {
+            // A truncated error is decided by its status.
+            self.read.truncated = frame.is_err();
+        }
+        self.unread = None;
     }
 }
 
