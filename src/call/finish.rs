@@ -85,17 +85,13 @@ impl Call<'_> {
         self.conclude(failed, stop, applied)
     }
 
-    /// The same without waiting, if there is neither a verifier nor a journal to ask.
-    pub(super) fn fail_at_once(
-        &mut self,
-        stop: StopReason,
-        failed: Box<FailedAttempt>,
-    ) -> Result<Ending, Box<FailedAttempt>> {
+    /// As [`fail`](Self::fail), in a small future: few calls have a verifier or a journal to ask.
+    pub(super) async fn give_up(&mut self, stop: StopReason, failed: Box<FailedAttempt>) -> Ending {
         if self.holds_operation() || self.is_asked_about(&failed) {
-            return Err(failed);
+            return Box::pin(self.fail(stop, failed)).await;
         }
         let applied = self.applied();
-        Ok(self.conclude(failed, stop, applied))
+        self.conclude(failed, stop, applied)
     }
 
     fn is_asked_about(&self, failed: &FailedAttempt) -> bool {

@@ -273,7 +273,10 @@ impl WireKey {
             Self::Given(value, how) => {
                 IdempotencyKey::new(String::from_utf8_lossy(&raw_part(how.format(), value.as_bytes())))
             }
-            Self::Fresh(uuid, _) => IdempotencyKey::new(uuid.to_string()),
+            Self::Fresh(uuid, _) => {
+                let mut text = Uuid::encode_buffer();
+                IdempotencyKey::new(&*uuid.hyphenated().encode_lower(&mut text))
+            }
         }
     }
 }

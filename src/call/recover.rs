@@ -35,36 +35,44 @@ impl<'a> Call<'a> {
         let failed = self.or_the_one_before(failed);
         let (delay, repeat) = match decided {
             Ok(_) if !self.request.can_be_sent() => {
-                return Break(Box::pin(self.fail(StopReason::BodyNotReplayable, failed)).await);
+                return Break(self.give_up(StopReason::BodyNotReplayable, failed).await);
             }
             Ok(decided) => decided,
-            Err(stop) => {
-                return Break(match self.fail_at_once(stop, failed) {
-                    Ok(ending) => ending,
-                    Err(failed) => Box::pin(self.fail(stop, failed)).await,
-                });
-            }
+            Err(stop) => return Break(self.give_up(stop, failed).await),
         };
         // An error after the wait has all of the body only if a verdict can be its reason.
         let needs_verdict = repeat.key == KeyAction::VerifyThenRotate;
-        let failed = if needs_verdict { failed } else { failed.without_body() };
+        let mut failed = if needs_verdict { failed } else { failed.without_body() };
         time::sleep(delay).await;
         self.now = time::now();
-        if needs_verdict {
+        if repeat.key != KeyAction::Preserve {
+            failed = match Box::pin(self.may_rotate(repeat.key, failed)).await {
+                Continue(failed) => failed,
+                Break(ending) => return Break(ending),
+            };
+        }
+        self.last = Some(failed.without_body());
+        self.repeat = Some(Box::new(repeat));
+        Continue(())
+    }
+
+    /// Before another key is sent: the verifier is asked where that was decided, and the journal told.
+    async fn may_rotate(
+        &mut self,
+        key: KeyAction,
+        failed: Box<FailedAttempt>,
+    ) -> ControlFlow<Ending, Box<FailedAttempt>> {
+        if key == KeyAction::VerifyThenRotate {
             match self.verify().await {
                 Verdict::NotApplied => {}
                 Verdict::Applied(response) => return Break(self.verified_applied(response, failed).await),
                 Verdict::Unknown => return Break(self.fail(StopReason::Unverified, failed).await),
             }
         }
-        if repeat.key != KeyAction::Preserve {
-            if let Err(stop) = self.rotate_operation().await {
-                return Break(self.fail(stop, failed).await);
-            }
+        match self.rotate_operation().await {
+            Ok(()) => Continue(failed),
+            Err(stop) => Break(self.fail(stop, failed).await),
         }
-        self.last = Some(failed.without_body());
-        self.repeat = Some(Box::new(repeat));
-        Continue(())
     }
 
     /// A key that was used with another request means that an earlier attempt of this call was, as this one does not
