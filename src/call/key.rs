@@ -288,8 +288,15 @@ fn written(idempotency: &Idempotency, request: &Request) -> Result<Option<Header
         return value.map(|value| HeaderValue::from_str(&value).map_err(|_| InvalidKey::Characters)).transpose();
     }
     let Some(name) = idempotency.header_name() else { return Ok(None) };
-    Ok(the_only(request.headers().get_all(name).iter())?.cloned())
+    let headers = request.headers();
+    if headers.len() > FEW_HEADERS {
+        return Ok(the_only(headers.get_all(name).iter())?.cloned());
+    }
+    Ok(the_only(headers.iter().filter_map(|(header, value)| (header == name).then_some(value)))?.cloned())
 }
+
+/// To look at so many is cheaper than to hash the name.
+const FEW_HEADERS: usize = 4;
 
 fn the_only<T>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, InvalidKey> {
     let first = values.next();

@@ -1,6 +1,6 @@
 //! The operations of a service, found by method and path.
 
-use std::{borrow::Cow, cmp::Ordering, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet};
 
 use http::Method;
 
@@ -26,8 +26,9 @@ pub(crate) struct Routes {
 /// The routes of one method: another method's never hides one of them.
 #[derive(Clone, Debug, Default)]
 struct Paths {
-    /// Paths without a parameter, in the order of [`by_length`]: found at a fraction of what it takes to match a pattern.
-    fixed: Vec<KnownRoute>,
+    /// Paths without a parameter, those of each length together and sorted: found at a fraction of what it takes to match a
+    /// pattern.
+    fixed: Vec<Vec<KnownRoute>>,
     patterns: matchit::Router<KnownRoute>,
 }
 
@@ -58,7 +59,9 @@ impl Routes {
             }
         }
         for (_, paths) in &mut found.by_method {
-            paths.fixed.sort_by(|one, other| by_length(&one.route.path, &other.route.path));
+            for of_length in &mut paths.fixed {
+                of_length.sort_by(|one, other| one.route.path.cmp(&other.route.path));
+            }
         }
         found
     }
@@ -111,13 +114,18 @@ impl Paths {
         if known.route.path.contains(['{', '}']) {
             return self.patterns.insert(known.route.path.clone(), known);
         }
-        self.fixed.push(known);
+        let length = known.route.path.len();
+        if self.fixed.len() <= length {
+            self.fixed.resize_with(length + 1, Vec::new);
+        }
+        self.fixed[length].push(known);
         Ok(())
     }
 
     fn fixed(&self, path: &str) -> Option<&KnownRoute> {
-        let found = self.fixed.binary_search_by(|known| by_length(&known.route.path, path)).ok()?;
-        self.fixed.get(found)
+        let of_length = self.fixed.get(path.len())?;
+        let found = of_length.binary_search_by(|known| (*known.route.path).cmp(path)).ok()?;
+        of_length.get(found)
     }
 
     fn parameter<'p>(&self, path: &'p str, name: &str) -> Option<&'p str> {
@@ -135,11 +143,6 @@ impl Paths {
         // An empty segment is no parameter: what a service makes of it is unknown.
         found.params.iter().all(|(_, value)| !value.is_empty()).then_some(found.value)
     }
-}
-
-/// Shorter first: most comparisons are then of two numbers.
-fn by_length(one: &str, other: &str) -> Ordering {
-    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 fn says_no_more_than_get(route: &Route) -> bool {
