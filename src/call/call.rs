@@ -232,7 +232,7 @@ impl<'a> Call<'a> {
     }
 
     fn look_at_effect(&self) -> Effect {
-        let is_given = |pointer| json::member(self.request.body()?, pointer).map(|member| member.is_given());
+        let is_given = |pointer: &json::Pointer| pointer.find(self.request.body()?).map(|member| member.is_given());
         let deduplicated = self.plan.deduplicated_by().and_then(is_given).unwrap_or(false);
         if deduplicated { Effect::Deduplicated } else { self.plan.effect }
     }

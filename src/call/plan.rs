@@ -22,6 +22,7 @@ use crate::{
         service::Service,
     },
     verify::Verifier,
+    wire::json,
 };
 
 /// What is settled before a call begins. Of what is given twice, the request counts before the route, and the route
@@ -135,9 +136,14 @@ impl<'a> Plan<'a> {
     }
 
     /// The member of the body that makes the request [`Effect::Deduplicated`].
-    pub(crate) fn deduplicated_by(&self) -> Option<&'a str> {
-        let pointer = self.route?.route.deduplicated_by.as_deref()?;
-        self.effect_is_documented.then_some(pointer)
+    pub(crate) fn deduplicated_by(&self) -> Option<&'a json::Pointer> {
+        self.route?.deduplicated_by.as_ref().filter(|_| self.effect_is_documented)
+    }
+
+    /// The same as it is written.
+    pub(crate) fn deduplicated_by_text(&self) -> Option<&'a str> {
+        self.deduplicated_by()?;
+        self.route?.route.deduplicated_by.as_deref()
     }
 
     /// Whether the request's body is looked at after it was sent.

@@ -190,8 +190,8 @@ impl Call<'_> {
         if self.key_first_sent.is_none() || is_replaced {
             return false;
         }
-        let rules = self.rules();
-        rules.is_keyed_write() && rules.key_lifetime.is_some_and(|lifetime| lifetime <= self.key_age())
+        let lifetime = self.plan.idempotency().key_lifetime();
+        lifetime.is_some_and(|lifetime| lifetime <= self.key_age()) && self.rules().is_keyed_write()
     }
 
     /// Ends the call because its [key has expired](Self::key_has_expired).

@@ -210,7 +210,9 @@ impl Parts {
     /// The request once more; if only its head was kept, without its body.
     fn into_request(self) -> Request {
         let mut request = Request::new(self.method, self.url);
-        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        // With room for the key, and for what a layer below adds; without any, none is made.
+        let room = if self.headers.is_empty() { 0 } else { self.headers.len() + 2 };
+        let mut headers = HeaderMap::with_capacity(room);
         for (name, value) in self.headers {
             headers.append(name, value);
         }

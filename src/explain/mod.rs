@@ -85,7 +85,7 @@ impl Service {
             // The plan leaves out one that changes nothing.
             route: self.route_table().find(method, &below_base).map(|known| known.route.path.to_string()),
             effect: plan.effect,
-            deduplicated_by: plan.deduplicated_by().map(str::to_owned),
+            deduplicated_by: plan.deduplicated_by_text().map(str::to_owned),
             key: (place != KeyPlace::Absent).then_some(idempotency.kind),
             callers_key: idempotency.callers_keys_only,
             status,

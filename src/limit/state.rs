@@ -37,6 +37,8 @@ pub(super) struct WeakShared(Weak<Inner>);
 /// The state, as long as it is locked; the gate is set by it afterwards. Never held across an await.
 pub(super) struct Locked<'a> {
     gate: &'a Gate,
+    /// When it was locked.
+    at: Instant,
     state: MutexGuard<'a, State>,
 }
 
@@ -90,8 +92,12 @@ impl Shared {
 
     /// A panic elsewhere leaves numbers that are still numbers.
     pub(super) fn lock(&self) -> Locked<'_> {
+        self.lock_at(time::now())
+    }
+
+    fn lock_at(&self, at: Instant) -> Locked<'_> {
         let Inner { gate, state, .. } = &*self.0;
-        Locked { gate, state: state.lock().unwrap_or_else(PoisonError::into_inner) }
+        Locked { gate, at, state: state.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -104,7 +110,7 @@ impl Shared {
         if self.0.gate.enter() {
             return Some(Granted { probe: false, scarce: self.0.is_fixed });
         }
-        self.lock().try_start(now, deadline)
+        self.lock_at(now).try_start(now, deadline)
     }
 
     /// An attempt has ended.
@@ -117,7 +123,7 @@ impl Shared {
             Feedback::Throttled | Feedback::Unavailable => true,
         };
         if is_of_interest || gate.needs_a_look(in_flight == 1) {
-            self.lock().end(now, sent, probe, feedback, in_flight)
+            self.lock_at(now).end(now, sent, probe, feedback, in_flight)
         } else {
             None
         }
@@ -335,7 +341,7 @@ impl Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let open_below =
-            if self.state.queue.is_empty() { self.state.control.open_below(self.since_began(time::now())) } else { 0 };
+            if self.state.queue.is_empty() { self.state.control.open_below(self.since_began(self.at)) } else { 0 };
         self.gate.open_below(open_below);
     }
 }

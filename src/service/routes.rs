@@ -11,6 +11,7 @@ use crate::{
         policy::{ResolvedPolicy, RetryPolicy},
     },
     limit::limiters::Group,
+    wire::json,
 };
 
 /// The routes of a service, found by method and path.
@@ -38,6 +39,8 @@ pub(crate) struct KnownRoute {
     pub(crate) route: Route,
     pub(crate) policy: Option<ResolvedPolicy>,
     pub(crate) group: Option<Group>,
+    /// The member of the body that makes the request deduplicated.
+    pub(crate) deduplicated_by: Option<json::Pointer>,
 }
 
 impl Routes {
@@ -53,7 +56,8 @@ impl Routes {
                 continue;
             }
             let (policy, group) = (resolve(route, service, &path, errors), found.group_of(route));
-            let known = KnownRoute { route: route.clone(), policy, group };
+            let deduplicated_by = route.deduplicated_by.as_deref().map(json::Pointer::new);
+            let known = KnownRoute { route: route.clone(), policy, group, deduplicated_by };
             if let Err(error) = found.of_method(&route.method).insert(known) {
                 errors.add(format!("{path}.path"), format!("{}: {error}", route.path));
             }
@@ -140,8 +144,9 @@ impl Paths {
             return Some(found);
         }
         let found = self.patterns.at(path).ok()?;
+        let may_be_empty = path.ends_with('/') || path.contains("//");
         // An empty segment is no parameter: what a service makes of it is unknown.
-        found.params.iter().all(|(_, value)| !value.is_empty()).then_some(found.value)
+        (!may_be_empty || found.params.iter().all(|(_, value)| !value.is_empty())).then_some(found.value)
     }
 }
 

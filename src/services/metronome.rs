@@ -310,7 +310,7 @@ mod tests {
             (Method::PUT, "/v1/unknown", Effect::Idempotent, None, false),
         ] {
             let plan = Plan::of_service(&metronome, &method, path);
-            let found = (plan.effect, plan.deduplicated_by(), plan.keyed);
+            let found = (plan.effect, plan.deduplicated_by_text(), plan.keyed);
             assert_eq!(found, (effect, deduplicated_by, keyed), "{method} {path}");
         }
     }

@@ -46,13 +46,32 @@ impl Member {
 /// The member at an RFC 6901 pointer such as `/error/code` or `/errors/0/code`; `None` if the document is not JSON or has
 /// no such member. A byte-order mark is skipped, invalid UTF-8 is replaced.
 pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
-    let (way, text) = (Way::of(pointer)?, text(document));
-    if way.cannot_be_in(&text) {
+    member_at(document, &[Some(Way::of(pointer)?)])
+}
+
+fn member_at(document: &[u8], way: &[Option<Way<'_>>; 1]) -> Option<Member> {
+    let text = text(document);
+    if way[0].as_ref().is_none_or(|way| way.cannot_be_in(&text)) {
         return None;
     }
     let mut found = [None];
-    find(&text, &[Some(way)], &mut found);
+    find(&text, way, &mut found);
     found[0].take()
+}
+
+/// A pointer that is taken apart once.
+#[derive(Clone, Debug)]
+pub(crate) struct Pointer([Option<Way<'static>>; 1]);
+
+impl Pointer {
+    pub(crate) fn new(pointer: &str) -> Self {
+        Self([Way::of(pointer).map(Way::into_owned)])
+    }
+
+    /// As [`member`].
+    pub(crate) fn find(&self, document: &[u8]) -> Option<Member> {
+        member_at(document, &self.0)
+    }
 }
 
 /// Text or number at each place of a pointer in which one name may be `*`: any of the first entries of a list.
