@@ -41,6 +41,7 @@
 //! - [`services`]: what ships with the crate, each rule with its page
 //! - [`telemetry`]: every span, event and metric
 //! - [`decide`]: the decision after a failed attempt, as a pure function of data
+//! - [`testing`]: a scripted transport for tests without a server and without waiting
 //!
 //! # Features
 //!
@@ -79,6 +80,7 @@ mod request;
 mod service;
 pub mod services;
 pub mod telemetry;
+pub mod testing;
 mod time;
 mod unknown_hosts;
 mod verify;

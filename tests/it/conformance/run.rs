@@ -130,7 +130,7 @@ fn streamed(text: &'static str) -> Body {
 
 fn reply(step: &Step, faults: &mut Vec<reqwest::Error>) -> Reply {
     if step.fault.is_some() {
-        return Reply::Failure(faults.remove(0).into());
+        return Reply::error(faults.remove(0));
     }
     let mut response = http::Response::builder().status(step.status.expect("a status or a fault"));
     for (name, values) in &step.headers {
@@ -141,7 +141,7 @@ fn reply(step: &Step, faults: &mut Vec<reqwest::Error>) -> Reply {
     if step.body.is_object() && !step.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
         response = response.header("content-type", "application/json");
     }
-    Reply::Response(response.body(Body::from(step.body_text())).unwrap())
+    Reply::from(response.body(Body::from(step.body_text())).unwrap())
 }
 
 fn verifier(service: Service, verdict: Option<&str>, calls: Arc<AtomicUsize>) -> Service {

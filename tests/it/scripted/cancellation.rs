@@ -28,9 +28,9 @@ fn transport() -> Transport {
             tokio::time::sleep(MS(100)).await;
             (part < 3).then_some((Ok::<_, std::io::Error>("x"), part + 1))
         });
-        Reply::Late(MS(300), Box::new(reply(500, &[], reqwest::Body::wrap_stream(parts))))
+        reply(500, &[], reqwest::Body::wrap_stream(parts)).after(MS(300))
     };
-    Transport::new([slow_body(), slow_body(), Reply::Late(MS(300), Box::new(status(200)))])
+    Transport::new([slow_body(), slow_body(), status(200).after(MS(300))])
 }
 
 fn service(verifications: Arc<AtomicUsize>) -> Service {
@@ -105,7 +105,7 @@ async fn call_can_be_dropped_between_polls() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_call_keeps_the_callers_extensions() {
-    let transport = Transport::new([Reply::Silence, status(200)]);
+    let transport = Transport::new([Reply::never(), status(200)]);
     let client = transport.client(Service::metronome());
     let mut extensions = http::Extensions::new();
     extensions.insert(7_u32);
@@ -125,7 +125,7 @@ async fn retry_without_permit_costs_nothing() {
         .concurrency_limit(reqwest_safe_retry::ConcurrencyLimit::Fixed(1))
         .build()
         .unwrap();
-    let transport = Transport::new([status(503), Reply::Silence]);
+    let transport = Transport::new([status(503), Reply::never()]);
     let client = transport.client(service.clone());
     let first = tokio::spawn(client.post(LEDGER).idempotency_key("mine").send());
     tokio::time::sleep(MS(10)).await;

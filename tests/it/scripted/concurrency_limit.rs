@@ -120,7 +120,7 @@ async fn queued_call_times_out_unsent() {
         .retry_policy(RetryPolicy::new().deadline(3 * SECOND))
         .build()
         .unwrap();
-    let transport = Transport::new([Reply::Late(2 * SECOND, Box::new(status(200))), Reply::Silence]);
+    let transport = Transport::new([status(200).after(2 * SECOND), Reply::never()]);
     let client = transport.client(service);
     let mut others = JoinSet::new();
     for _ in 0..2 {
@@ -276,7 +276,7 @@ async fn limit_key_that_never_calls_again_is_forgotten() {
 async fn call_that_ends_in_the_queue_keeps_its_last_answer() {
     let busy = |code| reply(code, &[("x-request-id", "r-1")], r#"{"message":"busy","code":"overloaded"}"#);
     for code in [503, 429] {
-        let transport = Transport::new([busy(code), Reply::Silence]);
+        let transport = Transport::new([busy(code), Reply::never()]);
         let policy = RetryPolicy::new().deadline(10 * SECOND);
         let service = Service::metronome().into_builder().retry_policy(policy);
         let service = service.concurrency_limit(ConcurrencyLimit::Fixed(1)).build().unwrap();

@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn silent_server_is_abandoned_at_the_deadline() {
-    let transport = Transport::new([Reply::Silence]);
+    let transport = Transport::new([Reply::never()]);
     let started = Instant::now();
     failure!(transport.client(Service::metronome()).post(LEDGER), |error| {
         assert_eq!(facts(error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));
@@ -31,8 +31,8 @@ async fn silent_server_is_abandoned_at_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn deadline_covers_attempts_and_waits() {
-    let late = |number| Reply::Late(2 * SECOND, Box::new(status(number)));
-    let transport = Transport::new([late(503), late(503), Reply::Silence]);
+    let late = |number| status(number).after(2 * SECOND);
+    let transport = Transport::new([late(503), late(503), Reply::never()]);
     let policy = RetryPolicy::new()
         .max_attempts(9)
         .deadline(8 * SECOND)

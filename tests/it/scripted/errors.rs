@@ -207,7 +207,7 @@ async fn transport_source_hides_its_url() {
     let only_https = reqwest::Client::builder().https_only(true).build().unwrap();
     let refused = only_https.get("http://host/path?canary=1").send().await.unwrap_err();
     assert!(refused.to_string().contains("canary"));
-    let transport = Transport::new([crate::support::transport::Reply::Failure(refused.into())]);
+    let transport = Transport::new([crate::support::transport::Reply::error(refused)]);
     failure!(transport.client(Service::metronome()).post(CONTRACTS), |error| {
         assert_eq!(facts(error), (ErrorKind::Transport, StopReason::Permanent, Applied::No));
         let source = error.source().unwrap().source().unwrap();
@@ -223,7 +223,7 @@ async fn transport_source_hides_its_url() {
 #[tokio::test]
 async fn message_names_the_cause() {
     let refused = faults::provoke(Fault::ConnectRefused).await;
-    let transport = Transport::new([Reply::Failure(refused.into())]);
+    let transport = Transport::new([Reply::error(refused)]);
     failure!(transport.client(metronome(RetryPolicy::new().max_attempts(1))).post(CONTRACTS), |error| {
         let expected = "metronome: POST /v1/contracts/create: connection refused (1 attempt, ";
         assert!(error.to_string().starts_with(expected), "{error}");

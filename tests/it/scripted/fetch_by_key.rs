@@ -145,8 +145,8 @@ async fn unclear_answers_prove_nothing() {
         ok(r#"{"items":[]}"#),
         ok(&long),
         broken(),
-        Reply::Failure(anyhow::anyhow!("a layer below").into()),
-        Reply::Silence,
+        Reply::error(anyhow::anyhow!("a layer below")),
+        Reply::never(),
     ];
     for (index, answer) in answers.into_iter().enumerate() {
         for_each_client(index, answer).await;

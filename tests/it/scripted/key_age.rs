@@ -181,7 +181,7 @@ async fn later_pass_of_a_request_has_the_same_key() {
 
 #[tokio::test(start_paused = true)]
 async fn later_pass_of_a_cancelled_request_has_the_same_key() {
-    let transport = Transport::new([Reply::Silence, status(404)]);
+    let transport = Transport::new([Reply::never(), status(404)]);
     let service = metronome(RetryPolicy::new().deadline(400 * Duration::from_secs(1)));
     failure!(below(SendsAgain(2), service, &transport).post(CONTRACTS), |error| {
         assert_eq!(facts(error), (ErrorKind::NotFound, StopReason::Permanent, Applied::Unknown));

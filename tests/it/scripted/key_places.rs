@@ -118,7 +118,7 @@ async fn query_key_does_not_look_like_a_redirect() {
     assert_eq!(transport.sent().len(), 2);
     // A connection that is refused proves that nothing was sent, if the error is that of the request.
     let refused = reqwest::Client::builder().no_proxy().build().unwrap().post("http://127.0.0.1:1/").send().await;
-    let transport = Transport::new([Reply::Failure(refused.unwrap_err().into())]);
+    let transport = Transport::new([Reply::error(refused.unwrap_err())]);
     let never = in_query().into_builder().retry_policy(RetryPolicy::never()).build().unwrap();
     failure!(transport.client(never).post(PAYMENTS), |error| assert_eq!(error.applied(), Applied::No));
 }

@@ -14,7 +14,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{failure, metronome};
 use crate::support::{
     clock::FixedClock,
-    transport::{Reply, Transport, reply, status, unused},
+    transport::{Transport, reply, status, unused},
 };
 
 const BASE: &str = "https://billing.internal";
@@ -87,7 +87,7 @@ async fn busy_group_does_not_delay_another() {
 #[tokio::test(start_paused = true)]
 async fn each_group_has_its_own_places() {
     let service = service(ConcurrencyLimit::Fixed(1), RetryPolicy::new());
-    let late = || Reply::Late(SECOND, Box::new(status(200)));
+    let late = || status(200).after(SECOND);
     let transport = Transport::new([late(), late(), late(), status(200)]);
     let client = transport.client(service.clone());
     let mut calls = JoinSet::new();

@@ -49,7 +49,7 @@ async fn run() {
     client([500, 500, 200].map(status).into()).post(LEDGER).send().await.unwrap();
     let _ = client([503, 503, 503].map(status).into()).post(LEDGER).send().await;
     let _ = client(vec![status(404)]).post(LIST).send().await;
-    let dropped = client(vec![Reply::Silence]).post(LEDGER).send();
+    let dropped = client(vec![Reply::never()]).post(LEDGER).send();
     assert!(tokio::time::timeout(Duration::from_secs(1), dropped).await.is_err());
     let replayed = reply(200, &[("idempotent-replayed", "true")], "");
     let stripe = Transport::new([replayed]).client(services::stripe::v1());

@@ -40,6 +40,7 @@ mod services;
 mod several_hosts;
 mod shipped_keys;
 mod status;
+mod testing;
 mod tracing;
 mod verifier;
 mod whole_responses;

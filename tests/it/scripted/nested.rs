@@ -67,7 +67,7 @@ async fn inner_layer_handles_what_the_outer_does_not_know() {
 
 #[tokio::test(start_paused = true)]
 async fn reused_extensions_start_a_new_call() {
-    let transport = Transport::new([Reply::Silence, status(200), status(200)]);
+    let transport = Transport::new([Reply::never(), status(200), status(200)]);
     let client = transport.client(Service::metronome());
     let mut extensions = Extensions::new();
     let request = || Request::new(Method::POST, LEDGER.parse().unwrap());
@@ -178,7 +178,7 @@ async fn error_of_a_lower_layer_leaves_write_in_doubt() {
     });
     let refused = refused.join().unwrap();
     // The inner layer's last attempt was not sent, but the one before it may have been executed.
-    let transport = Transport::new([status(504), Reply::Failure(refused.into())]);
+    let transport = Transport::new([status(504), Reply::error(refused)]);
     let inner = Service::metronome().into_builder();
     let inner = inner.retry_policy(reqwest_safe_retry::RetryPolicy::new().max_attempts(2)).build().unwrap();
     let client = ClientBuilder::new(unused())

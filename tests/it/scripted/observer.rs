@@ -103,7 +103,7 @@ async fn observer_sees_what_becomes_of_a_write() {
 #[tokio::test(start_paused = true)]
 async fn dropped_and_refused_calls_end_too() {
     let notes = Notes::default();
-    let (_, dropped) = client(&notes, Service::metronome(), vec![Reply::Silence]);
+    let (_, dropped) = client(&notes, Service::metronome(), vec![Reply::never()]);
     assert!(tokio::time::timeout(Duration::from_secs(3), dropped.post(LEDGER).send()).await.is_err());
     assert_eq!(notes.take(), "POST /v1/contracts/addManualBalanceLedgerEntry cancelled");
 

@@ -131,7 +131,7 @@ async fn key_that_only_one_call_has_is_looked_up() {
 #[tokio::test(start_paused = true)]
 async fn journal_says_when_to_run_again() {
     let (transport, clock) =
-        (Transport::new([Reply::Silence, status(500), status(500), status(500), status(500)]), FixedClock::at(1.0));
+        (Transport::new([Reply::never(), status(500), status(500), status(500), status(500)]), FixedClock::at(1.0));
     let journal = InMemoryJournal::default().clock(clock.clone());
     let client = || {
         let service = not_applied().build().unwrap().journal(journal.clone());
@@ -164,7 +164,7 @@ async fn journal_needs_the_time_of_a_call() {
 #[tokio::test(start_paused = true)]
 async fn call_goes_on_from_its_record() {
     // A key of the call's own: in another process nothing else would know it.
-    let transport = Transport::new([status(503), Reply::Silence, status(200)]);
+    let transport = Transport::new([status(503), Reply::never(), status(200)]);
     let client = client(&transport, storing().retry_policy(RetryPolicy::never()));
     let error = owned_failure(client.post(CONTRACTS).body("{}")).await;
     let record = error.record();
@@ -269,7 +269,7 @@ mod stored {
     #[tokio::test(start_paused = true)]
     async fn record_is_the_same_after_it_was_stored() {
         let replayed = reply(500, &[("idempotent-replayed", "true")], "");
-        let transport = Transport::new([replayed, Reply::Silence]);
+        let transport = Transport::new([replayed, Reply::never()]);
         let request = client(&transport, not_applied()).post(CONTRACTS).body("{\"card\":\"4242\"}");
         let record = owned_failure(request.operation(CHARGE).bearer_auth("t0k3n")).await.record();
         let text = serde_json::to_string(&record).unwrap();
@@ -324,7 +324,7 @@ async fn doubt_of_a_record_outlives_its_journal() {
     let plain = || Service::builder("metronome", "https://api.metronome.com");
     for service in [&keyed as &dyn Fn() -> ServiceBuilder, &plain] {
         let journal = InMemoryJournal::default();
-        let transport = Transport::new([Reply::Silence, status(404)]);
+        let transport = Transport::new([Reply::never(), status(404)]);
         let journaled = || client(&transport, service().journal(journal.clone()));
         let first = tokio::spawn(journaled().post(CONTRACTS).operation(CHARGE).send());
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -45,14 +45,14 @@ async fn request_policy_has_precedence() {
 
 #[tokio::test(start_paused = true)]
 async fn request_deadline_keeps_the_rest_of_the_policy() {
-    let transport = Transport::new([status(503), Reply::Silence]);
+    let transport = Transport::new([status(503), Reply::never()]);
     let started = Instant::now();
     failure!(transport.client(Service::metronome()).post(LEDGER).deadline(5 * SECOND), |error| {
         assert_eq!(facts(error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));
     });
     assert_eq!(started.elapsed(), 5 * SECOND);
     // With a policy of the request as well, in either order.
-    let transport = Transport::new([Reply::Silence]);
+    let transport = Transport::new([Reply::never()]);
     let client = transport.client(Service::metronome());
     let request = client.post(LEDGER).deadline(7 * SECOND).retry_policy(RetryPolicy::new().deadline(SECOND));
     let started = Instant::now();

@@ -11,7 +11,7 @@ use reqwest_safe_retry::{
 };
 
 use super::{CHARGE, facts, failure, owned_failure};
-use crate::support::transport::{Reply, Transport, status};
+use crate::support::transport::{Transport, status};
 
 const URL: &str = "https://billing.example/v1/payments?draft=0";
 const KEY: &str = "c4n4ry-1";
@@ -92,7 +92,7 @@ async fn same_request_is_always_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn second_of_two_calls_at_once_is_refused() {
-    let late = Reply::Late(Duration::from_secs(1), Box::new(status(200)));
+    let late = status(200).after(Duration::from_secs(1));
     let transport = Transport::new([late]);
     let client = transport.client(service().build().unwrap());
     let (first, ()) = tokio::join!(keyed(&client, URL, "a").send(), refused(keyed(&client, URL, "b")));

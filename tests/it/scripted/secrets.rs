@@ -31,8 +31,8 @@ fn scripts(key: &str) -> Vec<Vec<Reply>> {
         vec![echo(503), conflict(&format!("key {key} is taken")), echo(200)],
         vec![reply(429, &[("retry-after", "900")], format!("<html>{CANARY}"))],
         vec![reply(429, &[("retry-after", "1")], ""), echo(302)],
-        vec![Reply::Silence],
-        vec![Reply::Failure(anyhow::anyhow!("a layer below").into())],
+        vec![Reply::never()],
+        vec![Reply::error(anyhow::anyhow!("a layer below"))],
         vec![status(503), status(200)],
     ]
 }
@@ -93,7 +93,7 @@ async fn repeated_key_that_was_rotated_away_is_hidden() {
         *keep.lock().unwrap() = write.key().unwrap().as_str().to_owned();
         async { Verdict::NotApplied }
     });
-    let transport = Transport::new([status(500), status(500), Reply::Silence]);
+    let transport = Transport::new([status(500), status(500), Reply::never()]);
     let client = transport.client(service);
     let call = tokio::spawn(client.post(LEDGER).header("idempotency-key", "old-key-1").send());
     let outer = call.await.unwrap().unwrap_err();
@@ -190,7 +190,7 @@ async fn no_secret_is_shown() {
         all += &visible_output(request(&client, stream())).await;
     }
     // An invalid key is not shown either, and neither is anything of a dropped call.
-    let client = Transport::new([Reply::Silence]).client(Service::metronome());
+    let client = Transport::new([Reply::never()]).client(Service::metronome());
     all += &visible_output(client.post(LEDGER).with_extension(IdempotencyKey::new(format!("{CANARY}\n")))).await;
     assert!(timeout(Duration::from_secs(1), request(&client, CANARY).send()).await.is_err());
 

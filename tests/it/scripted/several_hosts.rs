@@ -13,7 +13,7 @@ use reqwest_safe_retry::{
 use super::{CHARGE, FIRST, facts, failure, owned_failure};
 use crate::support::{
     clock::FixedClock,
-    transport::{Reply, Transport, reply, status},
+    transport::{Transport, reply, status},
 };
 
 const A: &str = "https://a.shops.example";
@@ -153,7 +153,7 @@ async fn each_host_has_its_own_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn in_flight_calls_are_counted_by_host_and_in_sum() {
-    let late = || Reply::Late(SECOND, Box::new(status(200)));
+    let late = || status(200).after(SECOND);
     let route = Route::new(Method::GET, "/reports", Effect::Read).limit_group("reports");
     let urls = ["https://eu.example", "https://us.example/api"];
     let service = Service::builder("regions", "").base_urls(urls).routes([route]);

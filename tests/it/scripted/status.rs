@@ -37,7 +37,7 @@ async fn error_response_keeps_retries_and_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn missing_response_is_still_an_error() {
-    let transport = Transport::new([Reply::Silence]);
+    let transport = Transport::new([Reply::never()]);
     failure!(transport.client(status_as_response()).post(LEDGER), |error| assert!(
         error.is_timeout() && error.is_in_doubt()
     ));

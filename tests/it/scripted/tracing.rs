@@ -103,7 +103,7 @@ async fn spans_describe_call_and_attempts() {
 async fn attempt_span_excludes_the_wait() {
     let collector = Collector::of(OURS);
     let began = Instant::now();
-    let transport = Transport::new([Reply::Late(Duration::from_millis(70), Box::new(status(503))), status(200)]);
+    let transport = Transport::new([status(503).after(Duration::from_millis(70)), status(200)]);
     transport.client(Service::metronome()).post(LEDGER).send().await.unwrap();
     let closed = |span: &Span| (span.closed.expect("a span that is closed") - began).as_millis();
     let spans: Vec<_> = collector.spans().iter().map(|span| (span.name, closed(span))).collect();
@@ -192,7 +192,7 @@ async fn rejected_key_and_timeout_close_the_span() {
     let collector = Collector::of(OURS);
     let request = Transport::new([]).client(Service::metronome()).post(LEDGER);
     failure!(request.with_extension(IdempotencyKey::new("")), |error| assert_eq!(error.attempts().count(), 0));
-    let transport = Transport::new([Reply::Silence]);
+    let transport = Transport::new([Reply::never()]);
     failure!(transport.client(metronome(RetryPolicy::never())).post(LEDGER), |error| assert!(error.is_timeout()));
     let calls: Vec<_> = collected(&collector, "safe_retry.call").iter().map(|call| fields_of(call, &CALL)).collect();
     assert_eq!(
@@ -210,7 +210,7 @@ async fn rejected_key_and_timeout_close_the_span() {
 #[tokio::test(start_paused = true)]
 async fn dropped_call_is_cancelled() {
     let collector = Collector::of(OURS);
-    let call = Transport::new([Reply::Silence]).client(Service::metronome()).post(LEDGER).send();
+    let call = Transport::new([Reply::never()]).client(Service::metronome()).post(LEDGER).send();
     assert!(tokio::time::timeout(Duration::from_secs(1), call).await.is_err());
     let spans = collector.spans();
     assert_eq!(spans[0].get("safe_retry.outcome"), Some("cancelled"));
@@ -235,8 +235,8 @@ async fn warnings_of_a_dropped_call(replies: [Reply; 2], read: bool) -> Vec<Stri
 async fn dropped_write_that_may_be_applied_is_a_warning() {
     let digest = IdempotencyKey::new("c4n4ry").digest().to_string();
     let warning = format!("POST /v1/contracts/addManualBalanceLedgerEntry {digest}");
-    let late = |number| Reply::Late(Duration::from_millis(999), Box::new(status(number)));
-    for replies in [[Reply::Silence, status(200)], [late(504), status(200)], [late(500), Reply::Silence]] {
+    let late = |number| status(number).after(Duration::from_millis(999));
+    for replies in [[Reply::never(), status(200)], [late(504), status(200)], [late(500), Reply::never()]] {
         assert_eq!(warnings_of_a_dropped_call(replies, false).await, [warning.as_str()]);
     }
     let none: [&str; 0] = [];
@@ -245,7 +245,7 @@ async fn dropped_write_that_may_be_applied_is_a_warning() {
         none,
         "refused, and never sent again"
     );
-    assert_eq!(warnings_of_a_dropped_call([Reply::Silence, status(200)], true).await, none, "a read");
+    assert_eq!(warnings_of_a_dropped_call([Reply::never(), status(200)], true).await, none, "a read");
 }
 
 #[tokio::test(start_paused = true)]

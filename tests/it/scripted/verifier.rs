@@ -255,7 +255,7 @@ async fn verifier_sees_the_body_unless_streamed() {
 #[tokio::test(start_paused = true)]
 async fn verifier_is_skipped_after_the_deadline() {
     let verifier = ScriptedVerifier::returning([]);
-    let transport = Transport::new([Reply::Silence]);
+    let transport = Transport::new([Reply::never()]);
     let service = metronome(RetryPolicy::new().deadline(Duration::from_secs(3))).verifier(verifier.clone());
     failure!(transport.client(service).post(LEDGER), |error| {
         assert_eq!(facts(error), (ErrorKind::Transport, StopReason::DeadlineExceeded, Applied::Unknown));

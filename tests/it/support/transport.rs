@@ -1,16 +1,16 @@
-//! A scripted transport: the last middleware of a chain, which answers without a socket.
+//! The library's scripted transport, with what the tests here ask of it over and over.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, LazyLock, Mutex},
-    time::Duration,
-};
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap};
-use reqwest::{Body, Request, Response, ResponseBuilderExt};
+use reqwest::{Body, Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
-use reqwest_safe_retry::{SafeRetry, Service};
+pub use reqwest_safe_retry::testing::Reply;
+use reqwest_safe_retry::{
+    SafeRetry, Service,
+    testing::{ScriptedTransport, SentRequest},
+};
 use tokio::time::Instant;
 
 use super::clock::FixedClock;
@@ -19,16 +19,6 @@ use super::clock::FixedClock;
 pub fn unused() -> reqwest::Client {
     static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(reqwest::Client::new);
     CLIENT.clone()
-}
-
-/// The scripted result of one request.
-pub enum Reply {
-    Response(http::Response<Body>),
-    Failure(reqwest_middleware::Error),
-    /// Never answers.
-    Silence,
-    /// Answers after a while.
-    Late(Duration, Box<Reply>),
 }
 
 /// A request that arrived at the transport.
@@ -40,15 +30,15 @@ pub struct Sent {
     pub at: Instant,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Transport {
-    script: Arc<Mutex<VecDeque<Reply>>>,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    scripted: ScriptedTransport,
+    began: Instant,
 }
 
 impl Transport {
     pub fn new(script: impl IntoIterator<Item = Reply>) -> Self {
-        Self { script: Arc::new(Mutex::new(script.into_iter().collect())), ..Self::default() }
+        Self { scripted: ScriptedTransport::new(script), began: Instant::now() }
     }
 
     /// A client with a layer for this service; every wait takes its upper bound.
@@ -61,7 +51,13 @@ impl Transport {
     }
 
     pub fn sent(&self) -> Vec<Sent> {
-        self.sent.lock().unwrap().clone()
+        let sent = |sent: SentRequest| Sent {
+            url: sent.url().clone(),
+            headers: sent.headers().clone(),
+            body: sent.body().to_vec(),
+            at: self.began + sent.at(),
+        };
+        self.scripted.sent().into_iter().map(sent).collect()
     }
 
     /// The value of this header in each request sent.
@@ -80,53 +76,30 @@ impl Transport {
     }
 
     pub fn left(&self) -> usize {
-        self.script.lock().unwrap().len()
+        self.scripted.replies_left()
     }
 }
 
 #[async_trait]
 impl Middleware for Transport {
-    async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> reqwest_middleware::Result<Response> {
-        let url = request.url().clone();
-        self.sent.lock().unwrap().push(Sent {
-            url: url.clone(),
-            headers: request.headers().clone(),
-            body: request.body().and_then(Body::as_bytes).unwrap_or_default().to_vec(),
-            at: Instant::now(),
-        });
-        let mut reply = self.script.lock().unwrap().pop_front().expect("the script has no reply left");
-        loop {
-            match reply {
-                Reply::Late(wait, then) => {
-                    tokio::time::sleep(wait).await;
-                    reply = *then;
-                }
-                Reply::Silence => std::future::pending().await,
-                // As reqwest does, name the requested URL.
-                Reply::Failure(reqwest_middleware::Error::Reqwest(error)) => return Err(error.with_url(url).into()),
-                Reply::Failure(error) => return Err(error),
-                Reply::Response(response) => {
-                    let (parts, body) = response.into_parts();
-                    let mut response = http::Response::builder().url(url).body(body).unwrap();
-                    *response.status_mut() = parts.status;
-                    *response.headers_mut() = parts.headers;
-                    return Ok(Response::from(response));
-                }
-            }
-        }
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        // The layer could take the transport's error for one that a test expects.
+        assert_ne!(self.left(), 0, "the script has no reply left");
+        self.scripted.handle(request, extensions, next).await
     }
 }
 
 /// A response with this status and body, and headers as `name: value`.
 pub fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
-    let mut response = http::Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(*name, *value);
-    }
-    Reply::Response(response.body(body.into()).unwrap())
+    Reply::response(status, headers.iter().copied(), body)
 }
 
 /// A response with this status, without headers and body.
 pub fn status(status: u16) -> Reply {
-    reply(status, &[], "")
+    Reply::status(status)
 }

@@ -9,6 +9,7 @@ mod metronome;
 mod overload;
 mod protocol_retries;
 mod redirects;
+mod scripted_failures;
 mod transport;
 
 use reqwest_safe_retry::Error;

@@ -20,7 +20,7 @@ fn gap(world: &World, from: usize) -> Duration {
 /// The time that a call has waited for another process says nothing about what that one has sent last.
 #[tokio::test(start_paused = true)]
 async fn wait_counts_from_when_the_other_process_has_ended() {
-    let world = World::new([Reply::Late(50 * SECOND_OF_TIME, Box::new(status(503))), Reply::Silence, status(200)]);
+    let world = World::new([status(503).after(50 * SECOND_OF_TIME), Reply::never(), status(200)]);
     let first = tokio::spawn(charge(&world.client(executing_both())).deadline(MINUTE).send());
     tokio::time::sleep(SECOND_OF_TIME).await;
     world.run(executing_both().journal_settings(JournalSettings::new().wait_for_running())).await.unwrap();
@@ -32,7 +32,7 @@ async fn wait_counts_from_when_the_other_process_has_ended() {
 #[tokio::test(start_paused = true)]
 async fn call_that_begins_again_waits_too() {
     let clock = Sleeper { clock: FixedClock::at(1.0), asleep: Arc::default() };
-    let mut world = World::new([reply(503, &[("retry-after", "40")], ""), Reply::Silence, status(200)]);
+    let mut world = World::new([reply(503, &[("retry-after", "40")], ""), Reply::never(), status(200)]);
     world.journal = InMemoryJournal::default().clock(clock.clone());
     let client = || {
         let service = executing_both().build().unwrap().journal(world.journal.clone());

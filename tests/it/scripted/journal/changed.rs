@@ -12,7 +12,7 @@ async fn key_that_was_not_sent_protects_nothing() {
     assert_eq!(facts(&error), (ErrorKind::OperationEnded, StopReason::Permanent, Applied::Yes));
     assert_eq!(world.transport.sent().len(), 1);
 
-    let world = World::new([Reply::Silence, status(200)]);
+    let world = World::new([Reply::never(), status(200)]);
     world.killed_after(plain(), 1).await;
     tokio::time::sleep(3 * MINUTE).await;
     let error = world.run(storing()).await.unwrap_err();
@@ -20,7 +20,7 @@ async fn key_that_was_not_sent_protects_nothing() {
     assert_eq!(world.transport.sent().len(), 1);
 
     // What had no effect begins anew, with the key.
-    let world = World::new([status(404), Reply::Silence, status(200)]);
+    let world = World::new([status(404), Reply::never(), status(200)]);
     world.run(plain()).await.unwrap_err();
     world.killed_after(storing(), 2).await;
     tokio::time::sleep(3 * MINUTE).await;
@@ -61,7 +61,7 @@ async fn record_counts_where_the_journal_knows_nothing() {
 /// What a later process records counts more than what was looked at before.
 #[tokio::test(start_paused = true)]
 async fn recorded_effect_is_not_resolved_away() {
-    let world = World::new([Reply::Late(SECOND_OF_TIME, Box::new(status(200))), status(200)]);
+    let world = World::new([status(200).after(SECOND_OF_TIME), status(200)]);
     let mut suspended = Box::pin(world.run(storing().journal_settings(short_attempts())));
     assert!(futures_util::poll!(&mut suspended).is_pending());
     tokio::time::sleep(3 * MINUTE).await;
@@ -87,8 +87,8 @@ async fn verdict_about_another_process_waits_for_the_lag() {
     let forgotten = || service(|idempotency| idempotency);
     let kept = || service(|idempotency| idempotency.retention(24 * HOUR));
     for (world, service, first) in [
-        (World::new([Reply::Silence, status(200)]), &forgotten as &dyn Fn() -> ServiceBuilder, 0),
-        (World::new([Reply::Silence, status(500), status(500), status(200)]), &kept, 0),
+        (World::new([Reply::never(), status(200)]), &forgotten as &dyn Fn() -> ServiceBuilder, 0),
+        (World::new([Reply::never(), status(500), status(500), status(200)]), &kept, 0),
     ] {
         world.killed_after(service(), 1).await;
         tokio::time::sleep(2 * MINUTE).await;
@@ -139,7 +139,7 @@ async fn steps_and_entries_show_no_key() {
 /// An earlier process may have sent the write, whatever is wrong with this call.
 #[tokio::test(start_paused = true)]
 async fn call_that_does_not_get_to_the_journal_says_nothing_of_earlier_ones() {
-    let world = World::new([Reply::Silence]);
+    let world = World::new([Reply::never()]);
     let buffering = || storing().retry_policy(RetryPolicy::new().buffer_bodies(1000));
     world.killed_after(buffering(), 1).await;
     let stalled = reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<&str, std::io::Error>>());

@@ -23,7 +23,7 @@ async fn what_was_applied_is_fetched_and_never_worse() {
 #[tokio::test(start_paused = true)]
 async fn write_without_a_key_is_not_sent_again() {
     let plain = || Service::builder("metronome", "https://api.metronome.com").journal_settings(short_attempts());
-    let world = World::new([Reply::Silence]);
+    let world = World::new([Reply::never()]);
     world.killed_after(plain(), 1).await;
     tokio::time::sleep(3 * MINUTE).await;
     let error = world.run(plain()).await.unwrap_err();
@@ -42,7 +42,7 @@ async fn write_without_a_key_is_not_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn forgotten_key_is_not_sent_by_a_later_process() {
-    let world = World::new([Reply::Silence, status(200)]);
+    let world = World::new([Reply::never(), status(200)]);
     world.killed_after(storing(), 1).await;
     tokio::time::sleep(30 * HOUR).await;
     for service in [storing(), not_applied()] {
@@ -58,7 +58,7 @@ async fn forgotten_key_is_not_sent_by_a_later_process() {
     assert_eq!(world.keys(), [FIRST]);
 
     // With leave a new key follows.
-    let world = World::new([Reply::Silence, status(500), status(200)]);
+    let world = World::new([Reply::never(), status(500), status(200)]);
     world.killed_after(storing(), 1).await;
     tokio::time::sleep(30 * HOUR).await;
     world.run(not_applied().journal_settings(JournalSettings::new().rotate_expired_keys())).await.unwrap();
@@ -70,7 +70,7 @@ async fn forgotten_key_is_not_sent_by_a_later_process() {
 async fn key_must_last_as_long_as_the_call() {
     let kept = 24 * HOUR - 24 * HOUR / 20;
     for (before, sent) in [(119 * SECOND_OF_TIME, 1), (123 * SECOND_OF_TIME, 2)] {
-        let world = World::new([Reply::Silence, status(200)]);
+        let world = World::new([Reply::never(), status(200)]);
         world.killed_after(storing(), 1).await;
         tokio::time::sleep(kept - before).await;
         let _ = world.run(storing()).await;
@@ -82,7 +82,7 @@ async fn key_must_last_as_long_as_the_call() {
 async fn key_of_unknown_age_limit_is_not_sent_by_a_later_process() {
     for (kind, sent) in [(KeyKind::ReplayAll, 1), (KeyKind::ResourceKey, 2)] {
         let service = || storing().idempotency(Idempotency::header("Idempotency-Key", kind));
-        let world = World::new([Reply::Silence, status(200)]);
+        let world = World::new([Reply::never(), status(200)]);
         world.killed_after(service(), 1).await;
         tokio::time::sleep(1000 * 24 * HOUR).await;
         let _ = world.run(service()).await;

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn next_process_sends_the_same_key() {
-    let world = World::new([Reply::Silence, status(200), status(200)]);
+    let world = World::new([Reply::never(), status(200), status(200)]);
     world.killed_after(storing(), 1).await;
     assert!(world.in_doubt().await.is_empty(), "the lease has not passed");
     tokio::time::sleep(3 * MINUTE).await;
@@ -18,7 +18,7 @@ async fn next_process_sends_the_same_key() {
 /// The doubling that this is for: the process dies after the new key was sent.
 #[tokio::test(start_paused = true)]
 async fn rotation_outlives_its_process() {
-    let world = World::new([status(500), status(500), Reply::Silence, status(503), status(200)]);
+    let world = World::new([status(500), status(500), Reply::never(), status(503), status(200)]);
     world.killed_after(not_applied(), 3).await;
     tokio::time::sleep(3 * MINUTE).await;
     let response = world.run(not_applied()).await.unwrap();
@@ -29,7 +29,7 @@ async fn rotation_outlives_its_process() {
 
 #[tokio::test(start_paused = true)]
 async fn operation_has_one_process_at_a_time() {
-    let world = World::new([Reply::Silence, status(200)]);
+    let world = World::new([Reply::never(), status(200)]);
     let first = tokio::spawn(charge(&world.client(storing())).send());
     tokio::time::sleep(MINUTE).await;
     let error = world.run(storing()).await.unwrap_err();
@@ -42,7 +42,7 @@ async fn operation_has_one_process_at_a_time() {
     world.run(storing().journal_settings(settings.clone())).await.unwrap();
     assert_eq!(world.keys(), [FIRST, FIRST]);
 
-    let world = World::new([Reply::Late(MINUTE, Box::new(status(200))), status(200)]);
+    let world = World::new([status(200).after(MINUTE), status(200)]);
     let first = tokio::spawn(charge(&world.client(storing())).send());
     tokio::time::sleep(SECOND_OF_TIME).await;
     let began = tokio::time::Instant::now();
@@ -54,7 +54,7 @@ async fn operation_has_one_process_at_a_time() {
 /// Two errors of the service say nothing while a request of the process before may still be executed.
 #[tokio::test(start_paused = true)]
 async fn rotation_waits_for_the_process_before() {
-    let world = World::new([Reply::Silence, status(500), status(500), status(200)]);
+    let world = World::new([Reply::never(), status(500), status(500), status(200)]);
     let service = || not_applied().journal_settings(short_attempts());
     world.killed_after(service(), 1).await;
     tokio::time::sleep(2 * MINUTE).await;
@@ -64,7 +64,7 @@ async fn rotation_waits_for_the_process_before() {
     assert!((150.0..151.0).contains(&rotated.as_secs_f64()), "the lease and the longest attempt: {rotated:?}");
 
     // There is no time to wait for it.
-    let world = World::new([Reply::Silence, status(500), status(500)]);
+    let world = World::new([Reply::never(), status(500), status(500)]);
     world.killed_after(not_applied(), 1).await;
     tokio::time::sleep(2 * MINUTE).await;
     let error = world.run(not_applied()).await.unwrap_err();
@@ -77,7 +77,7 @@ async fn rotation_waits_for_the_process_before() {
 async fn process_that_was_held_up_begins_again() {
     for (store_sleeps, sent) in [(true, 2), (false, 1)] {
         let clock = Sleeper { clock: FixedClock::at(1.0), asleep: Arc::default() };
-        let mut world = World::new([Reply::Late(SECOND_OF_TIME, Box::new(status(503))), status(200)]);
+        let mut world = World::new([status(503).after(SECOND_OF_TIME), status(200)]);
         if store_sleeps {
             world.journal = InMemoryJournal::default().clock(clock.clone());
         }
@@ -118,7 +118,7 @@ async fn recorded_key_is_replaced_once() {
 /// A process is suspended, another one takes the operation over, and then the first one goes on.
 #[tokio::test(start_paused = true)]
 async fn end_of_an_old_process_is_refused() {
-    let late = |code| Reply::Late(SECOND_OF_TIME, Box::new(status(code)));
+    let late = |code| status(code).after(SECOND_OF_TIME);
     let world = World::new([late(404), status(400)]);
     let mut suspended = Box::pin(world.run(storing()));
     assert!(futures_util::poll!(&mut suspended).is_pending());
@@ -146,7 +146,7 @@ async fn end_of_an_old_process_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn rotation_by_an_old_process_is_refused() {
     let replayed = || reply(500, &[("idempotent-replayed", "true")], "");
-    let world = World::new([replayed(), replayed(), Reply::Silence]);
+    let world = World::new([replayed(), replayed(), Reply::never()]);
     let asked = Arc::new(AtomicBool::new(false));
     let is_asked = asked.clone();
     let slow = storing().verifier_fn(move |_| {
@@ -172,7 +172,7 @@ async fn rotation_by_an_old_process_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn used_up_key_is_replaced_at_once() {
     let replayed = reply(500, &[("idempotent-replayed", "true")], "");
-    let world = World::new([Reply::Silence, replayed, status(200)]);
+    let world = World::new([Reply::never(), replayed, status(200)]);
     world.killed_after(not_applied(), 1).await;
     tokio::time::sleep(2 * MINUTE).await;
     world.run(not_applied()).await.unwrap();

@@ -40,7 +40,7 @@ async fn write_that_the_verifier_has_found_is_not_fetched() {
 /// Runs that were answered in full leave nothing that a later one would have to wait for, however often they are made.
 #[tokio::test(start_paused = true)]
 async fn answered_runs_keep_no_window_open() {
-    let world = World::new([Reply::Silence].into_iter().chain([500; 8].map(status)));
+    let world = World::new([Reply::never()].into_iter().chain([500; 8].map(status)));
     world.killed_after(storing().journal_settings(short_attempts()), 1).await;
     tokio::time::sleep(2 * MINUTE).await;
     let mut advised = Vec::new();

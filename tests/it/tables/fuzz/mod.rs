@@ -42,7 +42,7 @@ fn response(status: u16, headers: &[(&'static str, Vec<u8>)], body: Vec<u8>) -> 
             response = response.header(*name, value);
         }
     }
-    Reply::Response(response.body(body.into()).unwrap())
+    Reply::from(response.body(body.into()).unwrap())
 }
 
 /// A service that reads every hint.
