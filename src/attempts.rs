@@ -17,14 +17,16 @@ use crate::{
 ///
 /// A response has them among its extensions:
 ///
-/// ```no_run
-/// # async fn example(response: reqwest::Response) {
-/// use reqwest_safe_retry::Attempts;
+/// ```
+/// use reqwest_safe_retry::{Attempts, SafeRetry, Service, testing::ScriptedTransport};
 ///
-/// if let Some(attempts) = response.extensions().get::<Attempts>() {
-///     println!("{attempts}"); // for example: 504 > waited 400ms > 200, in 1200ms
-/// }
-/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([504, 200]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let response = client.get("https://api.metronome.com/v1/plans").send().await.unwrap();
+/// let attempts = response.extensions().get::<Attempts>().unwrap();
+/// assert_eq!(attempts.count(), 2);
+/// assert!(attempts.to_string().starts_with("504 > waited "), "{attempts}"); // 504 > waited 400ms > 200, in 400ms
+/// # });
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -39,6 +41,20 @@ pub struct Attempts {
 }
 
 /// One attempt: its outcome, and what followed.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{Attempts, KeyAction, SafeRetry, Service, testing::{Reply, ScriptedTransport}};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let script = [Reply::response(503, [("retry-after", "7")], ""), Reply::status(200)];
+/// let client = ScriptedTransport::new(script).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let response = client.post("https://api.metronome.com/v1/contracts/create").body("{}").send().await.unwrap();
+/// let first = response.extensions().get::<Attempts>().unwrap().iter().next().unwrap();
+/// assert_eq!((first.status().map(|status| status.as_u16()), first.key_action()), (Some(503), KeyAction::Preserve));
+/// assert!(first.wait() >= Some(Duration::from_secs(7)), "what the server asked for");
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Attempt {
@@ -71,13 +87,26 @@ pub enum AttemptOutcome {
 }
 
 /// What the verifier found out, without the response that came with it.
+///
+/// ```
+/// use reqwest_safe_retry::{Error, RequestBuilderExt, SafeRetry, Service, Verdict, VerdictKind};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([500, 500]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let request = client.post("https://api.metronome.com/v1/contracts/create").body("{}");
+/// let error = request.verifier_fn(|_| async { Verdict::Unknown }).send().await.unwrap_err();
+/// let last = Error::find(&error).unwrap().attempts().iter().last().unwrap();
+/// assert_eq!(last.verdict(), Some(VerdictKind::Unknown));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum VerdictKind {
-    /// The write took effect.
+    /// The write was found: the call has ended in a success.
     Applied,
-    /// It did not.
+    /// It was not found, and could not come any more.
     NotApplied,
     /// The verifier cannot tell, failed, or took too long.
     Unknown,

@@ -53,6 +53,25 @@ impl<C: Classifier + ?Sized> Classifier for Arc<C> {
 }
 
 /// A response with a 4xx or 5xx: the facts for the [`Classifier`].
+///
+/// ```
+/// use reqwest_safe_retry::{Error, ErrorKind, ErrorResponse, Meaning, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::{Reply, ScriptedTransport};
+///
+/// fn classify(response: &ErrorResponse<'_>) -> Option<Meaning> {
+///     let is_busy = response.code() == Some("busy") && response.json("/queue")?.parse::<u32>().ok()? > 9;
+///     (response.path() == "/search" && response.attempt() == 1 && is_busy).then_some(Meaning::Throttled)
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let service = Service::builder("search", "https://search.example.com").classifier(classify).build().unwrap();
+/// let busy = || Reply::response(400, [], r#"{"code":"busy","queue":12}"#);
+/// let client = ScriptedTransport::new([busy(), busy()]).client(SafeRetry::new([service])).unwrap();
+/// let error = client.get("https://search.example.com/search").send().await.unwrap_err();
+/// let error = Error::find(&error).unwrap();
+/// assert_eq!((error.attempts().count(), error.kind()), (2, ErrorKind::BadRequest), "only the first was throttled");
+/// # });
+/// ```
 #[derive(Clone, Copy)]
 pub struct ErrorResponse<'a> {
     pub(crate) service: &'a str,

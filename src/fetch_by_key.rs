@@ -29,19 +29,20 @@ const KEY: &str = "{key}";
 /// A [`Verifier`] for a service where what a write has created can be looked up by the write's key.
 ///
 /// ```
-/// use reqwest_safe_retry::{FetchByKey, SafeRetry, services};
+/// use reqwest_safe_retry::{FetchByKey, SafeRetry, services::increase};
+/// use reqwest_safe_retry::testing::{Reply, ScriptedTransport};
 ///
-/// # fn example(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<(), Box<dyn std::error::Error>> {
-/// // A client that authenticates. Its lookups are calls of their own.
-/// let lookups = SafeRetry::new([services::increase()]).client(builder())?;
-/// let transfers = FetchByKey::new(lookups, "https://api.increase.com/ach_transfers?idempotency_key={key}")?
-///     .found_at("/data/0")
-///     .key_at("/data/0/idempotency_key");
-/// let client = SafeRetry::new([services::increase().verifier(transfers)]).client(builder())?;
-/// # let _ = client;
-/// # Ok(())
-/// # }
-/// # example(reqwest::Client::builder).unwrap();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// // The client of the lookups authenticates, as the other one does.
+/// let found = ScriptedTransport::new([Reply::response(200, [], r#"{"data":[{"id":"t-1"}]}"#)]);
+/// let lookups = found.client(SafeRetry::new([increase()])).unwrap();
+/// let template = "https://api.increase.com/ach_transfers?idempotency_key={key}";
+/// let transfers = FetchByKey::new(lookups, template).unwrap().found_at("/data/0");
+/// let writes = ScriptedTransport::new([502, 502, 502]);
+/// let client = writes.client(SafeRetry::new([increase().verifier(transfers)])).unwrap();
+/// let response = client.post("https://api.increase.com/ach_transfers").body("{}").send().await.unwrap();
+/// assert_eq!(response.text().await.unwrap(), r#"{"id":"t-1"}"#);
+/// # });
 /// ```
 ///
 /// It sends a GET to the URL of the template, in which the write's key, percent-encoded, takes the place of each `{key}`:

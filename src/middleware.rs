@@ -33,7 +33,9 @@ use crate::{
 /// ```
 /// use reqwest_safe_retry::{SafeRetry, Service};
 ///
-/// let client = SafeRetry::new([Service::metronome()]).client(reqwest::Client::builder())?;
+/// let layer = SafeRetry::new([Service::metronome()]);
+/// assert_eq!(layer.services()[0].name(), "metronome");
+/// let client = layer.client(reqwest::Client::builder())?;
 /// # let _: reqwest_middleware::ClientWithMiddleware = client;
 /// # Ok::<_, reqwest::Error>(())
 /// ```

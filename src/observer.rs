@@ -20,23 +20,28 @@ use crate::{
 /// Sees what becomes of each call: its attempts, what is sent again, new keys, and how it ends.
 ///
 /// ```
-/// use reqwest_safe_retry::{CallFacts, EndFacts, Observer, RetryFacts, SafeRetry, Service};
+/// use std::sync::mpsc::{Sender, channel};
+/// use reqwest_safe_retry::{CallFacts, EndFacts, Observer, RetryFacts, SafeRetry, Service, testing::ScriptedTransport};
 ///
-/// struct Log;
+/// struct Log(Sender<String>);
 ///
 /// impl Observer for Log {
 ///     fn on_retry(&self, call: &CallFacts<'_>, retry: &RetryFacts) {
-///         let (method, path) = (call.method(), call.template().unwrap_or_default());
-///         println!("{method} {path}: sent again after {:?}: {}", retry.wait(), retry.reason());
+///         let _ = self.0.send(format!("{} {}: sent again: {}", call.method(), call.path(), retry.reason()));
 ///     }
-///
 ///     fn on_end(&self, call: &CallFacts<'_>, end: &EndFacts<'_>) {
-///         println!("{}: {} after {} attempts", call.service(), end.outcome(), call.attempts().count());
+///         let _ = self.0.send(format!("{} after {} attempts", end.outcome(), call.attempts().count()));
 ///     }
 /// }
 ///
-/// let layer = SafeRetry::new([Service::metronome()]).observer(Log);
-/// # let _: SafeRetry = layer;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (log, lines) = channel();
+/// let layer = SafeRetry::new([Service::metronome()]).observer(Log(log));
+/// let client = ScriptedTransport::new([503, 200]).client(layer).unwrap();
+/// client.get("https://api.metronome.com/v1/plans").send().await.unwrap();
+/// let lines: Vec<_> = lines.try_iter().collect();
+/// assert_eq!(lines, ["GET /v1/plans: sent again: gateway", "recovered after 2 attempts"]);
+/// # });
 /// ```
 ///
 /// For a single event a closure does: [`SafeRetry::on_retry_fn`](crate::SafeRetry::on_retry_fn) and its siblings. What the
@@ -70,6 +75,21 @@ pub trait Observer: Send + Sync + 'static {
 }
 
 /// A call as an [`Observer`] sees it.
+///
+/// ```
+/// use reqwest_safe_retry::{CallFacts, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (note, notes) = std::sync::mpsc::channel();
+/// let layer = SafeRetry::new([Service::metronome()]).on_end_fn(move |call: &CallFacts<'_>, _| {
+///     note.send(format!("{} {} {}", call.service(), call.path(), call.attempts().count())).unwrap();
+/// });
+/// let client = ScriptedTransport::new([503, 200]).client(layer).unwrap();
+/// client.get("https://api.metronome.com/v1/plans").send().await.unwrap();
+/// assert_eq!(notes.try_iter().collect::<Vec<_>>(), ["metronome /v1/plans 2"]);
+/// # });
+/// ```
 #[derive(Clone, Copy)]
 pub struct CallFacts<'a> {
     pub(crate) service: &'a Service,
@@ -125,6 +145,22 @@ impl fmt::Debug for CallFacts<'_> {
 }
 
 /// An attempt that has ended.
+///
+/// ```
+/// use reqwest_safe_retry::{AttemptFacts, SafeRetry, Service};
+/// use reqwest_safe_retry::decide::OutcomeClass;
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (note, notes) = std::sync::mpsc::channel();
+/// let layer = SafeRetry::new([Service::metronome()]).on_attempt_fn(move |_, facts: &AttemptFacts<'_>| {
+///     note.send((facts.status().map(|status| status.as_u16()), facts.class())).unwrap();
+/// });
+/// let client = ScriptedTransport::new([503, 200]).client(layer).unwrap();
+/// client.get("https://api.metronome.com/v1/plans").send().await.unwrap();
+/// assert_eq!(notes.try_iter().collect::<Vec<_>>(), [(Some(503), Some(OutcomeClass::Gateway)), (Some(200), None)]);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AttemptFacts<'a> {
     pub(crate) outcome: &'a AttemptOutcome,
@@ -176,6 +212,21 @@ impl<'a> AttemptFacts<'a> {
 }
 
 /// A request that is about to be sent again.
+///
+/// ```
+/// use reqwest_safe_retry::{KeyAction, RetryFacts, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (note, notes) = std::sync::mpsc::channel();
+/// let layer = SafeRetry::new([Service::metronome()]).on_retry_fn(move |_, retry: &RetryFacts| {
+///     note.send((retry.reason().to_string(), retry.key())).unwrap();
+/// });
+/// let client = ScriptedTransport::new([503, 200]).client(layer).unwrap();
+/// client.get("https://api.metronome.com/v1/plans").send().await.unwrap();
+/// assert_eq!(notes.try_iter().collect::<Vec<_>>(), [("gateway".to_owned(), KeyAction::Preserve)]);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RetryFacts {
     pub(crate) reason: OutcomeClass,
@@ -201,6 +252,22 @@ impl RetryFacts {
 }
 
 /// A new key.
+///
+/// ```
+/// use reqwest_safe_retry::{RotationFacts, Verdict, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (note, notes) = std::sync::mpsc::channel();
+/// let service = Service::metronome().verifier_fn(|_| async { Verdict::NotApplied });
+/// let layer = SafeRetry::new([service]).on_rotate_fn(move |_, rotation: &RotationFacts| {
+///     note.send((rotation.reason().to_string(), rotation.generation())).unwrap();
+/// });
+/// let client = ScriptedTransport::new([500, 500, 200]).client(layer).unwrap();
+/// client.post("https://api.metronome.com/v1/contracts/create").body("{}").send().await.unwrap();
+/// assert_eq!(notes.try_iter().collect::<Vec<_>>(), [("http_500".to_owned(), 2)]);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RotationFacts {
     pub(crate) reason: OutcomeClass,
@@ -220,6 +287,21 @@ impl RotationFacts {
 }
 
 /// A call that has ended.
+///
+/// ```
+/// use reqwest_safe_retry::{CallOutcome, EndFacts, ErrorKind, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let (note, notes) = std::sync::mpsc::channel();
+/// let layer = SafeRetry::new([Service::metronome()]).on_end_fn(move |_, end: &EndFacts<'_>| {
+///     note.send((end.outcome(), end.error().map(|error| error.kind()))).unwrap();
+/// });
+/// let client = ScriptedTransport::new([404]).client(layer).unwrap();
+/// client.get("https://api.metronome.com/v1/plans").send().await.unwrap_err();
+/// assert_eq!(notes.try_iter().collect::<Vec<_>>(), [(CallOutcome::Failed, Some(ErrorKind::NotFound))]);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct EndFacts<'a> {
     pub(crate) outcome: CallOutcome,

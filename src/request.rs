@@ -26,17 +26,20 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use reqwest_safe_retry::RequestBuilderExt;
+/// use reqwest_safe_retry::{RequestBuilderExt, SafeRetry, Service, testing::ScriptedTransport};
 ///
-/// # async fn example(client: reqwest_middleware::ClientWithMiddleware) -> reqwest_middleware::Result<()> {
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let transport = ScriptedTransport::new([200]);
+/// let client = transport.client(SafeRetry::new([Service::metronome()])).unwrap();
 /// client
 ///     .post("https://api.metronome.com/v1/contracts/create")
 ///     .idempotency_key("contract-of-customer-12")
 ///     .deadline(Duration::from_secs(10))
 ///     .send()
-///     .await?;
-/// # Ok(())
-/// # }
+///     .await
+///     .unwrap();
+/// assert_eq!(transport.sent()[0].header("idempotency-key"), Some("contract-of-customer-12"));
+/// # });
 /// ```
 ///
 /// A policy that contradicts itself, or a deadline that is longer than the service keeps its keys, ends the call with
@@ -139,10 +142,36 @@ impl RequestBuilderExt for RequestBuilder {
 }
 
 /// The time for one call, as an extension of its request.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{Deadline, Error, SafeRetry, Service, StopReason};
+/// use reqwest_safe_retry::testing::{Reply, ScriptedTransport};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([Reply::never()]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let request = client.get("https://api.metronome.com/v1/plans").with_extension(Deadline(Duration::from_secs(3)));
+/// let error = request.send().await.unwrap_err();
+/// let error = Error::find(&error).unwrap();
+/// assert_eq!((error.stop(), error.attempts().elapsed()), (StopReason::DeadlineExceeded, Duration::from_secs(3)));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(pub Duration);
 
 /// The verifier of one call, as an extension of its request.
+///
+/// ```
+/// use reqwest_safe_retry::{RequestVerifier, SafeRetry, Service, Verdict, VerifierFn, testing::ScriptedTransport};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([500, 500]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let found = VerifierFn::new(|_| async { Verdict::Applied(Some(http::Response::new("found").into())) });
+/// let request = client.post("https://api.metronome.com/v1/contracts/create").body("{}");
+/// let response = request.with_extension(RequestVerifier::new(found)).send().await.unwrap();
+/// assert_eq!(response.text().await.unwrap(), "found");
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct RequestVerifier(pub(crate) Arc<dyn Verifier>);
 

@@ -135,12 +135,30 @@ impl fmt::Debug for VerifierFn {
 }
 
 /// What the verifier found out. `Debug` shows of a response only its status.
+///
+/// ```
+/// use reqwest_safe_retry::Verdict;
+///
+/// /// What was found by the id that the write alone has; an error of looking proves nothing.
+/// fn verdict(found: Result<Option<String>, std::io::Error>) -> Verdict {
+///     found
+///         .map(|found| match found {
+///             Some(json) => Verdict::Applied(Some(http::Response::new(json).into())),
+///             None => Verdict::NotApplied,
+///         })
+///         .into()
+/// }
+///
+/// assert!(matches!(verdict(Ok(Some("{}".to_owned()))), Verdict::Applied(Some(response)) if response.status() == 200));
+/// assert!(matches!(verdict(Ok(None)), Verdict::NotApplied));
+/// assert!(matches!(verdict(Err(std::io::Error::other("away"))), Verdict::Unknown));
+/// ```
 pub enum Verdict {
     /// The write took effect. A response that shows it is returned to the caller as the call's success.
     Applied(Option<Response>),
     /// The write did not take effect, and nothing that was sent so far can still make it.
     NotApplied,
-    /// Unknown.
+    /// The verifier cannot tell: what it looks at is away, or lacks the field that it looks for. The write stays in doubt.
     Unknown,
 }
 
@@ -174,6 +192,28 @@ impl<E> From<Result<Verdict, E>> for Verdict {
 }
 
 /// A write that no response settles: the facts for the verifier.
+///
+/// ```
+/// use reqwest_safe_retry::{InDoubtWrite, SafeRetry, Service, Verdict, testing::ScriptedTransport};
+///
+/// /// Looks for the write by what it alone has.
+/// async fn look_up(order: Option<String>) -> Verdict {
+///     let Some(wanted) = order else { return Verdict::Unknown };
+///     Verdict::Applied(Some(http::Response::new(wanted).into())) // here: your look-up
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let verify = |write: &InDoubtWrite<'_>| {
+///     assert_eq!((write.service(), write.attempts().count()), ("metronome", 2));
+///     look_up(write.json("/custom_fields/order"))
+/// };
+/// let layer = SafeRetry::new([Service::metronome().verifier_fn(verify)]);
+/// let client = ScriptedTransport::new([500, 500]).client(layer).unwrap();
+/// let request = client.post("https://api.metronome.com/v1/contracts/create");
+/// let request = request.body(r#"{"custom_fields":{"order":"o-7"}}"#);
+/// assert_eq!(request.send().await.unwrap().text().await.unwrap(), "o-7");
+/// # });
+/// ```
 pub struct InDoubtWrite<'a> {
     pub(crate) service: &'a str,
     pub(crate) method: &'a Method,

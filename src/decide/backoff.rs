@@ -37,6 +37,16 @@ pub struct Backoff {
 }
 
 /// How much of a wait is random, so that callers who failed together do not retry together.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{Backoff, Jitter};
+///
+/// let shortest = |jitter| Backoff::new(Duration::from_secs(1), Duration::from_secs(8)).jitter(jitter).delay(0, 0.0);
+/// assert_eq!(shortest(Jitter::Full), Duration::ZERO);
+/// assert_eq!(shortest(Jitter::Equal), Duration::from_millis(500));
+/// assert_eq!(shortest(Jitter::None), Duration::from_secs(1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -13,6 +13,21 @@ use super::{
 };
 
 /// The class of an outcome; it decides whether the request may have been executed, and whether a repeat could help.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, Failure, KeyKind, RetryPolicy};
+/// use reqwest_safe_retry::decide::{History, KeyPlace, OutcomeClass, Outcome, ResponseFacts, Rules};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let of = |outcome: Outcome| OutcomeClass::of(&rules, &History::default(), &outcome);
+/// let of_status = |status| of(ResponseFacts::new(status).into());
+/// assert_eq!(of(Failure::NotSent.into()), OutcomeClass::NotSent);
+/// assert_eq!(of_status(StatusCode::INTERNAL_SERVER_ERROR), OutcomeClass::Internal);
+/// assert_eq!(of_status(StatusCode::GATEWAY_TIMEOUT), OutcomeClass::Gateway);
+/// assert_eq!(of_status(StatusCode::NOT_FOUND), OutcomeClass::Final { may_have_executed: false });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutcomeClass {
@@ -27,9 +42,9 @@ pub enum OutcomeClass {
     /// A 409 of unknown meaning while an earlier attempt of this call, or one of another process under the same key, may still
     /// be executing.
     EarlierAttemptRunning,
-    /// The key has become unusable.
+    /// The service says that an earlier error has made the key unusable: [`Meaning::KeyInvalidated`].
     KeyInvalidated,
-    /// The request had no effect, and needs a new key.
+    /// The service says that the request had no effect, and needs a new key: [`Meaning::NotApplied`].
     NotApplied,
     /// Any 5xx but 500 that may be retried, and what the description calls [unavailable](Meaning::Unavailable): it may come
     /// from something in front of the service, and proves nothing about the service itself.

@@ -15,6 +15,18 @@ use super::{
 };
 
 /// What follows a failed attempt.
+///
+/// ```
+/// use reqwest_safe_retry::{Effect, Failure, KeyAction, KeyKind, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, Rules, step};
+///
+/// let policy = RetryPolicy::new().max_attempts(2).resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let mut history = History::default();
+/// let mut next = || step(&rules, &mut history, &Failure::Ambiguous.into(), Moment::default()).decision;
+/// assert!(matches!(next(), Decision::Retry { key: KeyAction::Preserve, cost: 14, .. }));
+/// assert_eq!(next(), Decision::Fail(StopReason::AttemptsExhausted));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
@@ -35,6 +47,25 @@ pub enum Decision {
 }
 
 /// Where a wait comes from.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, KeyKind, RetryPolicy};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, ResponseFacts, Rules, WaitSource, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let after = |asked: u64| {
+///     let mut throttled = ResponseFacts::new(StatusCode::TOO_MANY_REQUESTS);
+///     throttled.retry_after = Some(Duration::from_millis(asked));
+///     match step(&rules, &mut History::default(), &throttled.into(), Moment::default()).decision {
+///         Decision::Retry { source, .. } => source,
+///         stopped => panic!("{stopped:?}"),
+///     }
+/// };
+/// assert_eq!((after(5), after(5000)), (WaitSource::Backoff, WaitSource::RetryAfter));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WaitSource {
@@ -55,6 +86,17 @@ impl WaitSource {
 }
 
 /// An outcome's class, and the decision about it.
+///
+/// ```
+/// use reqwest_safe_retry::{Effect, Failure, KeyKind, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, OutcomeClass, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let step = step(&rules, &mut History::default(), &Failure::Tls.into(), Moment::default());
+/// assert_eq!(step.class, OutcomeClass::Final { may_have_executed: false });
+/// assert_eq!(step.decision, Decision::Fail(StopReason::Permanent));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]

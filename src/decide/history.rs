@@ -11,6 +11,26 @@ use super::{
 
 /// What the attempts of a call have shown so far about its key and its write.
 ///
+/// ```
+/// use std::time::Duration;
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Applied, Effect, KeyAction, KeyKind, RetryPolicy};
+/// use reqwest_safe_retry::decide::{History, KeyPlace, Moment, ResponseFacts, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let mut history = History::default();
+/// let stored = ResponseFacts::new(StatusCode::INTERNAL_SERVER_ERROR).into();
+/// for _ in 0..2 {
+///     let _ = step(&rules, &mut history, &stored, Moment::default());
+///     history.begin_repeat(KeyAction::Preserve);
+/// }
+/// assert_eq!((history.attempts(), history.applied(Effect::Write)), (2, Applied::Unknown));
+/// assert_eq!(history.settled_from(&rules), Some(Duration::ZERO), "the stored error has come back");
+/// history.verified_not_applied(&rules, Duration::ZERO);
+/// assert_eq!(history.applied(Effect::Write), Applied::No);
+/// ```
+///
 /// A key is *settled* when its one execution is known to be over: a stored response was repeated under it, or it was
 /// called unusable, or it got an internal error twice and every other attempt under it was refused or not sent, or began
 /// longer ago than the service executes anything, or it has been "in progress" for too long after an internal error. Only

@@ -50,6 +50,25 @@ impl fmt::Display for KeyKind {
 }
 
 /// Whether a 500 is followed by one attempt with the same key before anything else is done.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, KeyAction, KeyKind, Probe, RetryPolicy};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, ResponseFacts, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let key_after_500 = |probe| {
+///     let mut rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+///     (rules.probe, rules.has_verifier) = (probe, true);
+///     let outcome = ResponseFacts::new(StatusCode::INTERNAL_SERVER_ERROR).into();
+///     match step(&rules, &mut History::default(), &outcome, Moment::default()).decision {
+///         Decision::Retry { key, .. } => Some(key),
+///         _ => None,
+///     }
+/// };
+/// assert_eq!(key_after_500(Probe::Once), Some(KeyAction::Preserve));
+/// assert_ne!(key_after_500(Probe::Never), Some(KeyAction::Preserve));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -63,6 +82,20 @@ pub enum Probe {
 }
 
 /// What a service does with a request while it still executes another one with the same key.
+///
+/// ```
+/// use reqwest_safe_retry::{ConcurrentRequests, Effect, Failure, KeyKind, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let mut rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let after_no_response = |rules: &Rules<'_>| {
+///     step(rules, &mut History::default(), &Failure::Ambiguous.into(), Moment::default()).decision
+/// };
+/// assert!(matches!(after_no_response(&rules), Decision::Retry { .. }));
+/// rules.concurrent_requests = ConcurrentRequests::Executed;
+/// assert_eq!(after_no_response(&rules), Decision::Fail(StopReason::NotIdempotent), "the first may still be executed");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -139,10 +172,19 @@ impl Meaning {
 }
 
 /// Whether and where a request carries a key.
+///
+/// ```
+/// use reqwest_safe_retry::{Effect, KeyKind, RetryPolicy, decide::{KeyPlace, Rules}};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let is_keyed_write = |place| Rules::new(Effect::Write, place, KeyKind::ReplayAll, &policy).is_keyed_write();
+/// assert!(is_keyed_write(KeyPlace::Body));
+/// assert!(!is_keyed_write(KeyPlace::Absent));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyPlace {
-    /// There is no key.
+    /// There is no key: the service honours none for the operation, or the caller gave none where the layer makes none.
     Absent,
     /// In a header, where it can be replaced.
     Header,
@@ -160,6 +202,26 @@ impl KeyPlace {
 }
 
 /// Which other processes may have used a key.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, KeyKind, RetryPolicy};
+/// use reqwest_safe_retry::decide::{History, KeyPlace, KeySharing, Moment, ResponseFacts, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let settled_after_two_500s = |sharing| {
+///     let mut rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+///     rules.key_sharing = sharing;
+///     let (mut history, stored) = (History::default(), ResponseFacts::new(StatusCode::INTERNAL_SERVER_ERROR).into());
+///     for _ in 0..2 {
+///         let _ = step(&rules, &mut history, &stored, Moment::default());
+///     }
+///     history.settled_from(&rules)
+/// };
+/// assert_eq!(settled_after_two_500s(KeySharing::Unshared), Some(Duration::ZERO));
+/// assert_eq!(settled_after_two_500s(KeySharing::Derived), None, "another process may have sent the key");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySharing {
@@ -173,6 +235,19 @@ pub enum KeySharing {
 }
 
 /// What becomes of the key before the next attempt.
+///
+/// ```
+/// use reqwest_safe_retry::{Attempts, KeyAction, RequestBuilderExt, SafeRetry, Service, Verdict};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([500, 500, 200]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let request = client.post("https://api.metronome.com/v1/contracts/create").body("{}");
+/// let response = request.verifier_fn(|_| async { Verdict::NotApplied }).send().await.unwrap();
+/// let actions: Vec<_> = response.extensions().get::<Attempts>().unwrap().iter().map(|one| one.key_action()).collect();
+/// assert_eq!(actions[..2], [KeyAction::Preserve, KeyAction::VerifyThenRotate]);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

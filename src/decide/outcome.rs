@@ -7,6 +7,15 @@ use http::StatusCode;
 use super::key::Meaning;
 
 /// How an attempt ended.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Failure, decide::{Outcome, ResponseFacts}};
+///
+/// assert_eq!(Outcome::from(Failure::NotSent), Outcome::Failure(Failure::NotSent));
+/// let Outcome::Response(facts) = ResponseFacts::new(StatusCode::BAD_GATEWAY).into() else { panic!("a response") };
+/// assert_eq!(facts.status, 502);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -38,6 +47,19 @@ impl From<Failure> for Outcome {
 }
 
 /// What a response says that matters for the next step.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, KeyKind, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, ResponseFacts, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let mut facts = ResponseFacts::new(StatusCode::SERVICE_UNAVAILABLE);
+/// facts.retry_signal = Some(false); // such as `x-should-retry: false`
+/// let decision = step(&rules, &mut History::default(), &facts.into(), Moment::default()).decision;
+/// assert_eq!(decision, Decision::Fail(StopReason::Permanent));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseFacts {
@@ -85,11 +107,24 @@ impl ResponseFacts {
 }
 
 /// Whether the client followed a redirect, and where to.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, KeyKind, Redirect, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, ResponseFacts, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let mut facts = ResponseFacts::new(StatusCode::SERVICE_UNAVAILABLE);
+/// facts.redirect = Redirect::OtherOrigin;
+/// let decision = step(&rules, &mut History::default(), &facts.into(), Moment::default()).decision;
+/// assert_eq!(decision, Decision::Fail(StopReason::Permanent), "a write that was redirected is not sent again");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Redirect {
-    /// None was followed.
+    /// None was followed: the response, or a 3xx, is of the request's own URL.
     #[default]
     NotFollowed,
     /// To the same origin. The request before it was answered, and may have been executed.
@@ -99,6 +134,20 @@ pub enum Redirect {
 }
 
 /// How an attempt without a response failed.
+///
+/// ```
+/// use reqwest_safe_retry::{AttemptOutcome, Error, Failure, RequestBuilderExt, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::{Reply, ScriptedTransport};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// for (reply, failure) in [(Reply::no_connection(), Failure::NotSent), (Reply::reset(), Failure::Ambiguous)] {
+///     let client = ScriptedTransport::new([reply]).client(SafeRetry::new([Service::metronome()])).unwrap();
+///     let error = client.get("https://api.metronome.com/v1/plans").no_retries().send().await.unwrap_err();
+///     let attempt = Error::find(&error).unwrap().attempts().iter().next().unwrap();
+///     assert_eq!(attempt.outcome(), &AttemptOutcome::Failure(failure));
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]

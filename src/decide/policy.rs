@@ -83,6 +83,14 @@ pub struct RetryPolicy {
 }
 
 /// What is added to a server's hint at most: a share of it, up to a cap.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{RetryAfterJitter, RetryPolicy};
+///
+/// let added: RetryAfterJitter = RetryPolicy::new().resolve().retry_after_jitter;
+/// assert_eq!((added.share, added.cap), (0.1, Duration::from_secs(1)), "a hint of 5 s becomes 5 to 5.5 s");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -264,6 +272,15 @@ impl RetryPolicy {
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A [`RetryPolicy`] with every setting made; see there for what each means.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::RetryPolicy;
+///
+/// let resolved = RetryPolicy::new().deadline(Duration::from_secs(3)).resolve();
+/// assert_eq!((resolved.max_attempts, resolved.deadline), (3, Duration::from_secs(3)));
+/// assert_eq!(resolved.verify_timeout, Duration::from_secs(3), "a default does not exceed the deadline");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // Each field is documented at `RetryPolicy`.
 #[non_exhaustive]

@@ -10,6 +10,19 @@ use super::{
 };
 
 /// The rules of a call: constant from its first attempt to its last.
+///
+/// ```
+/// use http::StatusCode;
+/// use reqwest_safe_retry::{Effect, KeyKind, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, ResponseFacts, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let mut rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// rules.body_replayable = false;
+/// let outcome = ResponseFacts::new(StatusCode::SERVICE_UNAVAILABLE).into();
+/// let decision = step(&rules, &mut History::default(), &outcome, Moment::default()).decision;
+/// assert_eq!(decision, Decision::Fail(StopReason::BodyNotReplayable));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rules<'a> {
@@ -57,6 +70,13 @@ pub struct Rules<'a> {
 }
 
 /// What a repeat takes out of the service's retry budget.
+///
+/// ```
+/// use reqwest_safe_retry::{Service, decide::RetryCosts};
+///
+/// let costs = Service::metronome().retry_costs().clone();
+/// assert_eq!(costs, RetryCosts::new(14, 5), "a budget of 500 pays for 35 repeats after failures, or 100 after a 429");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -82,6 +102,18 @@ impl Default for RetryCosts {
 }
 
 /// What is only true at the moment of a decision.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{Effect, Failure, KeyKind, RetryPolicy, StopReason};
+/// use reqwest_safe_retry::decide::{Decision, History, KeyPlace, Moment, Rules, step};
+///
+/// let policy = RetryPolicy::new().resolve();
+/// let rules = Rules::new(Effect::Write, KeyPlace::Header, KeyKind::ReplayAll, &policy);
+/// let late = Moment::new(Duration::from_millis(119_900), 1.0);
+/// let decision = step(&rules, &mut History::default(), &Failure::NotSent.into(), late).decision;
+/// assert_eq!(decision, Decision::Fail(StopReason::DeadlineExceeded), "the wait would end after 120 s");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Moment {

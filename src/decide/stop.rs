@@ -85,11 +85,11 @@ impl fmt::Display for StopReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Applied {
-    /// It did not.
+    /// It did not: no attempt was executed, by its responses, or a verifier says so of a settled key. Always for a read.
     No,
-    /// It did.
+    /// It did: a verifier has found it, or the journal knows of an earlier success.
     Yes,
-    /// Unknown: no response settles it.
+    /// Unknown: an attempt may have been executed, and no response or verdict settles it.
     Unknown,
 }
 

@@ -6,6 +6,37 @@ use super::entry::{JournalEntry, Key};
 use crate::decide::stop::Applied;
 
 /// What a step makes of an entry: for the adapter, which writes the entry and returns the answer.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use reqwest_safe_retry::durable::{JournalEntry, JournalOutcome, JournalStep};
+///
+/// /// What becomes of the row: `None` leaves it as it is.
+/// fn next_row(step: &JournalStep, row: Option<JournalEntry>, now: SystemTime) -> Option<String> {
+///     let JournalOutcome { entry, answer: _ } = step.apply(row, now);
+///     entry.map(|entry| entry.to_json())
+/// }
+///
+/// # use reqwest_safe_retry::{async_trait, durable::*};
+/// # struct Rows(std::sync::Mutex<Vec<Option<String>>>);
+/// # #[async_trait]
+/// # impl Journal for Rows {
+/// #     async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+/// #         let row = next_row(&step, None, SystemTime::UNIX_EPOCH);
+/// #         self.0.lock().unwrap().push(row);
+/// #         Ok(step.apply(None, SystemTime::UNIX_EPOCH).answer)
+/// #     }
+/// #     async fn in_doubt(&self, _: usize) -> Result<Vec<JournalEntry>, JournalError> { Ok(Vec::new()) }
+/// #     async fn purge(&self) -> Result<u64, JournalError> { Ok(0) }
+/// # }
+/// # let rows = Rows(std::sync::Mutex::default());
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// #     testing::begin(&rows, "billing", "invoice-7").await.unwrap();
+/// #     testing::end(&rows, "billing", "invoice-7", 1).await.unwrap();
+/// # });
+/// # let written: Vec<_> = rows.0.into_inner().unwrap().iter().map(Option::is_some).collect();
+/// assert_eq!(written, [true, false], "a beginning makes a row; an end without one is refused");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct JournalOutcome {
@@ -16,6 +47,35 @@ pub struct JournalOutcome {
 }
 
 /// What a journal answers to a step.
+///
+/// ```
+/// # use reqwest_safe_retry::{async_trait, durable::JournalEntry};
+/// use reqwest_safe_retry::durable::{InMemoryJournal, Journal, JournalAnswer, JournalError, JournalStep, testing};
+///
+/// /// Keeps the last answer, to look at it.
+/// #[derive(Default)]
+/// struct Watched(InMemoryJournal, std::sync::Mutex<Option<JournalAnswer>>);
+///
+/// #[async_trait]
+/// impl Journal for Watched {
+///     async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+///         let answer = self.0.apply(step).await?;
+///         *self.1.lock().unwrap() = Some(answer.clone());
+///         Ok(answer)
+///     }
+/// #     async fn in_doubt(&self, _: usize) -> Result<Vec<JournalEntry>, JournalError> { Ok(Vec::new()) }
+/// #     async fn purge(&self) -> Result<u64, JournalError> { Ok(0) }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let (first, second) = (Watched::default(), Watched::default());
+/// for journal in [&first, &first, &second] {
+///     testing::begin(journal, "billing", "invoice-7").await.unwrap();
+/// }
+/// let answer = |journal: Watched| format!("{:?}", journal.1.into_inner().unwrap().unwrap());
+/// assert!(answer(first).contains("RunningElsewhere") && answer(second).contains("Begun"));
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalAnswer(pub(crate) Answer);
 

@@ -13,6 +13,23 @@ use crate::decide::stop::Applied;
 
 /// What a journal keeps of one operation.
 ///
+/// ```
+/// use reqwest_safe_retry::{RequestBuilderExt, SafeRetry, Service};
+/// use reqwest_safe_retry::durable::{InMemoryJournal, Journal, JournalEntry};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let journal = InMemoryJournal::default();
+/// let layer = SafeRetry::new([Service::metronome().journal(journal.clone())]);
+/// let client = ScriptedTransport::new([500, 500]).client(layer).unwrap();
+/// let request = client.post("https://api.metronome.com/v1/contracts/create").body("{}");
+/// request.operation("contract-12").send().await.unwrap_err();
+/// let entry = &journal.in_doubt(10).await.unwrap()[0];
+/// assert_eq!((entry.operation(), entry.method(), entry.stop()), ("contract-12", "POST", Some("unverified")));
+/// assert_eq!(&JournalEntry::from_json(&entry.to_json()).unwrap(), entry);
+/// # });
+/// ```
+///
 /// It has the operation's key, with which a stored response may be read, but neither a credential nor the request's body.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
@@ -144,6 +161,23 @@ impl From<EndedApplied> for Applied {
 }
 
 /// How far an operation is.
+///
+/// ```
+/// use reqwest_safe_retry::{Applied, RequestBuilderExt, SafeRetry, Service};
+/// use reqwest_safe_retry::durable::{EntryState, InMemoryJournal, Journal};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let journal = InMemoryJournal::default();
+/// let layer = SafeRetry::new([Service::metronome().journal(journal.clone())]);
+/// let client = ScriptedTransport::new([500, 500]).client(layer).unwrap();
+/// let request = client.post("https://api.metronome.com/v1/contracts/create").body("{}");
+/// request.operation("contract-12").send().await.unwrap_err();
+/// let entry = journal.in_doubt(10).await.unwrap().remove(0);
+/// assert_eq!(entry.state(), EntryState::Ended(Applied::Unknown));
+/// assert_eq!(entry.purged().state(), EntryState::Purged(Applied::Unknown));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryState {

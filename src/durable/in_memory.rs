@@ -16,11 +16,14 @@ use crate::time::{Clock, SystemClock};
 /// A [`Journal`] in memory, for tests: it ends with its process. Clones share their entries.
 ///
 /// ```
-/// use reqwest_safe_retry::{Service, durable::InMemoryJournal};
+/// use reqwest_safe_retry::durable::{InMemoryJournal, testing};
 ///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let journal = InMemoryJournal::default();
-/// let service = Service::metronome().journal(journal.clone());
-/// # let _ = service;
+/// let of_another_service = journal.clone();
+/// assert!(testing::begin(&journal, "billing", "invoice-7").await.unwrap().is_some());
+/// assert!(testing::begin(&of_another_service, "billing", "invoice-7").await.unwrap().is_none(), "it is held");
+/// # });
 /// ```
 #[derive(Clone)]
 pub struct InMemoryJournal {

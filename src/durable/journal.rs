@@ -14,6 +14,45 @@ use crate::decide::stop::Applied;
 
 /// A store with one entry for each operation. Give it to a service with [`Service::journal`](crate::Service::journal).
 ///
+/// ```
+/// use std::{sync::Mutex, time::SystemTime};
+/// use reqwest_safe_retry::{async_trait, durable::{EntryState, testing}};
+/// use reqwest_safe_retry::durable::{Journal, JournalAnswer, JournalEntry, JournalError, JournalStep};
+///
+/// /// A store with room for one row.
+/// #[derive(Default)]
+/// struct OneRow(Mutex<Option<String>>);
+///
+/// #[async_trait]
+/// impl Journal for OneRow {
+///     async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+///         let mut row = self.0.lock().unwrap();
+///         let entry = row.as_deref().map(JournalEntry::from_json).transpose()?;
+///         let outcome = step.apply(entry, SystemTime::now());
+///         if let Some(entry) = outcome.entry {
+///             *row = Some(entry.to_json());
+///         }
+///         Ok(outcome.answer)
+///     }
+///     async fn in_doubt(&self, most: usize) -> Result<Vec<JournalEntry>, JournalError> {
+///         let row = self.0.lock().unwrap().as_deref().map(JournalEntry::from_json).transpose()?;
+///         Ok(row.into_iter().filter(|entry| entry.in_doubt_from().is_some()).take(most).collect())
+///     }
+///     async fn purge(&self) -> Result<u64, JournalError> {
+///         Ok(0)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let journal = OneRow::default();
+/// let fence = testing::begin(&journal, "billing", "invoice-7").await?.expect("nothing else holds it");
+/// assert_eq!(journal.in_doubt(9).await?[0].state(), EntryState::Begun);
+/// assert!(testing::end(&journal, "billing", "invoice-7", fence).await?);
+/// assert!(journal.in_doubt(9).await?.is_empty(), "its end is known");
+/// # Ok::<_, JournalError>(())
+/// # }).unwrap();
+/// ```
+///
 /// [`InMemoryJournal`](super::InMemoryJournal) is for tests; the crates `reqwest-safe-retry-sqlite` and
 /// `reqwest-safe-retry-postgres` have journals that outlive a process. An adapter for another store
 ///

@@ -23,13 +23,18 @@ use crate::{
 /// credential and no body; what is stored has a format, and that of a newer version is refused.
 ///
 /// ```
-/// use reqwest_safe_retry::{Advice, Record};
+/// use reqwest_safe_retry::{Advice, Error, Record, RequestBuilderExt, SafeRetry, Service, testing::ScriptedTransport};
 ///
-/// /// What a job stores before it ends.
-/// fn to_be_stored(record: &Record) -> Option<&Record> {
-///     matches!(record.advice(), Advice::SameKeyAfter { .. } | Advice::LookFirst).then_some(record)
-/// }
-/// # let _ = to_be_stored;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let transport = ScriptedTransport::new([503, 503, 503, 200]);
+/// let client = transport.client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let create = || client.post("https://api.metronome.com/v1/contracts/create").body("{}");
+/// let record: Record = Error::find(&create().send().await.unwrap_err()).unwrap().record();
+/// assert_eq!(record.advice(), Advice::LookFirst, "or go on with its key, in this process or another:");
+/// create().resume(&record).send().await.unwrap();
+/// let sent = transport.sent();
+/// assert_eq!(sent[3].header("idempotency-key"), sent[0].header("idempotency-key"));
+/// # });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -14,6 +14,30 @@ use super::{
 use crate::decide::stop::Applied;
 
 /// One step of an operation, for the adapter of a store: it applies the step to the operation's entry within a transaction.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use reqwest_safe_retry::async_trait;
+/// use reqwest_safe_retry::durable::{Journal, JournalAnswer, JournalEntry, JournalError, JournalStep, testing};
+///
+/// /// A store that forgets: it shows which row a step is about.
+/// struct Forgetful;
+///
+/// #[async_trait]
+/// impl Journal for Forgetful {
+///     async fn apply(&self, step: JournalStep) -> Result<JournalAnswer, JournalError> {
+///         assert_eq!((step.service(), step.scope(), step.operation()), ("billing", "", "invoice-7"));
+///         Ok(step.apply(None, SystemTime::now()).answer)
+///     }
+/// #     async fn in_doubt(&self, _: usize) -> Result<Vec<JournalEntry>, JournalError> { Ok(Vec::new()) }
+/// #     async fn purge(&self) -> Result<u64, JournalError> { Ok(0) }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// assert_eq!(testing::begin(&Forgetful, "billing", "invoice-7").await.unwrap(), Some(1));
+/// assert_eq!(testing::begin(&Forgetful, "billing", "invoice-7").await.unwrap(), Some(1), "its row is lost");
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct JournalStep {
     service: String,

@@ -7,7 +7,7 @@ use super::{details::names_a_url, error::Error};
 /// The error of a function that makes calls; `?` converts both errors of a call into it.
 ///
 /// ```
-/// use reqwest_safe_retry::CallError;
+/// use reqwest_safe_retry::{CallError, SafeRetry, Service, testing::ScriptedTransport};
 ///
 /// #[derive(Debug, thiserror::Error)]
 /// enum BillingError {
@@ -25,9 +25,12 @@ use super::{details::names_a_url, error::Error};
 ///     Ok(response.status().to_string())
 /// }
 ///
-/// async fn text(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> reqwest_safe_retry::Result<String> {
-///     Ok(client.get(url).send().await?.text().await?)
-/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([404, 401]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let url = "https://api.metronome.com/v1/customers/7";
+/// assert!(matches!(customer(&client, url).await, Err(BillingError::NoSuchCustomer)));
+/// assert!(matches!(customer(&client, url).await, Err(BillingError::Call(CallError::Service(_)))));
+/// # });
 /// ```
 #[non_exhaustive]
 pub enum CallError {
@@ -39,6 +42,20 @@ pub enum CallError {
 }
 
 /// A result whose error is the layer's if it has one.
+///
+/// ```
+/// use reqwest_safe_retry::{CallError, ErrorKind, Result, SafeRetry, Service, testing::ScriptedTransport};
+///
+/// async fn text(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> Result<String> {
+///     Ok(client.get(url).send().await?.text().await?)
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([404]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let result = text(&client, "https://api.metronome.com/v1/plans").await;
+/// assert!(matches!(result, Err(CallError::Service(error)) if error.kind() == ErrorKind::NotFound));
+/// # });
+/// ```
 pub type Result<T, E = CallError> = std::result::Result<T, E>;
 
 impl From<reqwest_middleware::Error> for CallError {

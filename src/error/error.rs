@@ -30,16 +30,17 @@ use crate::{
 /// It answers three questions: [`kind`](Self::kind), what the last response said; [`stop`](Self::stop), why there was no
 /// further attempt; [`applied`](Self::applied), whether the write took effect.
 ///
-/// ```no_run
-/// use reqwest_safe_retry::{Applied, Error, ErrorKind};
+/// ```
+/// use reqwest_safe_retry::{Applied, Error, ErrorKind, SafeRetry, Service, StopReason, testing::ScriptedTransport};
 ///
-/// fn handle(error: &reqwest_middleware::Error) {
-///     match Error::find(error) {
-///         Some(error) if error.kind() == ErrorKind::NotFound => println!("{}", error.message()),
-///         Some(error) if error.applied() == Applied::Unknown => println!("check {:?}", error.key()),
-///         _ => println!("{error}"),
-///     }
-/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([500, 500]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let error = client.post("https://api.metronome.com/v1/contracts/create").body("{}").send().await.unwrap_err();
+/// let error = Error::find(&error).expect("the layer's error");
+/// assert_eq!((error.kind(), error.stop()), (ErrorKind::Server, StopReason::Unverified));
+/// assert_eq!(error.applied(), Applied::Unknown);
+/// assert!(error.key().is_some(), "with which to look for it");
+/// # });
 /// ```
 ///
 /// `Display` and `Debug` show service, method, path (with its parameters' names where a route matches), status, attempts,

@@ -36,6 +36,22 @@ mod sealed {
 }
 
 /// An error that may contain an [`Error`]; for [`Error::find`], and implemented for what is listed there.
+///
+/// ```
+/// use reqwest_safe_retry::{Applied, Error, SafeRetry, Searchable, Service, testing::ScriptedTransport};
+///
+/// /// Takes any error that the layer's can be in.
+/// fn needs_a_look<E: Searchable + ?Sized>(error: &E) -> bool {
+///     Error::find(error).is_some_and(|error| error.applied() == Applied::Unknown)
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let client = ScriptedTransport::new([500, 500]).client(SafeRetry::new([Service::metronome()])).unwrap();
+/// let error = client.post("https://api.metronome.com/v1/contracts/create").body("{}").send().await.unwrap_err();
+/// assert!(needs_a_look(&error));
+/// assert!(needs_a_look(&anyhow::Error::from(error).context("creating a contract")));
+/// # });
+/// ```
 pub trait Searchable: sealed::Sealed {
     #[doc(hidden)]
     fn search(&self) -> Option<&Error>;

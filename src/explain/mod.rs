@@ -24,6 +24,17 @@ use crate::{
 };
 
 /// What the layer would do after a response; made by [`Service::explain`].
+///
+/// ```
+/// use http::{Method, StatusCode};
+/// use reqwest_safe_retry::{Service, StopReason, decide::Decision};
+///
+/// let service = Service::builder("billing", "https://billing.internal").build()?;
+/// let explanation = service.explain(&Method::POST, "/invoices", StatusCode::BAD_GATEWAY, 1);
+/// assert_eq!(explanation.decision(), Some(&Decision::Fail(StopReason::NotIdempotent)), "it is sent without a key");
+/// assert!(explanation.to_string().ends_with("not repeated: it could be applied twice."), "{explanation}");
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Explanation {

@@ -16,14 +16,13 @@ use crate::time::{self, Instant};
 /// A [`SharedLimit`] in memory, for tests and simulations.
 ///
 /// ```
-/// use reqwest_safe_retry::{Fleet, InMemorySharedLimit, Service};
+/// use reqwest_safe_retry::{InMemorySharedLimit, LimitReport, SharedLimit};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let fleet = Fleet::join(InMemorySharedLimit::default());
-/// let service = Service::metronome().share_limit(&fleet)?;
-/// # let _ = service;
-/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
-/// # }).unwrap();
+/// let store = InMemorySharedLimit::default();
+/// let shares = store.publish(&[LimitReport::new("billing", 1), LimitReport::new("search", 1)]).await.unwrap();
+/// assert_eq!((shares.len(), shares[0].closed), (2, false));
+/// # });
 /// ```
 #[derive(Debug, Default)]
 pub struct InMemorySharedLimit(Mutex<States>);

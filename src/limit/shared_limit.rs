@@ -6,6 +6,30 @@ use async_trait::async_trait;
 
 /// A store through which processes share what they learn about the limit of a service.
 ///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{LimitReport, LimitShare, SharedLimit, SharedLimitError, async_trait};
+///
+/// /// Gives each of four processes its part of 100 starts a second.
+/// #[derive(Debug)]
+/// struct Quarter;
+///
+/// #[async_trait]
+/// impl SharedLimit for Quarter {
+///     async fn publish(&self, reports: &[LimitReport]) -> Result<Vec<LimitShare>, SharedLimitError> {
+///         let mut share = LimitShare::new(Duration::from_millis(250));
+///         share.rate = Some(25.0);
+///         Ok(vec![share; reports.len()])
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let shares = Quarter.publish(&[LimitReport::new("billing", 7)]).await?;
+/// assert_eq!(shares[0].rate, Some(25.0));
+/// # Ok::<_, SharedLimitError>(())
+/// # }).unwrap();
+/// ```
+///
 /// Processes of one account share one limit of the service. Each reports what it has seen every 100 to 250 ms, and receives
 /// its share of the limit. No call waits for the store: while it is away, each process goes on with a limit of its own.
 /// [`Fleet`](crate::Fleet) does the reporting. [`InMemorySharedLimit`](crate::InMemorySharedLimit) is for tests;
@@ -30,9 +54,31 @@ impl<S: SharedLimit + ?Sized> SharedLimit for Arc<S> {
 }
 
 /// Why a store did not answer.
+///
+/// ```
+/// use reqwest_safe_retry::SharedLimitError;
+///
+/// let error: SharedLimitError = "no answer within 450 ms".into();
+/// assert_eq!(error.to_string(), "no answer within 450 ms");
+/// ```
 pub type SharedLimitError = Box<dyn Error + Send + Sync>;
 
 /// What a process has seen of a limit since its last report.
+///
+/// ```
+/// use reqwest_safe_retry::{InMemorySharedLimit, LimitReport, SharedLimit};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let store = InMemorySharedLimit::default();
+/// let mut rates = Vec::new();
+/// for process in [1, 2] {
+///     let mut report = LimitReport::new("billing", process);
+///     report.waiting = 400; // calls, so that it wants all that it can get
+///     rates.push(store.publish(&[report]).await.unwrap()[0].rate.unwrap());
+/// }
+/// assert!(rates[1] < rates[0], "two processes share what one had: {rates:?}");
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LimitReport {
@@ -61,6 +107,14 @@ pub struct LimitReport {
 }
 
 /// A process's share of a limit.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::LimitShare;
+///
+/// let open = LimitShare::new(Duration::from_millis(250));
+/// assert_eq!((open.rate, open.closed, open.next_report), (None, false, Duration::from_millis(250)));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LimitShare {

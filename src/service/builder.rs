@@ -31,6 +31,18 @@ use crate::{
 };
 
 /// Describes a service; made by [`Service::builder`] or [`Service::into_builder`].
+///
+/// ```
+/// use reqwest_safe_retry::{Idempotency, KeyKind, Service, StatusSet};
+///
+/// let service = Service::builder("billing", "https://billing.example.com/v2")
+///     .idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess))
+///     .retryable(StatusSet::of(&[429, 503]))
+///     .build()?;
+/// assert_eq!((service.name(), service.idempotency().kind), ("billing", KeyKind::ReplaySuccess));
+/// assert!(!service.retryable().contains(http::StatusCode::BAD_GATEWAY));
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct ServiceBuilder {

@@ -19,6 +19,15 @@ pub struct ConfigError {
 }
 
 /// One error in a configuration.
+///
+/// ```
+/// use reqwest_safe_retry::{RetryPolicy, Service};
+///
+/// let billing = Service::builder("billing", "nowhere").retry_policy(RetryPolicy::new().max_attempts(0));
+/// let error = billing.build().unwrap_err();
+/// let wrong: Vec<_> = error.errors().iter().map(|field| field.path()).collect();
+/// assert_eq!(wrong, ["services.billing.base_url", "services.billing.retry_policy.max_attempts"]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {

@@ -13,6 +13,18 @@ use crate::{
 };
 
 /// How the last error response of a call is surfaced.
+///
+/// ```
+/// use reqwest_safe_retry::{Applied, ErrorStatusHandling, SafeRetry, Service, testing::ScriptedTransport};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let service = Service::builder("billing", "https://billing.internal").error_statuses(ErrorStatusHandling::Response);
+/// let layer = SafeRetry::new([service.build().unwrap()]);
+/// let client = ScriptedTransport::new([502]).client(layer).unwrap();
+/// let response = client.post("https://billing.internal/invoices").body("{}").send().await.unwrap();
+/// assert_eq!((response.status().as_u16(), response.extensions().get()), (502, Some(&Applied::Unknown)));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

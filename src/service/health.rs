@@ -75,6 +75,18 @@ pub struct HostHealth {
 }
 
 /// How the operations of a [limit group](crate::Route::limit_group) are doing.
+///
+/// ```
+/// use http::Method;
+/// use reqwest_safe_retry::{Effect, LimitGroupHealth, Route, Service};
+///
+/// let reports = Route::new(Method::GET, "/reports", Effect::Read).limit_group("reports");
+/// let service = Service::builder("billing", "https://billing.internal").routes([reports]).build()?;
+/// let health = service.health();
+/// let LimitGroupHealth { name, waiting, paused, .. } = &health.limit_groups[0];
+/// assert_eq!((name.as_str(), *waiting, *paused), ("reports", 0, None));
+/// # Ok::<_, reqwest_safe_retry::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitGroupHealth {

@@ -8,6 +8,20 @@ use super::{boolean_header::BooleanHeader, header::Header, key_characters::KeyCh
 use crate::decide::key::{ConcurrentRequests, KeyKind, KeyPlace, Probe};
 
 /// How a key is written into the header.
+///
+/// ```
+/// use reqwest_safe_retry::{Idempotency, KeyFormat, KeyKind, RequestBuilderExt, SafeRetry, Service};
+/// use reqwest_safe_retry::testing::ScriptedTransport;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let quoted = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll).format(KeyFormat::StructuredString);
+/// let service = Service::builder("billing", "https://billing.internal").idempotency(quoted).build().unwrap();
+/// let transport = ScriptedTransport::new([200]);
+/// let client = transport.client(SafeRetry::new([service])).unwrap();
+/// client.post("https://billing.internal/invoices").idempotency_key("invoice-7").send().await.unwrap();
+/// assert_eq!(transport.sent()[0].header("idempotency-key"), Some(r#""invoice-7""#));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

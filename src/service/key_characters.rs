@@ -1,6 +1,21 @@
 //! Which characters a key may have.
 
 /// Which characters a key may have.
+///
+/// ```
+/// use reqwest_safe_retry::{Error, ErrorKind, Idempotency, KeyCharacters, KeyKind, RequestBuilderExt};
+/// use reqwest_safe_retry::{SafeRetry, Service, testing::ScriptedTransport};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll).characters(KeyCharacters::UuidV4);
+/// let service = Service::builder("billing", "https://billing.internal").idempotency(keys).build().unwrap();
+/// let transport = ScriptedTransport::new([200]);
+/// let client = transport.client(SafeRetry::new([service])).unwrap();
+/// let error = client.post("https://billing.internal/").idempotency_key("invoice-7").send().await.unwrap_err();
+/// assert_eq!(Error::find(&error).map(Error::kind), Some(ErrorKind::InvalidKey));
+/// assert!(transport.sent().is_empty());
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

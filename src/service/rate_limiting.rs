@@ -41,6 +41,14 @@ pub struct RateLimiting {
 }
 
 /// A header that names whose limit was reached.
+///
+/// ```
+/// use reqwest_safe_retry::{RateLimiting, ScopeHeader};
+///
+/// let limits = RateLimiting::new().scope_header("X-RateLimit-Scope", ["user"]);
+/// let ScopeHeader { header, limit_key_values, .. } = limits.scope_header.expect("it was set");
+/// assert_eq!((header.as_str(), &*limit_key_values[0]), ("x-ratelimit-scope", "user"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

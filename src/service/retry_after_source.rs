@@ -40,6 +40,13 @@ pub struct RetryAfterSource {
 }
 
 /// Where a wait is.
+///
+/// ```
+/// use reqwest_safe_retry::{RetryAfterPlace, RetryAfterSource};
+///
+/// assert_eq!(RetryAfterSource::default().place, RetryAfterPlace::Header("retry-after".into()));
+/// assert_eq!(RetryAfterSource::member("/error/wait").place, RetryAfterPlace::Member("/error/wait".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetryAfterPlace {
@@ -50,6 +57,22 @@ pub enum RetryAfterPlace {
 }
 
 /// What a wait is written as. Fractions are rounded up to a millisecond.
+///
+/// ```
+/// use std::time::Duration;
+/// use reqwest_safe_retry::{RateLimiting, RequestBuilderExt, RetryAfterSource, RetryAfterUnit, SafeRetry, Service};
+/// use reqwest_safe_retry::{Error, testing::{Reply, ScriptedTransport}};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let source = RetryAfterSource::member("/wait").unit(RetryAfterUnit::Text);
+/// let limits = RateLimiting::new().retry_after([source]);
+/// let service = Service::builder("chat", "https://chat.example.com").rate_limiting(limits).build().unwrap();
+/// let script = ScriptedTransport::new([Reply::response(429, [], r#"{"wait":"1m30s"}"#)]);
+/// let client = script.client(SafeRetry::new([service])).unwrap();
+/// let error = client.get("https://chat.example.com/").no_retries().send().await.unwrap_err();
+/// assert_eq!(Error::find(&error).unwrap().retry_after(), Some(Duration::from_secs(90)));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -30,6 +30,15 @@ pub struct Source {
 }
 
 /// A rule of a description.
+///
+/// ```
+/// use reqwest_safe_retry::{Rule, Service};
+///
+/// let metronome = Service::metronome();
+/// let pages = metronome.sources().iter().filter(|source| source.rules.contains(&Rule::Retention));
+/// let pages: Vec<_> = pages.map(|source| &*source.page).collect();
+/// assert_eq!(pages, ["https://docs.metronome.com/api-reference/idempotency"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -58,6 +67,13 @@ pub enum Rule {
 }
 
 /// How reliable a source is.
+///
+/// ```
+/// use reqwest_safe_retry::{Evidence, Rule, Source};
+///
+/// let seen = Source::new("https://forum.example.com/t/7", "2026-07", [Rule::Stored]).evidence(Evidence::Observed);
+/// assert_ne!(seen.evidence, Evidence::default(), "a page is the vendor's own unless it says otherwise");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -132,6 +132,15 @@ pub struct ErrorBody {
 
 /// Stripe's [error object](https://docs.stripe.com/api/errors). Every member may be missing, and every text may be
 /// one that Stripe adds tomorrow.
+///
+/// ```
+/// use reqwest_safe_retry::services::stripe::ErrorObject;
+///
+/// let error: ErrorObject = serde_json::from_str(r#"{"type":"card_error","code":"expired_card","new":1}"#)?;
+/// assert_eq!((error.error_type.as_deref(), error.code.as_deref()), (Some("card_error"), Some("expired_card")));
+/// assert_eq!(error.doc_url, None);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 #[non_exhaustive]

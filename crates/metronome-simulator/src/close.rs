@@ -1,6 +1,13 @@
 //! How a connection is closed without a response.
 
 /// How a connection is closed without a response.
+///
+/// ```
+/// use metronome_simulator::{Close, Fault, Moment};
+///
+/// assert_eq!(Fault::dropped(Close::Half, Moment::After).to_string(), "half-closed after");
+/// assert_eq!("midway before".parse(), Ok(Fault::dropped(Close::Midway, Moment::Before)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Close {

@@ -44,6 +44,20 @@ pub struct Fault {
 }
 
 /// Whether a fault happens before or after the write takes effect. It makes no difference to reads.
+///
+/// ```
+/// use metronome_simulator::{Fault, Metronome, Moment};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// for (moment, effects) in [(Moment::Before, 0), (Moment::After, 1)] {
+///     let metronome = Metronome::start().await.unwrap();
+///     metronome.script([Some(Fault::gateway(504, moment))]);
+///     let request = reqwest::Client::new().post(format!("{}/v1/customers", metronome.base_url()));
+///     request.bearer_auth(metronome.token()).body(r#"{"name":"Acme"}"#).send().await.unwrap();
+///     assert_eq!(metronome.ledger().entries().len(), effects);
+/// }
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The write does not take effect, or (for a late response) not yet.

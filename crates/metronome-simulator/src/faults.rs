@@ -16,13 +16,18 @@ use crate::runtime::{Rng, seeded_rng};
 /// duplicated requests, restarts and 429s.
 ///
 /// ```
-/// use metronome_simulator::{Fault, Faults, Moment};
+/// use metronome_simulator::{Fault, Faults, Metronome, Moment};
 ///
-/// let faults = Faults::seeded(42)
-///     .rate(0.25)
-///     .kinds([Fault::gateway(504, Moment::Before), Fault::gateway(504, Moment::After)])
-///     .only_writes();
-/// # let _ = faults;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let faults = Faults::seeded(42).rate(1.0).kinds([Fault::gateway(504, Moment::Before)]).only_writes();
+/// let metronome = Metronome::start().await.unwrap();
+/// metronome.inject(faults);
+/// let url = format!("{}/v1/customers", metronome.base_url());
+/// let client = reqwest::Client::new();
+/// let (read, write) = (client.get(&url), client.post(&url).body(r#"{"name":"Acme"}"#));
+/// assert_eq!(read.bearer_auth(metronome.token()).send().await.unwrap().status(), 200);
+/// assert_eq!(write.bearer_auth(metronome.token()).send().await.unwrap().status(), 504);
+/// # });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Faults {

@@ -18,6 +18,21 @@ pub struct Ledger {
 }
 
 /// One effect: an object that was created or changed, or one accepted event.
+///
+/// ```
+/// use metronome_simulator::Metronome;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let metronome = Metronome::start().await.unwrap();
+/// let request = reqwest::Client::new().post(format!("{}/v1/customers", metronome.base_url()));
+/// let request = request.bearer_auth(metronome.token()).body(r#"{"name":"Acme"}"#);
+/// request.header("idempotency-key", "k-1").send().await.unwrap();
+/// let ledger = metronome.ledger();
+/// let entry = &ledger.entries()[0];
+/// assert_eq!((entry.path.as_str(), entry.idempotency_key.as_deref()), ("/v1/customers", Some("k-1")));
+/// assert!(entry.body["name"] == "Acme" && !entry.partial);
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {

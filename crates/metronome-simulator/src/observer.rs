@@ -6,6 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::request::Parts;
 
 /// How far a request is.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use metronome_simulator::{Metronome, Stage};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let stages = Arc::new(Mutex::new(Vec::new()));
+/// let seen = stages.clone();
+/// let metronome = Metronome::start().await.unwrap();
+/// metronome.observe(move |stage, _| seen.lock().unwrap().push(stage));
+/// let request = reqwest::Client::new().post(format!("{}/v1/customers", metronome.base_url()));
+/// let request = request.bearer_auth(metronome.token()).body(r#"{"name":"Acme"}"#);
+/// request.send().await.unwrap();
+/// assert_eq!(*stages.lock().unwrap(), [Stage::Received, Stage::Answered]);
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {

@@ -25,6 +25,13 @@ use crate::text::FaultError;
 pub struct Script(Vec<Option<Fault>>);
 
 /// A line that is not a step of a script.
+///
+/// ```
+/// use metronome_simulator::{Script, ScriptError};
+///
+/// let error: ScriptError = "none\n99".parse::<Script>().unwrap_err();
+/// assert!(error.to_string().starts_with("line 2: "), "{error}");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct ScriptError {

@@ -20,6 +20,13 @@ const CLOSES: [(&str, Close); 4] =
     [("closed", Close::Orderly), ("half-closed", Close::Half), ("reset", Close::Reset), ("midway", Close::Midway)];
 
 /// A text that is not a fault.
+///
+/// ```
+/// use metronome_simulator::{Fault, FaultError};
+///
+/// let error: FaultError = "504 later".parse::<Fault>().unwrap_err();
+/// assert_eq!(error.to_string(), "unknown word `later`; expected `before` or `after`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; expected {expected}")]
 pub struct FaultError {

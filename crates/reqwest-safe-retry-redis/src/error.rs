@@ -3,6 +3,14 @@
 use redis::RedisError;
 
 /// A URL that is not that of a Redis server. It does not show the URL, which may have a password.
+///
+/// ```
+/// use reqwest_safe_retry_redis::{InvalidUrl, RedisSharedLimit};
+///
+/// let error: InvalidUrl = RedisSharedLimit::new("http://:secret@redis.internal").unwrap_err();
+/// let message = error.to_string();
+/// assert!(message.starts_with("not the URL of a Redis server: ") && !message.contains("secret"), "{message}");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error(
     "not the URL of a Redis server: {reason}; use redis://host:6379, or rediss://user:password@host:6379/0 for TLS, a \
