@@ -9,6 +9,7 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod conformance;
+mod doc_examples;
 mod scripted;
 mod structure;
 mod support;

@@ -9,7 +9,7 @@ use std::{
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The Rust files below these folders.
-fn files(folders: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(folders: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut pending: Vec<_> = folders.iter().map(|folder| Path::new(ROOT).join(folder)).collect();
     while let Some(folder) = pending.pop() {
