@@ -31,7 +31,7 @@ async fn run() {
     client([504, 200].map(status).into()).post(LEDGER).send().await.unwrap();
     let gateway = || reply(504, &[], r#"{"message":"Endpoint request timed out"}"#);
     client(vec![gateway(), gateway(), gateway()]).post(LEDGER).send().await.unwrap_err();
-    let dropped = client(vec![status(503), Reply::Silence]).post(LEDGER).send();
+    let dropped = client(vec![status(503), Reply::never()]).post(LEDGER).send();
     assert!(tokio::time::timeout(Duration::from_secs(1), dropped).await.is_err());
     let down = Transport::new((0..16).map(|_| status(503)).chain([200, 200].map(status)));
     let down = down.client(metronome(RetryPolicy::never()));
@@ -108,7 +108,7 @@ async fn path_without_a_route_is_shown_without_secrets() {
         .idempotency(Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess))
         .build()
         .unwrap();
-    for script in [vec![status(503), status(200)], vec![Reply::Silence]] {
+    for script in [vec![status(503), status(200)], vec![Reply::never()]] {
         let client = Transport::new(script).client(service.clone());
         let request = client.post("https://orders.internal/orders/my-key-7/t0k3n?user=us3r").bearer_auth("t0k3n");
         let call = request.with_extension(IdempotencyKey::new("my-key-7")).send();
