@@ -1,13 +1,10 @@
 //! A verifier that looks a write up by its key.
 
-use std::{borrow::Cow, fmt, fmt::Write as _, time::Duration};
+use std::{borrow::Cow, fmt, fmt::Write as _, mem, time::Duration};
 
 use async_trait::async_trait;
-use http::{
-    StatusCode,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
-use reqwest::{Response, ResponseBuilderExt, Url};
+use http::StatusCode;
+use reqwest::{Response, Url};
 use reqwest_middleware::ClientWithMiddleware;
 
 use crate::{
@@ -18,6 +15,7 @@ use crate::{
     verify::{InDoubtWrite, Verdict, Verifier},
     wire::{
         body::Reading,
+        head,
         json::{self, Member},
         json_part, redirect,
     },
@@ -152,18 +150,14 @@ impl FetchByKey {
     async fn read(&self, mut response: Response, key: &str) -> Lookup {
         /// The body of a resource, or of a list of one, is shorter, and there sooner.
         const MOST: (usize, Duration) = (1024 * 1024, Duration::from_secs(60));
-        let mut head = http::Response::builder().url(response.url().clone()).status(response.status());
-        if let Some(headers) = head.headers_mut() {
-            headers.extend(std::mem::take(response.headers_mut()));
-            headers.remove(CONTENT_LENGTH);
-            headers.remove(TRANSFER_ENCODING);
-        }
+        let headers = mem::take(response.headers_mut());
+        let head = head::of(&mut response, headers);
         let mut body = Reading::new(response, MOST.0);
         body.read_rest(time::now().checked_add(MOST.1)).await;
         let body = body.into_read();
         match self.find(&body.bytes, key) {
             _ if body.truncated => Lookup::Unclear,
-            Found::At(part) => head.body(part.to_vec()).map_or(Lookup::Unclear, |found| Lookup::Found(found.into())),
+            Found::At(part) => Lookup::Found(head.map(|()| part.to_vec()).into()),
             Found::Nowhere => Lookup::Absent,
             Found::Unclear => Lookup::Unclear,
         }

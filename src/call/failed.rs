@@ -11,7 +11,7 @@ use crate::{
 
 /// What an attempt that did not succeed has left, before anything of it is read.
 pub(crate) enum FailedResponse {
-    /// An error response; the limit that it refers to, if any.
+    /// An error response, and the limit that it refers to, if any.
     Status(Response, Option<Scope>),
     /// No response; without an error the deadline came first.
     Missing(Option<reqwest_middleware::Error>),

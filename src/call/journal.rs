@@ -113,13 +113,12 @@ impl Call<'_> {
     fn begin_step(&self) -> Option<JournalStep> {
         let operating = self.operating.as_ref()?;
         let (method, url) = (self.request.method(), self.request.url());
-        let template = self.plan.service.template(method, url);
         let idempotency = self.plan.idempotency();
         let never_expires = idempotency.kind == KeyKind::ResourceKey;
         let begin = Begin {
             request: operating.request?,
             method: method.to_string(),
-            path: template.map_or_else(|| url.path().to_owned(), |template| template.into_text()),
+            path: self.plan.service.path_or_template(method, url),
             key: self.key.to_key().map(|key| Key(key.into())),
             sent: self.history.is_in_doubt().then(|| self.key_age()),
             lease: self.lease(),

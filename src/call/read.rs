@@ -2,11 +2,8 @@
 
 use std::mem;
 
-use http::{
-    HeaderMap, StatusCode,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
-use reqwest::{Response, ResponseBuilderExt};
+use http::{HeaderMap, StatusCode};
+use reqwest::Response;
 
 use super::{
     call::Call,
@@ -22,7 +19,7 @@ use crate::{
     limit::limiters::Scope,
     service::{description::ErrorStatusHandling, response_rule::Said},
     time,
-    wire::{body::Reading, failure},
+    wire::{body::Reading, failure, head},
 };
 
 /// An error response whose body is read.
@@ -67,7 +64,7 @@ impl Call<'_> {
         let (status, headers) = (response.status(), mem::take(response.headers_mut()));
         let redirect = self.redirect(response.url());
         let keeps_response = self.plan.service.error_statuses() == ErrorStatusHandling::Response;
-        let head = keeps_response.then(|| head(&mut response, &headers));
+        let head = keeps_response.then(|| head::of(&mut response, headers.clone()));
         let body = Reading::new(response, self.plan.policy().max_error_body);
         Unread { status, headers, redirect, head, scope, body }
     }
@@ -137,17 +134,4 @@ impl Call<'_> {
         })?;
         self.plan.applies(meaning, self.key.place()).then_some(meaning)
     }
-}
-
-/// All of a response without its body, and without the headers that describe the body on the wire.
-fn head(response: &mut Response, headers: &HeaderMap) -> http::Response<()> {
-    let mut head = http::Response::builder().url(response.url().clone()).body(()).unwrap_or_default();
-    *head.status_mut() = response.status();
-    *head.version_mut() = response.version();
-    head.extensions_mut().extend(mem::take(response.extensions_mut()));
-    *head.headers_mut() = headers.clone();
-    for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
-        head.headers_mut().remove(name);
-    }
-    head
 }

@@ -178,12 +178,11 @@ impl<'a> Call<'a> {
         self.verified_after = self.history.attempts();
         let key = self.current_key();
         let (method, url) = (self.request.method(), self.request.url());
-        let template = self.plan.service.template(method, url);
         let write = InDoubtWrite {
             service: self.plan.service.name(),
             method,
             url,
-            path: template.map_or_else(|| url.path().to_owned(), |template| template.into_text()),
+            path: self.plan.service.path_or_template(method, url),
             body: self.request.body(),
             key: key.as_ref(),
             attempts: &self.attempts,

@@ -9,7 +9,6 @@ use super::{call::Call, failed::FailedAttempt, finish::Ending, key::InvalidKey, 
 use crate::{
     decide::{
         history::History,
-        key::KeyKind,
         stop::{Applied, StopReason},
     },
     durable::answer::Held,
@@ -67,11 +66,8 @@ impl Call<'_> {
     /// Somebody has found that the write was not applied, which is a verdict: where the service may have stored an error under
     /// the key the next one follows.
     pub(super) async fn go_on_after_resolution(&mut self) -> ControlFlow<Ending> {
-        let stores_errors = matches!(
-            self.plan.idempotency().kind,
-            KeyKind::ReplayAll | KeyKind::InvalidatedByError | KeyKind::Signalled
-        );
-        if !stores_errors || !self.key.place().is_replaceable() || !self.rules().is_keyed_write() {
+        let may_be_rotated = self.plan.idempotency().kind.may_be_rotated();
+        if !may_be_rotated || !self.key.place().is_replaceable() || !self.rules().is_keyed_write() {
             return Continue(());
         }
         let unsent = || FailedAttempt { kind: ErrorKind::JournalUnavailable, ..FailedAttempt::past_deadline() };

@@ -200,7 +200,7 @@ impl Idempotency {
             );
             errors.add("replay_status", message);
         }
-        if !matches!(self.kind, KeyKind::ReplaySuccess | KeyKind::ResourceKey) {
+        if self.kind.may_be_rotated() {
             let message = format!("does not apply to the kind `{}`, which stores errors as well", self.kind);
             errors.add("replay_status", message);
         }

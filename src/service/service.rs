@@ -315,6 +315,11 @@ impl Service {
         Some(Template { base: base.path(), route: &known.route.path })
     }
 
+    /// The template of the path; without one the path itself.
+    pub(crate) fn path_or_template(&self, method: &Method, url: &Url) -> String {
+        self.template(method, url).map_or_else(|| url.path().to_owned(), Template::into_text)
+    }
+
     pub(crate) fn bases(&self) -> &BaseUrls {
         &self.shared.bases
     }

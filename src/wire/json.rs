@@ -181,13 +181,17 @@ impl<'p> Way<'p> {
 }
 
 impl<'p> Name<'p> {
-    /// RFC 6901, section 3: a slash within a name is written `~1` and a tilde `~0`.
     fn of(written: &'p str) -> Self {
-        let text = match written.contains('~') {
-            true => Cow::Owned(written.replace("~1", "/").replace("~0", "~")),
-            false => Cow::Borrowed(written),
-        };
-        Self { text, index: written.parse().ok() }
+        Self { text: unescaped(written), index: written.parse().ok() }
+    }
+}
+
+/// The name that a part of a pointer stands for. RFC 6901, section 3: a slash within a name is written `~1` and a tilde
+/// `~0`.
+pub(super) fn unescaped(written: &str) -> Cow<'_, str> {
+    match written.contains('~') {
+        true => Cow::Owned(written.replace("~1", "/").replace("~0", "~")),
+        false => Cow::Borrowed(written),
     }
 }
 

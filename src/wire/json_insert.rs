@@ -1,11 +1,11 @@
 //! Writing a member into a JSON object without rewriting the rest, and leaving one out.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::without_mark;
+use super::json::{unescaped, without_mark};
 
 /// The document with a text at the pointer; `None` unless the document is a JSON object and the pointer names a member of
 /// it. The rest stays byte for byte: numbers keep their digits and members their order.
@@ -53,9 +53,9 @@ pub(crate) fn without_member(document: &[u8], pointer: &str) -> Option<Vec<u8>> 
 }
 
 /// Of a member of the document itself.
-fn member_name(pointer: &str) -> Option<String> {
+fn member_name(pointer: &str) -> Option<Cow<'_, str>> {
     let name = pointer.strip_prefix('/').filter(|name| !name.contains('/'))?;
-    Some(name.replace("~1", "/").replace("~0", "~"))
+    Some(unescaped(name))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::without_mark;
+use super::json::{unescaped, without_mark};
 
 /// The value at a pointer (RFC 6901), as it is written; `None` if the document is not JSON or has no such value. Nothing
 /// else of the document is built.
@@ -13,7 +13,7 @@ pub(crate) fn at<'d>(document: &'d [u8], pointer: &str) -> Option<&'d str> {
     let whole: &RawValue = serde_json::from_slice(without_mark(document)).ok()?;
     let Some(way) = pointer.strip_prefix('/') else { return pointer.is_empty().then(|| whole.get()) };
     way.split('/').try_fold(whole.get(), |value, name| {
-        let name = name.replace("~1", "/").replace("~0", "~");
+        let name = unescaped(name);
         let mut value = serde_json::Deserializer::from_str(value);
         value.deserialize_any(Below(&name)).ok()?.map(RawValue::get)
     })

@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod causes;
 mod chunk;
 pub(crate) mod failure;
+pub(crate) mod head;
 pub(crate) mod json;
 pub(crate) mod json_insert;
 pub(crate) mod json_part;
