@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         tokio::select! {
             _ = again.tick() => services.run().await,
-            // A scraper that goes away is no reason to stop.
+            // The server goes on if a client closes its connection early.
             accepted = listener.accept() => drop(serve(accepted?.0, &metrics).await),
         }
     }

@@ -5,8 +5,8 @@
 //! cargo bench -p benches --bench cost -- --check
 //! ```
 //!
-//! Every chain of middleware carries the same calls to the same canned answers; nobody listens to spans or metrics but where
-//! a row says so. The library has its default features, and with `--features metrics` that one too. Prints a Markdown
+//! Every chain of middleware carries the same calls to the same canned answers. Spans and metrics are not collected, except
+//! in rows that say so. The library has its default features, and with `--features metrics` that one too. Prints a Markdown
 //! table and writes `target/cost.json`. Instructions are counted by callgrind, where valgrind is installed. With `--check`
 //! only some calls are measured, and it fails where the layer costs more of them than was agreed. `--only CASE` measures
 //! one case.

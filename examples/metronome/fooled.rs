@@ -54,9 +54,8 @@ fn endpoint(simulator: &Metronome, base_url: &str) -> Endpoint {
     Endpoint::new(base_url, simulator.token(), Duration::from_secs(5)).unwrap()
 }
 
-/// Creates a customer, without an alias that would reject a second one. Its first response is a stored 500, which took
-/// effect or not. What the caller is told, and how
-/// often the customer was created.
+/// Creates a customer, without an alias that would reject a second one. The first response is a stored 500, before or after
+/// the write took effect. Returns what the error says of the write, and how often the customer was created.
 async fn created(simulator: &Metronome, moment: Moment, verifier: LookUp) -> (Applied, usize) {
     simulator.script([Some(Fault::stored_500(moment))]);
     let waits = Backoff::new(Duration::from_millis(5), Duration::from_millis(10)).jitter(Jitter::None);

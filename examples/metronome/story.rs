@@ -112,7 +112,7 @@ impl Ids {
         Message::post(EDIT, body)
     }
 
-    /// A credit with one segment, whose balance the entries change.
+    /// A credit with one segment. The balance entries change its balance.
     fn create_credit(&self) -> Message {
         let all =
             json!({ "amount": 0, "starting_at": "2026-01-01T00:00:00Z", "ending_before": "2036-01-01T00:00:00Z" });

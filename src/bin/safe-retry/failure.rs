@@ -1,8 +1,8 @@
-//! Why there is no answer.
+//! Why a command failed.
 
 use crate::report::Report;
 
-/// Why there is no answer.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The file has mistakes.

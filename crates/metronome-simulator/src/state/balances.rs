@@ -64,7 +64,7 @@ impl State {
         document
     }
 
-    /// The balance whose id the call has in this field, of either kind.
+    /// The commit or credit whose id is in this field of the call.
     fn find_balance(&mut self, call: &Call, field: &str) -> Result<&mut Object, Reply> {
         let kind = if self.object(&COMMIT, &call.text(field)).is_some() { &COMMIT } else { &CREDIT };
         self.find_mut(call, kind, field)

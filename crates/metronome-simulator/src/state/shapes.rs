@@ -45,7 +45,7 @@ impl State {
         json!({ "id": id, "name": name })
     }
 
-    /// The pricing unit with this id, or US cents if there is no id.
+    /// Id and name of the pricing unit with this id; without an id, those of US cents.
     pub(super) fn credit_type(&self, id: &Value) -> Value {
         let id = id.as_str().unwrap_or(USD);
         let name = self.object(&CREDIT_TYPE, id).map_or(id, |unit| text(&unit.document, "name"));
