@@ -33,8 +33,8 @@ pub(crate) enum Model {
     Deadline,
     /// All calls at once; nothing is refused, and each request is executed for 20 s.
     Slow,
-    /// Calls arrive evenly, half as many a second as [`Model::Window`] admits; 30 % of all requests fail, whatever the
-    /// load.
+    /// Calls arrive evenly, half as many a second as [`Model::Window`] admits; 30 % of all requests fail, and a tenth of
+    /// those is refused, whatever the load.
     Noise,
 }
 

@@ -84,7 +84,9 @@ fn story(scenario: &Scenario) -> String {
             )
         }
         Model::Slow => format!("{calls} calls at once, each executed for 20 s, none refused"),
-        Model::Noise => format!("{calls} calls, arriving evenly at 500 a second, 30 % of all requests fail at random"),
+        Model::Noise => format!(
+            "{calls} calls, arriving evenly at 500 a second, 30 % of all requests fail at random, a tenth of those with 429"
+        ),
     }
 }
 

@@ -135,10 +135,19 @@ impl Adaptive {
             member.ended(ended);
         }
         match feedback {
-            Feedback::NoResponse => {}
+            Feedback::NoResponse => self.not_refused(now, sent),
             Feedback::Response => self.accepted(now, sent, accepted, round_trip),
             Feedback::Throttled => self.throttled(now, sent, in_flight, round_trip),
-            Feedback::Unavailable => self.unavailable(now),
+            Feedback::Unavailable => self.unavailable(now, sent),
+        }
+    }
+
+    /// It counts as accepted: the service has not refused it for its load.
+    fn not_refused(&mut self, now: Duration, sent: Duration) {
+        match &mut self.pace {
+            _ if self.closed.is_some() => {}
+            Some(pace) => pace.not_refused(now, sent),
+            None => self.cycle.accept(now, 1),
         }
     }
 
@@ -207,7 +216,7 @@ impl Adaptive {
         at_once.unwrap_or(f64::MAX).min(so_far)
     }
 
-    fn unavailable(&mut self, now: Duration) {
+    fn unavailable(&mut self, now: Duration, sent: Duration) {
         self.unavailable = self.unavailable.saturating_add(1);
         self.unavailable_share += (1.0 - self.unavailable_share) * WEIGHT;
         if self.closed.is_some() {
@@ -215,7 +224,9 @@ impl Adaptive {
         }
         if self.unavailable >= UNAVAILABLE_IN_A_ROW && !self.is_live(now) {
             self.close(now, false);
-        } else if let Some(pace) = self.pace.as_mut().filter(|_| self.unavailable_share > UNAVAILABLE_SHARE) {
+        } else if self.unavailable_share <= UNAVAILABLE_SHARE {
+            self.not_refused(now, sent);
+        } else if let Some(pace) = &mut self.pace {
             pace.unavailable(now, self.unavailable_share);
         }
     }

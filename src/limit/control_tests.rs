@@ -1,6 +1,6 @@
 //! The rules of the limit, by numbers alone.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
@@ -205,4 +205,39 @@ fn pace_ends_when_it_is_needless() {
     assert!(control.is_limited());
     assert_eq!(start_all(&mut control, MS(10_050)), 16, "nothing was refused for ten seconds, and nobody waits");
     assert!(!control.is_limited());
+}
+
+/// The most that wait after 5 s of a minute, of calls that come every 5 ms, to a service that refuses and fails at random,
+/// whatever the load. Each attempt needs 20 ms.
+fn most_waiting(mut random: fastrand::Rng) -> usize {
+    let mut control = adaptive();
+    let (mut waiting, mut most_waiting, mut in_flight) = (0, 0, VecDeque::new());
+    for now in (0..60_000).map(MS) {
+        waiting += usize::from(now.as_millis() % 5 == 0);
+        while let Some(&sent) = in_flight.front().filter(|sent| now >= **sent + MS(20)) {
+            in_flight.pop_front();
+            let feedback = match random.u32(..100) {
+                0..3 => Feedback::Throttled,
+                3..13 => Feedback::NoResponse,
+                13..23 => Feedback::Unavailable,
+                _ => Feedback::Response,
+            };
+            control.end(now, sent, false, feedback);
+        }
+        while waiting > 0 && control.control.start(now, control.in_flight, waiting, false) == Start::Now {
+            (waiting, control.in_flight) = (waiting - 1, control.in_flight + 1);
+            in_flight.push_back(now);
+        }
+        if now > MS(5_000) {
+            most_waiting = most_waiting.max(waiting);
+        }
+    }
+    most_waiting
+}
+
+#[test]
+fn stray_refusals_do_not_slow_down() {
+    let mut most: Vec<usize> = (0..20).map(|seed| most_waiting(fastrand::Rng::with_seed(seed))).collect();
+    most.sort_unstable();
+    assert!(most[10] <= 20 && most[19] <= 400, "{most:?}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cycle {
     pub(super) began: Duration,
+    /// All that were not refused, whatever else became of them.
     pub(super) accepted: u32,
     pub(super) refused: u32,
     /// The accepted ones of each tenth of the last second.

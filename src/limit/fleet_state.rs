@@ -98,6 +98,8 @@ const SHORT_REFUSALS: f64 = 1_500.0;
 const BEST_SECOND_OF: f64 = 50.0;
 const MARGIN: f64 = 0.98;
 const LEAST_KEPT: f64 = 0.8;
+/// This share of the attempts may be refused at random, and in a cycle some more by chance.
+const STRAYS: f64 = 0.03;
 const GROWTH: f64 = 0.02;
 const GROWS_EVERY: f64 = 500.0;
 const CLOSES_AFTER: f64 = 16.0;
@@ -175,11 +177,11 @@ impl FleetState {
         if let Some(pause) = report.pause {
             self.paused_until = self.paused_until.max(now + milliseconds(pause));
         }
-        if report.refused > 0 {
+        if report.refused > 0 && !self.cycle.are_strays(now) {
             (self.growth, self.grows_at) = (GROWTH, now + GROWS_EVERY);
-            if self.rate == 0.0 {
-                self.rate = self.open.min(self.cycle.lately(now).max(OPENS_WITH));
-            }
+        }
+        if report.refused > 0 && self.rate == 0.0 {
+            self.rate = self.open.min(self.cycle.lately(now).max(OPENS_WITH));
         }
     }
 
@@ -187,6 +189,9 @@ impl FleetState {
     fn flows(&mut self, now: f64) {
         self.refusals = 0.0;
         let Some(since) = self.refusing_since.take() else { return };
+        if self.closed != Closed::No || !self.cycle.are_strays(now) {
+            self.grows_at = now + GROWS_EVERY;
+        }
         match self.closed {
             Closed::Unavailable => {
                 self.open = OPENS_WITH;
@@ -196,10 +201,13 @@ impl FleetState {
             _ => {}
         }
         self.closed = Closed::No;
-        self.grows_at = now + GROWS_EVERY;
     }
 
     fn measure(&mut self, now: f64, refusing_since: f64) {
+        if self.cycle.are_strays(now) {
+            self.begin_cycle(now);
+            return;
+        }
         let is_short = self.last_refused - refusing_since < SHORT_REFUSALS;
         let best = if is_short && self.cycle.best >= BEST_SECOND_OF { self.cycle.best } else { 0.0 };
         let accepted = self.cycle.accepted * 1000.0 / (now - self.cycle.began);
@@ -288,6 +296,12 @@ impl Cycle {
         if now >= self.began + SHORTEST_CYCLE {
             self.best = self.best.max(self.lately(now));
         }
+    }
+
+    /// Whether so few refusals may have come at random.
+    fn are_strays(&self, now: f64) -> bool {
+        let expected = STRAYS * self.lately(now).min(self.accepted);
+        self.refused <= 1.0 + expected + 2.5 * expected.sqrt()
     }
 
     /// What was accepted in the last second.

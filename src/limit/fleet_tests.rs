@@ -21,14 +21,14 @@ fn refused(process: u64, waiting: usize, refused: u32) -> LimitReport {
     LimitReport { refused, last_refused: Some(MS(0)), ..report(process, waiting) }
 }
 
-/// A state of two processes, of which one was refused after 500 were accepted in half a second: 1,000 a second.
+/// A state of two processes, of which one was refused after 1,000 were accepted in a second.
 fn limited() -> FleetState {
     let mut state = FleetState::default();
     for step in 0..10_u32 {
         state.publish(1.0 + 100.0 * f64::from(step), &accepted(1, 1000, 100));
         state.publish(2.0 + 100.0 * f64::from(step), &report(2, 1000));
     }
-    state.publish(1001.0, &refused(1, 1000, 1));
+    state.publish(1001.0, &refused(1, 1000, 100));
     state.publish(1002.0, &report(2, 1000));
     state.publish(1101.0, &accepted(1, 1000, 10));
     state
@@ -128,4 +128,26 @@ fn more_processes_than_fit_get_what_is_left() {
     let mut state = FleetState::default();
     let last = (0..12_000).map(|process| state.publish(1.0, &report(process, 1))).last().unwrap();
     assert!(rate(&last) >= 0.0 && rate(&last).is_finite(), "{last:?}");
+}
+
+/// Two processes that send all that their shares allow, of which 3 % are refused whatever the rate.
+#[test]
+fn stray_refusals_do_not_slow_a_fleet_down() {
+    let mut state = limited();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut sent = [50_u32; 2];
+    for step in 0..600_u32 {
+        let now = 1200.0 + 100.0 * f64::from(step);
+        for (process, sent) in (1..).zip(&mut sent) {
+            let refused = (0..*sent).filter(|_| random.u32(..100) < 3).count() as u32;
+            let report = LimitReport {
+                refused,
+                last_refused: (refused > 0).then(|| MS(if random.u32(..100) < 3 { 0 } else { 50 })),
+                last_accepted: Some(MS(1)),
+                ..accepted(process, 1000, *sent - refused)
+            };
+            *sent = (rate(&state.publish(now, &report)) / 10.0) as u32;
+        }
+    }
+    assert!(sent.iter().sum::<u32>() > 80, "{sent:?}");
 }

@@ -22,6 +22,8 @@ pub(super) struct Pace {
     /// When a refusal last counted: what was sent before does not count again.
     cut: Duration,
     last_refused: Duration,
+    /// When there were last more refusals than strays.
+    overloaded: Duration,
     /// When the refusals began that go on, or have just ended.
     refused_since: Option<Duration>,
     cycle: Cycle,
@@ -61,6 +63,9 @@ const LONG_CYCLE: Duration = Duration::from_millis(2400);
 /// The last second of a cycle counts by itself if so many were accepted in it, after refusals that were shorter than this.
 const LAST_SECOND_OF: u32 = 50;
 const SHORT_REFUSALS: Duration = Duration::from_millis(1500);
+/// This share of the attempts may be refused at random, and in a cycle some more by chance. A rate that followed them would
+/// sink without end: they are no fewer at a lower rate.
+const STRAYS: f64 = 0.05;
 /// The brake at which the limit closes.
 const CLOSES_AT: f64 = 0.125;
 /// The rate grows first by this share, then by twice as much each time.
@@ -70,6 +75,8 @@ const GROWS_EVERY: Duration = Duration::from_millis(500);
 const FIRST_GROWS_EVERY: Duration = Duration::from_millis(250);
 /// So long without a refusal; and without a queue, if the pace is not kept.
 const NEEDLESS_AFTER: Duration = Duration::from_secs(10);
+/// So long without an overload, the rate may be too low.
+const GUESS_AFTER: Duration = Duration::from_secs(2);
 /// No more than that is caught up, so that no burst is refused.
 const MOST_CAUGHT_UP: Duration = Duration::from_millis(100);
 /// A timer that fires late does not lose the starts that it was late for.
@@ -87,6 +94,7 @@ impl Pace {
             next_start: now,
             cut: now,
             last_refused: sent,
+            overloaded: now,
             refused_since: Some(now),
             cycle,
             flow: None,
@@ -157,7 +165,9 @@ impl Pace {
         self.last_refused = self.last_refused.max(sent);
         self.flow = self.flow.filter(|flow| sent < flow.began);
         self.refused_since.get_or_insert(now);
-        (self.growth, self.grows_at) = (GROWTH, now + GROWS_EVERY);
+        if !self.are_strays(now) {
+            (self.growth, self.grows_at, self.overloaded) = (GROWTH, now + GROWS_EVERY, now);
+        }
         if sent <= self.cut {
             return false;
         }
@@ -181,6 +191,22 @@ impl Pace {
         self.next_start = self.next_start.max(now + Duration::from_secs_f64(1.0 / self.per_second()));
     }
 
+    /// Whether so few refusals may have come at random.
+    fn are_strays(&mut self, now: Duration) -> bool {
+        let expected = STRAYS * f64::from(self.cycle.last_second(now).min(self.cycle.accepted));
+        f64::from(self.cycle.refused) <= 1.0 + expected + 2.5 * expected.sqrt()
+    }
+
+    /// An attempt was not refused, but says nothing else.
+    pub(super) fn not_refused(&mut self, now: Duration, sent: Duration) {
+        if sent >= self.cycle.began {
+            self.cycle.accept(now, 1);
+            if let Some(flow) = self.flow.as_mut().filter(|flow| sent >= flow.began) {
+                flow.accepted = flow.accepted.saturating_add(1);
+            }
+        }
+    }
+
     pub(super) fn accepted(&mut self, now: Duration, sent: Duration, accepted: u32, round_trip: Duration) {
         if sent >= self.cycle.began {
             self.cycle.accept(now, accepted);
@@ -197,7 +223,7 @@ impl Pace {
         }
         // Without refusals the pace alone has kept it down.
         let is_telling = self.cycle.length(sent) >= 4 * round_trip && !self.was_refused_long_ago(now);
-        if self.measured == 0 && self.was_needed && is_telling {
+        if self.measured == 0 && self.was_needed && is_telling && !self.are_strays(now) {
             self.rate = self.rate.min(self.cycle.rate(sent)).max(SLOWEST);
         }
     }
@@ -234,7 +260,7 @@ impl Pace {
     }
 
     fn was_refused_long_ago(&self, now: Duration) -> bool {
-        now.saturating_sub(self.cut.max(self.last_refused)) >= NEEDLESS_AFTER
+        now.saturating_sub(self.overloaded) >= NEEDLESS_AFTER
     }
 
     /// The rate stays as it is, and is measured anew.
@@ -265,18 +291,21 @@ impl Pace {
         let it_counts = last_second >= LAST_SECOND_OF && refused_for < SHORT_REFUSALS;
         let best = if it_counts { f64::from(last_second) } else { 0.0 };
         let measured = MARGIN * cycle.rate(flow.began).max(best);
+        let are_strays = self.are_strays(now);
         let least = match self.measured {
-            _ if !self.was_needed => self.rate,
+            _ if !self.was_needed || are_strays => self.rate,
             0 => SLOWEST,
             _ => LEAST_KEPT * self.rate,
         };
         self.rate = measured.max(least).clamp(SLOWEST, FASTEST);
-        self.measured = self.measured.saturating_add(1);
-        self.was_needed = false;
         (self.refused_since, self.flow) = (None, None);
         self.cycle = Cycle::new(flow.began);
         self.cycle.accepted = flow.accepted;
-        self.grows_at = now + GROWS_EVERY;
+        if !are_strays {
+            self.measured = self.measured.saturating_add(1);
+            self.was_needed = false;
+            self.grows_at = now + GROWS_EVERY;
+        }
     }
 
     /// The rate grows after a while without a refusal, if so many calls wait that it could be too low.
@@ -288,7 +317,8 @@ impl Pace {
             return;
         }
         // Few that call one after the other never wait in numbers, however slow the pace is.
-        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && self.was_refused_long_ago(now);
+        let is_guess = self.measured == 0 && self.are_strays(now) || now.saturating_sub(self.overloaded) >= GUESS_AFTER;
+        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && is_guess;
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),

@@ -8,7 +8,7 @@ local now = (function(time) return time[1] * 1000 + time[2] / 1000 end)(redis.ca
 
 local OPENS_WITH, DOUBLES_IN, FREE = 320, 180, 20000
 local MEMBER_FOR, SILENCE, FEW_MEMBERS, MOST_MEMBERS, LEAST_SHARE = 2000, 500, 1000, 10000, 0.1
-local SHORTEST_CYCLE, SHORT_REFUSALS, BEST_SECOND_OF, MARGIN, LEAST_KEPT = 600, 1500, 50, 0.98, 0.8
+local SHORTEST_CYCLE, SHORT_REFUSALS, BEST_SECOND_OF, MARGIN, LEAST_KEPT, STRAYS = 600, 1500, 50, 0.98, 0.8, 0.03
 local GROWTH, GROWS_EVERY, CLOSES_AFTER = 0.02, 500, 16
 local SHORTEST_PROBE, LONGEST_PROBE = 20, 5000
 local LEVELS_EVERY, WAITING_STARTS_IN, NEEDLESS_AFTER, GATHERING = 50, 250, 10000, 800
@@ -109,6 +109,12 @@ local function lately()
     return sum
 end
 
+-- Whether so few refusals may have come at random.
+local function are_strays()
+    local expected = STRAYS * math.min(lately(), state.accepted)
+    return state.refused <= 1 + expected + 2.5 * math.sqrt(expected)
+end
+
 local function begin_cycle()
     state.cycle_began, state.accepted, state.refused, state.best = now, 0, 0, 0
     for index = 1, TENTHS do tenths[index] = 0 end
@@ -163,13 +169,17 @@ local function count()
         state.last_refused = math.max(state.last_refused, now - report.last_refused)
     end
     if report.pause >= 0 then state.paused_until = math.max(state.paused_until, now + report.pause) end
-    if report.refused > 0 then
-        state.growth, state.grows_at = GROWTH, now + GROWS_EVERY
-        if state.rate == 0 then state.rate = math.min(state.open, math.max(lately(), OPENS_WITH)) end
+    if report.refused > 0 and not are_strays() then state.growth, state.grows_at = GROWTH, now + GROWS_EVERY end
+    if report.refused > 0 and state.rate == 0 then
+        state.rate = math.min(state.open, math.max(lately(), OPENS_WITH))
     end
 end
 
 local function measure(refusing_since)
+    if are_strays() then
+        begin_cycle()
+        return
+    end
     local is_short = state.last_refused - refusing_since < SHORT_REFUSALS
     local best = is_short and state.best >= BEST_SECOND_OF and state.best or 0
     local accepted = state.accepted * 1000 / (now - state.cycle_began)
@@ -183,6 +193,7 @@ local function flows()
     local since = state.refusing_since
     state.refusing_since = 0
     if since == 0 then return end
+    if state.closed ~= NO or not are_strays() then state.grows_at = now + GROWS_EVERY end
     if state.closed == UNAVAILABLE then
         state.open = OPENS_WITH
         begin_cycle()
@@ -190,7 +201,6 @@ local function flows()
         measure(since)
     end
     state.closed = NO
-    state.grows_at = now + GROWS_EVERY
 end
 
 local function refuses()
