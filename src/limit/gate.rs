@@ -16,6 +16,8 @@ pub(super) struct Gate {
     in_flight: AtomicUsize,
     /// 0 while it is shut.
     open_below: AtomicUsize,
+    /// The limit when the state was last looked at.
+    limit: AtomicUsize,
     /// Successes since the limiter began; wraps around.
     accepted: AtomicU32,
 }
@@ -55,6 +57,14 @@ impl Gate {
     pub(super) fn needs_a_look(&self, none_in_flight: bool) -> bool {
         let open_below = self.open_below.load(SeqCst);
         open_below == 0 || (none_in_flight && open_below > IDLE)
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
+    pub(super) fn show_limit(&self, limit: usize) {
+        self.limit.store(limit, Relaxed);
     }
 
     /// 0 shuts it. While none is in flight it is not wide open: what was known of the service may be long ago.

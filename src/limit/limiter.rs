@@ -82,6 +82,11 @@ impl Limiter {
         self.0.lock().reading()
     }
 
+    /// The limit when its state was last looked at: it takes no lock to read.
+    pub(crate) fn last_limit(&self) -> usize {
+        self.0.last_limit()
+    }
+
     /// Whether no attempt but a probe starts.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.is_closed()

@@ -208,6 +208,11 @@ impl Limiters {
         self.of(group).read()
     }
 
+    /// The service's limit when its state was last looked at.
+    pub(crate) fn last_limit(&self) -> usize {
+        self.of(None).last_limit()
+    }
+
     /// Whether the limit of this group is closed.
     pub(crate) fn is_closed(&self, group: Option<Group>) -> bool {
         self.of(group).is_closed()

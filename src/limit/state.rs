@@ -76,6 +76,7 @@ impl Shared {
         let control = Control::new(limit);
         let gate = Gate::default();
         gate.open_below(control.open_below(Duration::ZERO));
+        gate.show_limit(control.limit(Duration::ZERO));
         let state = State {
             control,
             queue: BTreeMap::new(),
@@ -98,6 +99,11 @@ impl Shared {
     fn lock_at(&self, at: Instant) -> Locked<'_> {
         let Inner { gate, state, .. } = &*self.0;
         Locked { gate, at, state: state.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// The limit when the state was last looked at.
+    pub(super) fn last_limit(&self) -> usize {
+        self.0.gate.limit()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -340,8 +346,8 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let open_below =
-            if self.state.queue.is_empty() { self.state.control.open_below(self.since_began(self.at)) } else { 0 };
-        self.gate.open_below(open_below);
+        let (now, control) = (self.since_began(self.at), &self.state.control);
+        self.gate.open_below(if self.state.queue.is_empty() { control.open_below(now) } else { 0 });
+        self.gate.show_limit(control.limit(now));
     }
 }

@@ -363,7 +363,7 @@ impl Service {
         if self.shared.hosts.is_some() {
             return Levels { retry_budget: None, concurrency_limit: None };
         }
-        let concurrency_limit = self.limiters().map(|limiters| limiters.read(None).limit);
+        let concurrency_limit = self.limiters().map(Limiters::last_limit);
         Levels { retry_budget: Some(self.shared.limits.budget.tokens()), concurrency_limit }
     }
 
