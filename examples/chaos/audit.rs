@@ -14,7 +14,8 @@ use crate::{
 /// What became of one call.
 pub(crate) struct Record {
     pub(crate) number: Number,
-    pub(crate) ending: Ending,
+    /// None if the caller has dropped it.
+    pub(crate) ending: Option<Ending>,
     pub(crate) took: Duration,
 }
 
@@ -22,6 +23,7 @@ pub(crate) struct Record {
 pub(crate) struct Report {
     pub(crate) kind: Kind,
     load: Load,
+    pub(crate) cancelled: usize,
     pub(crate) succeeded: usize,
     pub(crate) twice: usize,
     pub(crate) lost: usize,
@@ -56,13 +58,15 @@ struct Truth {
 impl Report {
     pub(crate) fn new(kind: Kind, load: Load, records: &[Record], attempts: u64, ledger: &Ledger) -> Self {
         let times = times(ledger);
-        let mut took: Vec<Duration> = records.iter().map(|record| record.took).collect();
+        let ended = records.iter().filter(|record| record.ending.is_some());
+        let mut took: Vec<Duration> = ended.clone().map(|record| record.took).collect();
         took.sort_unstable();
         let percentile = |percent: usize| took.get(took.len() * percent / 100).copied().unwrap_or_default();
         let mut report = Self {
             kind,
             load,
-            succeeded: records.iter().filter(|record| record.ending.succeeded).count(),
+            cancelled: records.len() - took.len(),
+            succeeded: ended.filter_map(|record| record.ending.as_ref()).filter(|ending| ending.succeeded).count(),
             twice: 0,
             lost: 0,
             in_doubt: 0,
@@ -74,19 +78,26 @@ impl Report {
         };
         for record in records {
             if let Number::Write(number) = record.number {
-                report.add(number, &record.ending, &Truth::of(number, &times));
+                report.add(number, record.ending.as_ref(), &Truth::of(number, &times));
             }
         }
         report
     }
 
-    fn add(&mut self, number: usize, ending: &Ending, truth: &Truth) {
+    fn add(&mut self, number: usize, ending: Option<&Ending>, truth: &Truth) {
+        self.twice += usize::from(truth.is_twice);
+        // A caller that does not wait for the end is told nothing.
+        let Some(ending) = ending else {
+            if truth.is_twice {
+                self.failures.push(format!("write {number} applied twice, cancelled by its caller"));
+            }
+            return;
+        };
         let is_lost = match ending.told {
             Applied::Yes => !truth.is_whole,
             Applied::No => truth.is_begun,
             Applied::Unknown => false,
         };
-        self.twice += usize::from(truth.is_twice);
         self.lost += usize::from(is_lost);
         self.in_doubt += usize::from(ending.told == Applied::Unknown);
         if truth.is_twice || is_lost {
@@ -101,8 +112,9 @@ impl Report {
         }
     }
 
+    /// Of all that were not cancelled.
     pub(crate) fn succeeded_pct(&self) -> f64 {
-        percent(self.succeeded, self.load.writes + self.load.reads)
+        percent(self.succeeded, self.load.writes + self.load.reads - self.cancelled)
     }
 
     pub(crate) fn in_doubt_pct(&self) -> f64 {
@@ -118,6 +130,7 @@ impl Report {
             "client": self.kind.name(),
             "writes": self.load.writes,
             "reads": self.load.reads,
+            "cancelled": self.cancelled,
             "succeeded_pct": rounded(self.succeeded_pct()),
             "applied_twice": self.twice,
             "lost": self.lost,

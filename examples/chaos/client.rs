@@ -1,11 +1,8 @@
 //! The five clients, and what a caller is told by them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use http::{Extensions, StatusCode};
@@ -19,7 +16,7 @@ use reqwest_safe_retry::{
 
 use crate::{
     endpoint::{BoxError, Endpoint, sleep},
-    fault_mix::{DEADLINE, IDENTITY, TIMEOUT, WAITS},
+    fault_mix::{DEADLINE, IDENTITY, LIST_LAG, TIMEOUT, WAITS},
     load::{Message, Number},
     verifier::LookUp,
 };
@@ -73,8 +70,7 @@ impl Client {
         let builder = ClientBuilder::new(endpoint.http.clone());
         let builder = match kind {
             Kind::SafeRetry => {
-                // The simulator shows a write at once.
-                let verifier = LookUp { endpoint: Endpoint::spared(simulator)?, lag: Some(Duration::ZERO) };
+                let verifier = LookUp { endpoint: Endpoint::spared(simulator)?, lag: Some(LIST_LAG) };
                 builder.with(SafeRetry::try_new([metronome(&endpoint).verifier(verifier).build()?])?)
             }
             Kind::SafeRetryNoVerifier => builder.with(SafeRetry::try_new([metronome(&endpoint).build()?])?),

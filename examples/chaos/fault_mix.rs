@@ -17,6 +17,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 pub(crate) const KEY_RETENTION: Duration = Duration::from_secs(6);
 /// The first wait, which doubles, and the longest one.
 pub(crate) const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+/// How long a list is behind.
+pub(crate) const LIST_LAG: Duration = Duration::from_millis(30);
 /// The number of restarts of the application in a run.
 pub(crate) const RESTARTS: usize = 10;
 
@@ -75,18 +77,21 @@ pub(crate) fn shares() -> impl Iterator<Item = (&'static str, f64)> {
 /// Two are left out because no client can handle them: a gateway's own 500 while the write still executes (a documented
 /// 500 means the execution is over), and a duplicate during the first execution (its 409 looks like any other rejection).
 ///
-/// Some end in doubt where the write took no effect, and are rare before the effect in production and here: a partial
-/// write, a 499, a stuck key, and a write with one attempt that got a stored 500 and one that got no response.
-fn groups() -> [Group; 9] {
+/// Some end in doubt whatever the client does, and are rare in production and here: a partial write, a 499, a stuck key, a
+/// stored 500 after the effect that nobody can look up, and a write with one attempt that got a stored 500 and one that
+/// got no response. Their weights are what the share of calls in doubt comes from.
+fn groups() -> [Group; 11] {
     [
         ("gateway", gateway()),
         ("other gateway statuses", other_gateway_statuses()),
         ("HTML", html()),
-        ("499", vec![(1, Fault::gateway(499, Before)), (8, Fault::gateway(499, After))]),
+        ("499", vec![(1, Fault::gateway(499, Before)), (4, Fault::gateway(499, After))]),
         ("application", application()),
-        ("stuck keys", vec![(1, Fault::stuck_key(Before)), (5, Fault::stuck_key(After))]),
+        ("stuck keys", vec![(1, Fault::stuck_key(Before)), (3, Fault::stuck_key(After))]),
         ("delays", delays()),
         ("truncated bodies", truncated_bodies()),
+        ("endless bodies", endless_bodies()),
+        ("redirects", vec![(1, Fault::gateway(307, Before)), (1, Fault::gateway(307, After))]),
         ("delivery", delivery()),
     ]
 }
@@ -120,8 +125,8 @@ fn html() -> Vec<(usize, Fault)> {
 fn application() -> Vec<(usize, Fault)> {
     vec![
         (3, Fault::stored_500(Before)),
-        (30, Fault::stored_500(After)),
-        (6, Fault::partial_500()),
+        (24, Fault::stored_500(After)),
+        (4, Fault::partial_500()),
         (30, Fault::restarted()),
         (10, Fault::restarted().taking(SLOW)),
         (60, Fault::rate_limited(RateLimit::Client, None)),
@@ -149,6 +154,14 @@ fn truncated_bodies() -> Vec<(usize, Fault)> {
         (5, Fault::rate_limited(RateLimit::Client, None).with_truncated_body()),
         (5, Fault::stored_500(After).with_truncated_body()),
     ]
+}
+
+fn endless_bodies() -> Vec<(usize, Fault)> {
+    [502, 503, 504]
+        .iter()
+        .flat_map(|&status| [Fault::gateway(status, Before), Fault::gateway(status, After)])
+        .map(|fault| (3, fault.with_endless_body()))
+        .collect()
 }
 
 fn delivery() -> Vec<(usize, Fault)> {

@@ -1,22 +1,27 @@
 //! One client's run against a simulator of its own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use metronome_simulator::Metronome;
+use tokio::time::timeout;
 
 use crate::{
     accounts::create_accounts,
     audit::{Record, Report},
     client::{Client, Kind},
     endpoint::{BoxError, Endpoint},
-    fault_mix::{FaultMix, KEY_RETENTION, RESTARTS},
-    load::{Load, Message},
+    fault_mix::{FaultMix, KEY_RETENTION, LIST_LAG, RESTARTS},
+    load::{Load, Message, Number},
 };
 
 /// How many calls are under way at once.
 const AT_ONCE: usize = 64;
+
+/// So many calls of a hundred are dropped by their caller, within this time, if they have not ended by then.
+const DROPPED_PCT: u64 = 5;
+const DROPPED_WITHIN: Duration = Duration::from_millis(60);
 
 /// The number of customers, created before the faults start.
 const ACCOUNTS: usize = 16;
@@ -32,6 +37,7 @@ pub(crate) async fn run(
     let simulator = Metronome::start().await?;
     let accounts = create_accounts(&Endpoint::spared(&simulator)?, ACCOUNTS).await?;
     simulator.retain_keys_for(KEY_RETENTION);
+    simulator.set_list_lag(LIST_LAG);
     simulator.inject(FaultMix { seed, percent }.faults());
 
     let client = Client::new(kind, &simulator)?;
@@ -40,7 +46,9 @@ pub(crate) async fn run(
         async move {
             let message = Message::new(number, accounts);
             let started = now();
-            let ending = client.carry(&message).await;
+            let patience = patience(number, seed);
+            // Dropped where it is: in the queue, during an attempt, in a wait, while a verifier is asked.
+            let ending = timeout(patience, client.carry(&message)).await.ok();
             Record { number, ending, took: started.elapsed() }
         }
     });
@@ -57,6 +65,19 @@ pub(crate) async fn run(
     drop(ended);
     simulator.settle().await;
     Ok(Report::new(kind, load, &records, client.sent(), &simulator.ledger()))
+}
+
+/// When the caller drops the call: the same for every client.
+fn patience(number: Number, seed: u64) -> Duration {
+    let (kind, number) = match number {
+        Number::Write(number) => (0, number as u64),
+        Number::Read(number) => (1, number as u64),
+    };
+    let mut random = fastrand::Rng::with_seed(seed ^ (2 * number + kind));
+    match random.u64(..100) {
+        ..DROPPED_PCT => DROPPED_WITHIN.mul_f64(random.f64()),
+        _ => Duration::MAX,
+    }
 }
 
 // The crate itself reads the clock in one file only; a program may where it likes.

@@ -102,7 +102,8 @@ impl Fault {
     /// own, a 499, what a content delivery network says (520 to 530). The response is not stored.
     ///
     /// `Before`: the request does not reach the application. `After`: the application executes it and stores its own
-    /// response under the key. An invalid status becomes 502.
+    /// response under the key. An invalid status becomes 502. A redirect has a `Location`: that of the request itself, where
+    /// a client that follows it sends the request again.
     ///
     /// A client cannot tell a gateway's 500 from a stored one. With [`taking`](Self::taking) it also breaks Metronome's
     /// promise that a 500 means the execution is over: no client can handle that correctly.
@@ -202,6 +203,17 @@ impl Fault {
     pub fn with_html_body(mut self) -> Self {
         if let Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. } = &mut self.scenario {
             *body = GatewayBody::Html;
+        }
+        self
+    }
+
+    /// The gateway's response has a body that never ends. Has no effect on other faults.
+    ///
+    /// A client that reads a body to its end reads this one until it times out.
+    #[must_use]
+    pub fn with_endless_body(mut self) -> Self {
+        if let Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. } = &mut self.scenario {
+            *body = GatewayBody::Endless;
         }
         self
     }

@@ -83,7 +83,7 @@ impl Gateway {
                 if let Some(execution) = execution {
                     self.execute_hidden(request, execution).await;
                 }
-                replace(replacement).await
+                replace(replacement, request).await
             }
         }
     }
@@ -129,9 +129,9 @@ impl Gateway {
 }
 
 /// The response that replaces the application's, or how to close the connection.
-async fn replace(replacement: Replacement) -> Result<Reply, Close> {
+async fn replace(replacement: Replacement, request: &IncomingRequest) -> Result<Reply, Close> {
     match replacement {
-        Replacement::Gateway(status, body) => Ok(Reply::gateway(status, body)),
+        Replacement::Gateway(status, body) => Ok(Reply::gateway(status, body, &request.head().uri)),
         Replacement::RateLimited(limit, retry_after) => Ok(Reply::rate_limited(limit, retry_after)),
         Replacement::Closed(close) => Err(close),
         // Dropped with the connection when the client closes it.

@@ -70,7 +70,7 @@ mod script;
 mod server;
 mod state;
 mod text;
-mod truncated;
+mod unfinished;
 mod validation;
 
 pub use close::Close;

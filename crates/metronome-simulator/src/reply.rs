@@ -2,13 +2,13 @@
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::rate_limit::RateLimit;
 use crate::scenario::GatewayBody;
-use crate::truncated::truncated;
+use crate::unfinished::{endless, truncated};
 
 const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("x-metronome-rate-limit-type");
 
@@ -21,6 +21,7 @@ pub(crate) struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    is_endless: bool,
 }
 
 impl Reply {
@@ -36,7 +37,7 @@ impl Reply {
 
     /// 200 without a body.
     pub(crate) fn empty() -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Bytes::new() }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Bytes::new(), is_endless: false }
     }
 
     /// An error of the application. Version 2 of the API adds a code to the message.
@@ -63,7 +64,7 @@ impl Reply {
     /// 200 with a document.
     pub(crate) fn pdf(body: &'static [u8]) -> Self {
         let headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/pdf"))];
-        Self { status: StatusCode::OK, headers, body: Bytes::from_static(body) }
+        Self { status: StatusCode::OK, headers, body: Bytes::from_static(body), is_endless: false }
     }
 
     /// A response with a message only, as the gateway sends.
@@ -76,13 +77,19 @@ impl Reply {
         Self::message(StatusCode::INTERNAL_SERVER_ERROR, "Unexpected internal error")
     }
 
-    /// A response of the gateway's own.
-    pub(crate) fn gateway(status: StatusCode, body: GatewayBody) -> Self {
-        match (status, body) {
+    /// A response of the gateway's own. A redirect leads to where the request was sent.
+    pub(crate) fn gateway(status: StatusCode, body: GatewayBody, uri: &Uri) -> Self {
+        let mut reply = match (status, body) {
             (_, GatewayBody::Html) => Self::html(status),
-            (StatusCode::GATEWAY_TIMEOUT, GatewayBody::Json) => Self::message(status, "Endpoint request timed out"),
-            (_, GatewayBody::Json) => Self::message(status, "Internal server error"),
+            (StatusCode::GATEWAY_TIMEOUT, _) => Self::message(status, "Endpoint request timed out"),
+            (_, _) => Self::message(status, "Internal server error"),
+        };
+        reply.is_endless = body == GatewayBody::Endless;
+        if status.is_redirection() {
+            let here = uri.path_and_query().and_then(|here| HeaderValue::from_str(here.as_str()).ok());
+            reply.headers.extend(here.map(|here| (LOCATION, here)));
         }
+        reply
     }
 
     /// A page as proxies send.
@@ -106,7 +113,7 @@ impl Reply {
 
     /// The response without the second half of its body.
     pub(crate) fn into_truncated(self) -> Response {
-        if self.body.is_empty() {
+        if self.body.is_empty() || self.is_endless {
             return self.into();
         }
         let body = self.body.clone();
@@ -118,7 +125,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, content_type: HeaderValue, body: String) -> Self {
-        Self { status, headers: vec![(CONTENT_TYPE, content_type)], body: body.into() }
+        Self { status, headers: vec![(CONTENT_TYPE, content_type)], body: body.into(), is_endless: false }
     }
 }
 
@@ -127,6 +134,6 @@ impl From<Reply> for Response {
         let mut response = Self::new(Body::from(reply.body));
         *response.status_mut() = reply.status;
         response.headers_mut().extend(reply.headers);
-        response
+        if reply.is_endless { endless(response) } else { response }
     }
 }

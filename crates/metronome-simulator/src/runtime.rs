@@ -13,6 +13,11 @@ pub(crate) async fn sleep(duration: Duration) {
     }
 }
 
+/// Ticks at once, and then each time this has passed.
+pub(crate) fn every(period: Duration) -> tokio::time::Interval {
+    tokio::time::interval(period)
+}
+
 /// The current time.
 pub(crate) fn now() -> Instant {
     Instant::now()

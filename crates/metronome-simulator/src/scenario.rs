@@ -79,6 +79,8 @@ pub(crate) enum Replacement {
 pub(crate) enum GatewayBody {
     Json,
     Html,
+    /// It goes on for as long as the client reads.
+    Endless,
 }
 
 impl Scenario {

@@ -14,7 +14,8 @@ use crate::scenario::{Delivery, Execution, ExecutionEnd, Extent, FailedKey, Gate
 const HEADS: &str = "a status (`504`), `stored-500`, `stuck-key`, `closed`, `half-closed`, `reset`, `midway`, `stalled`, \
                      `late`, `answer`, `duplicate` or `restart`";
 const MOMENTS: &str = "`before` or `after`";
-const OPTIONS: &str = "`taking=40ms`, `queued=150ms`, `html`, `truncated` or, after `429 client`, `retry-after=2`";
+const OPTIONS: &str =
+    "`taking=40ms`, `queued=150ms`, `html`, `endless`, `truncated` or, after `429 client`, `retry-after=2`";
 
 const CLOSES: [(&str, Close); 4] =
     [("closed", Close::Orderly), ("half-closed", Close::Half), ("reset", Close::Reset), ("midway", Close::Midway)];
@@ -83,6 +84,7 @@ fn replaced(f: &mut fmt::Formatter<'_>, moment: &str, replacement: Replacement) 
     match replacement {
         Replacement::Gateway(status, GatewayBody::Json) => write!(f, "{} {moment}", status.as_str()),
         Replacement::Gateway(status, GatewayBody::Html) => write!(f, "{} {moment} html", status.as_str()),
+        Replacement::Gateway(status, GatewayBody::Endless) => write!(f, "{} {moment} endless", status.as_str()),
         Replacement::RateLimited(limit, None) => write!(f, "429 {}", limit.as_str()),
         Replacement::RateLimited(limit, Some(after)) => write!(f, "429 {} retry-after={after}", limit.as_str()),
         Replacement::Closed(close) => write!(f, "{} {moment}", close.word()),
@@ -120,7 +122,8 @@ impl FromStr for Fault {
     /// | `late 150ms` | [`late`](Fault::late) after the effect |
     /// | `answer` | no fault, for options |
     /// | `duplicate`, `restart` | [`duplicated`](Fault::duplicated), [`restarted`](Fault::restarted) |
-    /// | `taking=40ms`, `html`, `truncated` | [`taking`](Fault::taking), [`with_html_body`](Fault::with_html_body), [`with_truncated_body`](Fault::with_truncated_body) |
+    /// | `taking=40ms` | [`taking`](Fault::taking) |
+    /// | `html`, `endless`, `truncated` | [`with_html_body`](Fault::with_html_body), [`with_endless_body`](Fault::with_endless_body), [`with_truncated_body`](Fault::with_truncated_body) |
     /// | `queued=150ms`, `retry-after=2` | [`queued`](Fault::queued), the header of a 429 |
     ///
     /// ```
@@ -202,8 +205,10 @@ fn with_option(fault: Fault, word: &str) -> Result<Fault, FaultError> {
     let mut changed = fault;
     match (name, &mut changed.scenario) {
         ("truncated", _) if value.is_empty() => changed.truncated = true,
-        ("html", Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. }) if value.is_empty() => {
-            *body = GatewayBody::Html;
+        ("html" | "endless", Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. })
+            if value.is_empty() =>
+        {
+            *body = if name == "html" { GatewayBody::Html } else { GatewayBody::Endless };
         }
         ("retry-after", Scenario::Replaced { replacement: Replacement::RateLimited(_, after), .. }) => {
             *after = Some(value.parse().map_err(|_| FaultError::unknown(word, "seconds, such as `retry-after=2`"))?);

@@ -37,6 +37,29 @@ async fn gateway_response_can_be_html() {
 }
 
 #[tokio::test]
+async fn endless_body_goes_on_until_it_is_dropped() {
+    let setup = Setup::with(Fault::gateway(502, Moment::After).with_endless_body()).await;
+    let mut response = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.content_length()), (502, None));
+    let mut read = 0;
+    while read < 10_000 {
+        read += response.chunk().await.unwrap().unwrap().len();
+    }
+    drop(response);
+    assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 200);
+    assert_eq!(setup.effects(CUSTOMERS), 1);
+}
+
+#[tokio::test]
+async fn redirect_leads_to_the_request_itself() {
+    for moment in [Moment::Before, Moment::After] {
+        let setup = Setup::with(Fault::gateway(307, moment)).await;
+        let followed = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
+        assert_eq!((followed.status().as_u16(), setup.effects(CUSTOMERS)), (200, 1), "{moment:?}");
+    }
+}
+
+#[tokio::test]
 async fn key_stays_free_when_gateway_answers_before() {
     for (moment, status) in [(Moment::Before, 200), (Moment::After, 409)] {
         let setup = Setup::with(Fault::gateway(504, moment)).await;

@@ -22,6 +22,7 @@ fn fault_is_read_from_its_own_text() {
         (Fault::stalled(before), "stalled before"),
         (Fault::gateway(502, before).with_html_body(), "502 before html"),
         (Fault::gateway(502, before).with_html_body().with_truncated_body(), "502 before html truncated"),
+        (Fault::gateway(504, after).with_endless_body(), "504 after endless"),
         (Fault::truncated(), "answer truncated"),
         (Fault::duplicated(), "duplicate"),
         (Fault::duplicated().taking(SHORT * 15), "duplicate taking=1s500ms"),

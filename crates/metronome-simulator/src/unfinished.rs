@@ -1,13 +1,17 @@
-//! A response that ends in the middle of its body.
+//! Responses whose body ends too early, or never.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::body::Frame;
+use tokio::time::Interval;
+
+use crate::runtime::every;
 
 /// The response with the `Content-Length` of the whole body and with half of the body.
 pub(crate) fn truncated(head: Response, body: &Bytes) -> Response {
@@ -40,5 +44,23 @@ impl hyper::body::Body for TruncatedBody {
             }
             Self::Error => Poll::Ready(Some(Err(io::Error::other("the response is truncated")))),
         }
+    }
+}
+
+/// The response with a body that goes on until the client closes the connection.
+pub(crate) fn endless(head: Response) -> Response {
+    head.map(|_| Body::new(EndlessBody(every(Duration::from_millis(5)))))
+}
+
+/// A body that sends a kilobyte each time.
+struct EndlessBody(Interval);
+
+impl hyper::body::Body for EndlessBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        ready!(self.0.poll_tick(context));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1024])))))
     }
 }
