@@ -15,6 +15,8 @@
 //!
 //! The [`cookbook`](crate::cookbook) has whole programs to copy from.
 
+#[doc = include_str!("../docs/figures/key_ladder.md")]
+#[doc = include_str!("../docs/figures/call_timeline.md")]
 #[doc = include_str!("../docs/guide/concepts.md")]
 pub mod concepts {}
 #[doc = include_str!("../docs/guide/concurrency_limiting.md")]
