@@ -4,12 +4,15 @@
 //! - [`stripe`]: keys of your own, typed error bodies
 //! - [`own_service`]: a description of your own
 //! - [`config_file`]: services from a file
-//! - [`axum_handler`]: in a web service
+//! - [`authentication`]: a fresh token for each attempt
+//! - [`axum_handler`]: in a web service, which answers errors with its own
 //! - [`tracing`]: a span for each attempt
 //! - [`testing`]: tests with a simulated service
 //! - [`worker`]: an outbox whose writes survive their process
 //! - [`temporal`], [`restate`], [`dbos`]: in a durable engine, which may run a step more than once
 
+#[doc = include_str!("../docs/cookbook/authentication.md")]
+pub mod authentication {}
 #[doc = include_str!("../docs/cookbook/axum_handler.md")]
 pub mod axum_handler {}
 #[cfg_attr(feature = "config", doc = include_str!("../docs/cookbook/config_file.md"))]

@@ -35,8 +35,11 @@
 //! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 //! ```
 //!
-//! - [`guide`]: from the [quick start](guide::quick_start) and the [concepts](guide::concepts) to [verifiers](guide::verifiers),
-//!   [crash safety](guide::crash_safety) and [migrating](guide::migrating)
+//! - [`guide`], in reading order: [concepts](guide::concepts), [quick start](guide::quick_start),
+//!   [configuring](guide::configuring), [errors](guide::errors), [verifiers](guide::verifiers),
+//!   [crash safety](guide::crash_safety), [concurrency limiting](guide::concurrency_limiting),
+//!   [observability](guide::observability), [what to do when](guide::operations), [testing](guide::testing),
+//!   [limitations](guide::limitations), [migrating](guide::migrating)
 //! - [`cookbook`]: whole programs to copy from
 //! - [`services`]: what ships with the crate, each rule with its page
 //! - [`telemetry`]: every span, event and metric

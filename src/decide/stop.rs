@@ -67,7 +67,7 @@ impl fmt::Display for StopReason {
             Self::Unverified => "not repeated with a new key: nothing proves that it was not applied",
             Self::KeyExpired => "not repeated: the service may have forgotten its key",
             Self::JournalUnavailable => "not sent: the journal is not available",
-            Self::RunningElsewhere => "not sent beside it",
+            Self::RunningElsewhere => "not sent while another process works on it",
             Self::RetryAfterTooLong => "the server asks for a longer wait than the policy allows",
             Self::DeadlineExceeded => "the deadline leaves no time for another attempt",
             Self::BudgetExhausted => "the retry budget is used up",

@@ -66,7 +66,7 @@
 //! that leaves the span out while another one takes it sees events without a service: let all of them take
 //! `reqwest_safe_retry=info`.
 //!
-//! What to do about each is in the guide's page on operations.
+//! What to do about each is in the guide's page on [operations](crate::guide::operations).
 //!
 //! # Observers
 //!

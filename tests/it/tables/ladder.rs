@@ -16,7 +16,7 @@ use super::{meaning, outcome, status};
 
 /// An outcome in short.
 #[derive(Clone, Copy, Debug)]
-enum Short {
+pub(crate) enum Short {
     Status(u16),
     Replayed(u16),
     Transient(u16),
@@ -80,7 +80,8 @@ fn climb(rules: &Rules<'_>, script: &[Short]) -> (String, Option<StopReason>, Ap
     (steps, None, history.applied(rules.effect))
 }
 
-fn ladder(
+/// The same, by the rules of such a service.
+pub(crate) fn ladder(
     kind: KeyKind,
     effect: Effect,
     has_verifier: bool,

@@ -8,7 +8,7 @@ mod display;
 mod explain;
 mod fuzz;
 mod key_times;
-mod ladder;
+pub(crate) mod ladder;
 mod properties;
 mod response_rules;
 mod services;
