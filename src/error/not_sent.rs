@@ -36,9 +36,16 @@ use crate::wire::causes::causes_of;
 pub struct NotSent(Box<dyn StdError + Send + Sync>);
 
 impl NotSent {
-    /// With its cause.
+    /// With its cause. The URL of a [`reqwest::Error`] is removed: it may have secrets in its query.
     pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(cause.into())
+        let without_url = |error: reqwest::Error| Box::new(error.without_url()) as Box<dyn StdError + Send + Sync>;
+        Self(match cause.into().downcast::<reqwest_middleware::Error>() {
+            Ok(error) => match *error {
+                reqwest_middleware::Error::Reqwest(error) => without_url(error),
+                reqwest_middleware::Error::Middleware(error) => error.into(),
+            },
+            Err(cause) => cause.downcast().map_or_else(|cause| cause, |error| without_url(*error)),
+        })
     }
 
     /// Whether the error says so of this request, and not of one of several attempts that a layer below has made.

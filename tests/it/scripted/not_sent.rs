@@ -85,6 +85,17 @@ async fn one_of_several_attempts_proves_nothing() {
     assert_eq!(inner_transport.sent().len(), 1);
 }
 
+#[tokio::test]
+async fn cause_is_shown_without_its_url() {
+    let url = "http://token.invalid/?client_secret=hunter2";
+    let refused = || async move { reqwest::Client::new().get(url).send().await.unwrap_err() };
+    let by_client = NotSent::new(refused().await);
+    let by_middleware = NotSent::new(reqwest_middleware::Error::Reqwest(refused().await));
+    for shown in [by_client, by_middleware].map(|error| format!("{error} {error:?}")) {
+        assert!(shown.contains("error sending request") && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
 /// Says so of every attempt but the first.
 #[derive(Default)]
 struct AfterTheFirst(Arc<AtomicUsize>);
