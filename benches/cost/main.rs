@@ -19,6 +19,7 @@ mod canned;
 mod common;
 mod measure;
 mod report;
+mod size;
 
 use std::{
     env,
@@ -80,7 +81,7 @@ fn compare(is_wanted: impl Fn(Case) -> bool) -> ExitCode {
 }
 
 fn check() -> ExitCode {
-    let mut within = true;
+    let mut within = size::check();
     for (case, verb, agreed) in report::AGREED {
         let [empty, layer] = [Chain::Empty, Chain::SafeRetry].map(|chain| measure::measure(chain, *case, *verb));
         within &= report::check(empty, layer, agreed);

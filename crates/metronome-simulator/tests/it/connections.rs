@@ -137,7 +137,7 @@ async fn drop_closes_port_and_connections() {
     let setup = Setup::with(Fault::late(Duration::from_secs(60), Moment::After)).await;
     let url = format!("{}{CUSTOMERS}", setup.metronome.base_url());
     let waiting = tokio::spawn(setup.post(CUSTOMERS, acme()).send());
-    tokio::time::sleep(SHORT / 2).await;
+    setup.received(1).await;
     drop(setup);
     assert!(waiting.await.unwrap().unwrap_err().is_request());
     let refused = Client::new().get(url).send().await.unwrap_err();

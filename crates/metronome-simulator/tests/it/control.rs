@@ -62,8 +62,9 @@ async fn keys_restart_and_lag_are_controlled() {
     let list: Value = setup.request(Method::GET, CUSTOMERS).send().await.unwrap().json().await.unwrap();
     assert_eq!((setup.effects(CUSTOMERS), list["data"].as_array().unwrap().len()), (2, 1));
     setup.metronome.script([Some(Fault::late(SHORT * 100, Moment::Before))]);
+    let before = setup.metronome.requests().len();
     let executing = tokio::spawn(setup.keyed(CUSTOMERS, "k2", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(before + 1).await;
     assert_eq!(control(&setup, Method::POST, "restart", "").await.status(), 200);
     assert!(executing.await.unwrap().is_err());
     assert_eq!(control(&setup, Method::POST, "settle", "").await.status(), 200);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metronome_simulator::{Fault, Ledger, Moment};
 use serde_json::json;
 
-use crate::support::{BALANCE, CUSTOMERS, INGEST, SHORT, Setup, acme, entry, event};
+use crate::support::{BALANCE, CUSTOMERS, INGEST, MEANWHILE, Setup, acme, entry, event};
 
 #[tokio::test]
 async fn partial_500_creates_customer_without_alias() {
@@ -55,9 +55,9 @@ async fn partial_500_accepts_first_half_of_batch() {
 
 #[tokio::test]
 async fn restart_fault_releases_key_without_effect() {
-    let setup = Setup::with(Fault::restarted().taking(SHORT)).await;
+    let setup = Setup::with(Fault::restarted().taking(MEANWHILE)).await;
     let first = tokio::spawn(setup.keyed(CUSTOMERS, "k", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(1).await;
     let meanwhile = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
     assert_eq!(meanwhile.status(), 409, "the key is claimed until the restart");
     let error = first.await.unwrap().unwrap_err();
@@ -74,9 +74,9 @@ async fn restart_keeps_stored_results() {
     let long = Duration::from_secs(60);
     setup.metronome.script([Fault::late(long, Moment::Before), Fault::queued(long)].map(Some));
     let executing = tokio::spawn(setup.keyed(CUSTOMERS, "executing", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(2).await;
     let queued = tokio::spawn(setup.keyed(CUSTOMERS, "queued", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(3).await;
     setup.metronome.restart();
     for waiting in [executing, queued] {
         let error = waiting.await.unwrap().unwrap_err();

@@ -3,7 +3,7 @@
 use metronome_simulator::{Fault, Moment, RateLimit};
 use serde_json::json;
 
-use crate::support::{CUSTOMERS, SHORT, Setup, acme, message};
+use crate::support::{CUSTOMERS, MEANWHILE, Setup, acme, message};
 
 #[tokio::test]
 async fn gateway_response_is_not_stored() {
@@ -71,12 +71,12 @@ async fn key_stays_free_when_gateway_answers_before() {
 
 #[tokio::test]
 async fn slow_write_completes_after_gateway_response() {
-    let setup = Setup::with(Fault::gateway(504, Moment::After).taking(SHORT)).await;
+    let setup = Setup::with(Fault::gateway(504, Moment::After).taking(MEANWHILE)).await;
     let create = || setup.keyed(CUSTOMERS, "k", acme()).send();
     assert_eq!(create().await.unwrap().status(), 504);
     assert_eq!(setup.effects(CUSTOMERS), 0);
     assert_eq!(create().await.unwrap().status(), 409, "the key is still claimed");
-    tokio::time::sleep(SHORT * 2).await;
+    setup.metronome.settle().await;
     assert_eq!(create().await.unwrap().status(), 200);
     assert_eq!(setup.effects(CUSTOMERS), 1);
 }

@@ -7,7 +7,7 @@ use metronome_simulator::{Fault, Moment};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{CONTRACTS, CUSTOMERS, SHORT, Setup, acme, id, message};
+use crate::support::{CONTRACTS, CUSTOMERS, MEANWHILE, Setup, acme, id, message};
 
 #[tokio::test]
 async fn repeated_key_returns_stored_result() {
@@ -52,9 +52,9 @@ async fn key_with_other_parameters_conflicts() {
 
 #[tokio::test]
 async fn concurrent_key_conflicts_without_being_stored() {
-    let setup = Setup::with(Fault::late(SHORT, Moment::Before)).await;
+    let setup = Setup::with(Fault::late(MEANWHILE, Moment::Before)).await;
     let first = tokio::spawn(setup.keyed(CUSTOMERS, "k", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(1).await;
     let second = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
     assert_eq!(message(second).await.0, 409);
     assert_eq!(setup.effects(CUSTOMERS), 0, "no effect yet");
@@ -128,9 +128,9 @@ async fn stuck_key_is_forgotten_like_a_result() {
     setup.metronome.prune_keys();
     assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 200);
     let setup = stuck(Moment::Before).await;
-    setup.metronome.retain_keys_for(SHORT);
+    setup.metronome.retain_keys_for(MEANWHILE);
     assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 409);
-    tokio::time::sleep(SHORT * 2).await;
+    tokio::time::sleep(MEANWHILE).await;
     assert_eq!(setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap().status(), 200);
 }
 
@@ -138,9 +138,9 @@ async fn stuck_key_is_forgotten_like_a_result() {
 async fn pruned_key_executes_again() {
     let setup = Setup::new().await;
     setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
-    setup.metronome.script([Some(Fault::late(SHORT, Moment::Before))]);
+    setup.metronome.script([Some(Fault::late(MEANWHILE, Moment::Before))]);
     let executing = tokio::spawn(setup.keyed(CUSTOMERS, "in use", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(2).await;
     setup.metronome.prune_keys();
     assert_eq!(setup.keyed(CUSTOMERS, "in use", acme()).send().await.unwrap().status(), 409);
     assert_eq!(executing.await.unwrap().unwrap().status(), 200);
@@ -153,9 +153,9 @@ async fn pruned_key_executes_again() {
 #[tokio::test]
 async fn key_expires_after_retention() {
     let setup = Setup::new().await;
-    setup.metronome.retain_keys_for(SHORT * 2);
+    setup.metronome.retain_keys_for(MEANWHILE);
     let create = || setup.keyed(CUSTOMERS, "k", acme()).send();
-    for (wait, effects) in [(Duration::ZERO, 1), (Duration::ZERO, 1), (SHORT * 3, 2), (Duration::ZERO, 2)] {
+    for (wait, effects) in [(Duration::ZERO, 1), (Duration::ZERO, 1), (MEANWHILE, 2), (Duration::ZERO, 2)] {
         tokio::time::sleep(wait).await;
         assert_eq!(create().await.unwrap().status(), 200);
         assert_eq!(setup.effects(CUSTOMERS), effects, "after another {wait:?}");

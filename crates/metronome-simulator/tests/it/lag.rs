@@ -6,7 +6,7 @@ use metronome_simulator::{Fault, Moment};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{BALANCE, CUSTOMERS, EDIT, INGEST, SHORT, Setup, acme, entry, event};
+use crate::support::{BALANCE, CUSTOMERS, EDIT, INGEST, MEANWHILE, Setup, acme, entry, event};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -19,14 +19,14 @@ async fn names(setup: &Setup) -> Vec<String> {
 async fn list_shows_write_after_its_lag() {
     let setup = Setup::new().await;
     let customer = setup.customer().await;
-    setup.metronome.set_list_lag(SHORT);
+    setup.metronome.set_list_lag(MEANWHILE);
     setup.ok(CUSTOMERS, json!({ "name": "Late" })).await;
     setup.ok(&format!("{CUSTOMERS}/{customer}/setName"), json!({ "name": "Renamed" })).await;
     assert_eq!(names(&setup).await, ["Acme"], "neither the new customer nor the new name");
     let one: Value =
         setup.request(Method::GET, &format!("{CUSTOMERS}/{customer}")).send().await.unwrap().json().await.unwrap();
     assert_eq!(one["data"]["name"], "Renamed", "what is read by its id is current");
-    tokio::time::sleep(SHORT * 2).await;
+    tokio::time::sleep(MEANWHILE).await;
     assert_eq!(names(&setup).await, ["Renamed", "Late"]);
 }
 
@@ -59,13 +59,13 @@ async fn every_list_can_be_behind() {
 #[tokio::test]
 async fn part_of_a_write_is_behind_too() {
     let setup = Setup::new().await;
-    setup.metronome.set_list_lag(SHORT);
+    setup.metronome.set_list_lag(MEANWHILE);
     setup.metronome.script([Some(Fault::partial_500()), Some(Fault::stored_500(Moment::Before))]);
     let with_alias = json!({ "name": "Acme", "ingest_aliases": ["a"] });
     for body in [with_alias, acme()] {
         assert_eq!(setup.post(CUSTOMERS, body).send().await.unwrap().status(), 500);
     }
     assert!(names(&setup).await.is_empty());
-    tokio::time::sleep(SHORT * 2).await;
+    tokio::time::sleep(MEANWHILE).await;
     assert_eq!(names(&setup).await, ["Acme"], "the part, and not what had no effect");
 }

@@ -12,6 +12,8 @@ pub(crate) const EDIT: &str = "/v2/contracts/edit";
 pub(crate) const BALANCE: &str = "/v1/contracts/addManualBalanceLedgerEntry";
 pub(crate) const INGEST: &str = "/v1/ingest";
 pub(crate) const SHORT: Duration = Duration::from_millis(100);
+/// Long enough that a busy machine does what a test does meanwhile.
+pub(crate) const MEANWHILE: Duration = Duration::from_millis(600);
 
 pub(crate) struct Setup {
     pub(crate) metronome: Metronome,
@@ -67,6 +69,13 @@ impl Setup {
             self.ok("/v1/contracts/customerCredits/list", json!({ "customer_id": customer, "credit_id": id })).await;
         let segment = &list["data"][0]["access_schedule"]["schedule_items"][0]["id"];
         json!({ "customer_id": customer, "id": id, "segment_id": segment })
+    }
+
+    /// Waits until so many requests have arrived in all.
+    pub(crate) async fn received(&self, requests: usize) {
+        while self.metronome.requests().len() < requests {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub(crate) fn effects(&self, path: &str) -> usize {

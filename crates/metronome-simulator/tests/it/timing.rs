@@ -3,15 +3,15 @@
 use metronome_simulator::{Fault, Moment};
 use serde_json::json;
 
-use crate::support::{CUSTOMERS, SHORT, Setup, acme, message};
+use crate::support::{CUSTOMERS, MEANWHILE, SHORT, Setup, acme, message};
 
 #[tokio::test]
 async fn late_execution_completes_after_client_timeout() {
-    let setup = Setup::with(Fault::late(SHORT, Moment::Before)).await;
-    let create = setup.keyed(CUSTOMERS, "k", acme()).timeout(SHORT / 2).send();
+    let setup = Setup::with(Fault::late(MEANWHILE, Moment::Before)).await;
+    let create = setup.keyed(CUSTOMERS, "k", acme()).timeout(SHORT).send();
     assert!(create.await.unwrap_err().is_timeout());
     assert_eq!(setup.effects(CUSTOMERS), 0);
-    tokio::time::sleep(SHORT).await;
+    setup.metronome.settle().await;
     assert_eq!(setup.effects(CUSTOMERS), 1);
     let again = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
     assert_eq!((again.status().as_u16(), setup.effects(CUSTOMERS)), (200, 1));
@@ -19,17 +19,17 @@ async fn late_execution_completes_after_client_timeout() {
 
 #[tokio::test]
 async fn late_response_follows_immediate_effect() {
-    let setup = Setup::with(Fault::late(SHORT, Moment::After)).await;
-    let create = setup.post(CUSTOMERS, acme()).timeout(SHORT / 2).send();
+    let setup = Setup::with(Fault::late(MEANWHILE, Moment::After)).await;
+    let create = setup.post(CUSTOMERS, acme()).timeout(SHORT).send();
     assert!(create.await.unwrap_err().is_timeout());
     assert_eq!(setup.effects(CUSTOMERS), 1);
 }
 
 #[tokio::test]
 async fn queued_request_claims_key_late() {
-    let setup = Setup::with(Fault::queued(SHORT)).await;
+    let setup = Setup::with(Fault::queued(MEANWHILE)).await;
     let first = tokio::spawn(setup.keyed(CUSTOMERS, "k", acme()).send());
-    tokio::time::sleep(SHORT / 3).await;
+    setup.received(1).await;
     assert_eq!(setup.effects(CUSTOMERS), 0, "still queued");
     let second = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
     assert_eq!(second.status(), 200, "the retry executes");
@@ -61,7 +61,7 @@ async fn duplicate_applies_twice_unless_deduplicated() {
 
 #[tokio::test]
 async fn slow_duplicate_conflicts_with_itself() {
-    let setup = Setup::with(Fault::duplicated().taking(SHORT)).await;
+    let setup = Setup::with(Fault::duplicated().taking(MEANWHILE)).await;
     let answer = setup.keyed(CUSTOMERS, "k", acme()).send().await.unwrap();
     assert_eq!((message(answer).await.0.as_u16(), setup.effects(CUSTOMERS)), (409, 0));
     setup.metronome.settle().await;
@@ -70,8 +70,8 @@ async fn slow_duplicate_conflicts_with_itself() {
 
 #[tokio::test]
 async fn settle_waits_for_running_requests() {
-    let setup = Setup::with(Fault::late(SHORT, Moment::Before)).await;
-    setup.post(CUSTOMERS, acme()).timeout(SHORT / 3).send().await.unwrap_err();
+    let setup = Setup::with(Fault::late(MEANWHILE, Moment::Before)).await;
+    setup.post(CUSTOMERS, acme()).timeout(SHORT).send().await.unwrap_err();
     assert_eq!(setup.effects(CUSTOMERS), 0);
     setup.metronome.settle().await;
     assert_eq!(setup.effects(CUSTOMERS), 1);
