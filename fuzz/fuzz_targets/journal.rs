@@ -15,7 +15,7 @@ use reqwest_safe_retry::{
     Applied, RequestBuilderExt, async_trait,
     durable::{Journal, JournalAnswer, JournalEntry, JournalError, JournalStep},
 };
-use reqwest_safe_retry_fuzz::{URL, assert_sound, client, line, longest, paused, replies, service};
+use reqwest_safe_retry_fuzz::{URL, assert_sound, client, line, longest, paused, replies, storing};
 
 /// One row, in which anybody may have written.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ fuzz_target!(|data: &[u8]| {
     let text = (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned());
     let row = Row { text: Arc::new(Mutex::new(text)), now };
     paused(async {
-        let service = service(0).journal(row.clone()).build().expect("a shipped service");
+        let service = storing().journal(row.clone()).build().expect("a shipped service");
         let policy = service.retry_policy().resolve();
         let (client, transport) = client(service, replies(script));
         let began = tokio::time::Instant::now();

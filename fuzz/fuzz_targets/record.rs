@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use reqwest_safe_retry::{Record, RequestBuilderExt};
-use reqwest_safe_retry_fuzz::{URL, assert_sound, client, longest, paused, replies, section, service};
+use reqwest_safe_retry_fuzz::{URL, assert_sound, client, longest, paused, replies, section, storing};
 
 fuzz_target!(|data: &[u8]| {
     let (record, script) = section(data);
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(serde_json::from_str::<Record>(&stored).expect("a record can be read"), record);
     let _ = format!("{record:?} {}", record.attempts());
     paused(async {
-        let service = service(0).build().expect("a shipped service");
+        let service = storing().build().expect("a shipped service");
         let policy = service.retry_policy().resolve();
         let (client, transport) = client(service, replies(script));
         let began = tokio::time::Instant::now();

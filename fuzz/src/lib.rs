@@ -5,7 +5,8 @@ use std::{error::Error as _, future::Future, time::Duration};
 use http::{HeaderName, HeaderValue, Method};
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_safe_retry::{
-    ConcurrencyLimit, Error, ErrorFormat, Record, SafeRetry, Service, ServiceBuilder, services,
+    ConcurrencyLimit, ConcurrentRequests, Error, ErrorFormat, Idempotency, KeyKind, Record, SafeRetry, Service,
+    ServiceBuilder, services,
     testing::{Reply, ScriptedTransport},
 };
 
@@ -55,6 +56,14 @@ pub fn plain() -> ServiceBuilder {
     let format = ErrorFormat::new().message(["/message", "/error/message", "/detail", "/errors/0/message"]);
     let format = format.code(["/code", "/error/code"]).error_type(["/type", "/error/type"]).request_id(["/request_id"]);
     Service::builder("fuzz", URL).error_format(format).concurrency_limit(ConcurrencyLimit::Off)
+}
+
+/// A service that stores results under keys, by the name that stored records and rows have: without its 150 routes, which
+/// would take most of the time.
+pub fn storing() -> ServiceBuilder {
+    let keys = Idempotency::header("Idempotency-Key", KeyKind::ReplayAll).replay_header("idempotent-replayed");
+    let keys = keys.retention(Duration::from_secs(24 * 3600)).concurrent_requests(ConcurrentRequests::Refused);
+    Service::builder("metronome", URL).idempotency(keys).concurrency_limit(ConcurrencyLimit::Off)
 }
 
 /// A client whose requests get these replies, and then successes.
