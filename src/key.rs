@@ -28,8 +28,15 @@ use std::{
 pub struct IdempotencyKey {
     #[cfg_attr(feature = "serde", serde(rename = "key", with = "text"))]
     text: Arc<str>,
+    #[cfg_attr(feature = "serde", serde(serialize_with = "not_before_1970"))]
     first_sent: Option<SystemTime>,
     generation: Option<NonZeroU32>,
+}
+
+/// serde refuses earlier times, which come up where a clock was not set yet: they count as 1970, as in a journal.
+#[cfg(feature = "serde")]
+fn not_before_1970<S: serde::Serializer>(at: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&at.map(|at| at.max(SystemTime::UNIX_EPOCH)), serializer)
 }
 
 /// A text that is shared, as a text.
@@ -168,5 +175,20 @@ impl From<Arc<str>> for IdempotencyKey {
 impl From<IdempotencyKey> for String {
     fn from(key: IdempotencyKey) -> Self {
         key.text.as_ref().to_owned()
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn key_from_before_1970_can_be_stored() {
+        let key = IdempotencyKey::new("k").first_sent(SystemTime::UNIX_EPOCH - Duration::from_secs(1));
+        let stored = serde_json::to_string(&key).unwrap();
+        let read: IdempotencyKey = serde_json::from_str(&stored).unwrap();
+        assert_eq!((read.as_str(), read.first_sent_at()), ("k", Some(SystemTime::UNIX_EPOCH)));
     }
 }
