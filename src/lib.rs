@@ -27,7 +27,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! http = "1"
+//! http = "1" # methods and statuses, for a service of your own
 //! reqwest = { version = "0.13", features = ["json"] }
 //! reqwest-middleware = { version = "0.5", features = ["json"] }
 //! reqwest-safe-retry = { version = "0.1", features = ["http2"] }

@@ -235,7 +235,7 @@ pub struct RetryFacts {
 }
 
 impl RetryFacts {
-    /// The class of the attempt before.
+    /// The class of the attempt that failed, such as `gateway` for a 502.
     pub fn reason(&self) -> OutcomeClass {
         self.reason
     }

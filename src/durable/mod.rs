@@ -71,6 +71,9 @@
 //! | `Unknown` | the journal is not available, or another process holds the operation | `SameKeyAfter` |
 //! | `Unknown` | no key; a key that only this call has; one under which an error is stored, or that is forgotten; a final answer | `LookFirst` |
 //!
+//! Only a journal remembers that an error is stored under the key of an operation. Without one the advice stays `SameKeyAfter`
+//! until the service may have forgotten the key.
+//!
 //! A later call reaches the same key if the request has an operation or a key of the caller's. A key that the layer has made is
 //! only in the error's [record](crate::Error::record): [resume](crate::RequestBuilderExt::resume) from it in place of looking.
 //!

@@ -87,6 +87,8 @@ impl Service {
 
     /// The same service at another address, for example a sandbox. It has its own retry budget and concurrency limit.
     ///
+    /// An address that is not a literal is given as a `String`: `.at(url.to_owned())`.
+    ///
     /// ```
     /// use reqwest_safe_retry::Service;
     ///
