@@ -24,6 +24,10 @@ pub(super) struct Pace {
     last_refused: Duration,
     /// When there were last more refusals than strays.
     overloaded: Duration,
+    /// The most that was accepted in a second, of which every cycle forgets a little.
+    proven: f64,
+    /// The share that is refused at rates which the service has proven to take: whatever the load.
+    stray_share: f64,
     /// When the refusals began that go on, or have just ended.
     refused_since: Option<Duration>,
     cycle: Cycle,
@@ -63,9 +67,16 @@ const LONG_CYCLE: Duration = Duration::from_millis(2400);
 /// The last second of a cycle counts by itself if so many were accepted in it, after refusals that were shorter than this.
 const LAST_SECOND_OF: u32 = 50;
 const SHORT_REFUSALS: Duration = Duration::from_millis(1500);
-/// This share of the attempts may be refused at random, and in a cycle some more by chance. A rate that followed them would
-/// sink without end: they are no fewer at a lower rate.
-const STRAYS: f64 = 0.05;
+/// Refusals below this part of what is proven are strays. A rate that followed them would sink without end: they are no
+/// fewer at a lower rate.
+const WELL_BELOW: f64 = 0.97;
+/// No larger share is taken for strays: the service may take less than it did.
+const MOST_STRAYS: f64 = 0.05;
+/// Of so many attempts the largest share counts as strays at once: by chance alone there are not many more. Of fewer only as
+/// many do as were learned.
+const MANY: f64 = 200.0;
+/// What is kept from cycle to cycle, of what is proven and of the share of strays.
+const REMEMBERED: (f64, f64) = (0.99, 0.95);
 /// The brake at which the limit closes.
 const CLOSES_AT: f64 = 0.125;
 /// The rate grows first by this share, then by twice as much each time.
@@ -95,6 +106,8 @@ impl Pace {
             cut: now,
             last_refused: sent,
             overloaded: now,
+            proven: 0.0,
+            stray_share: MOST_STRAYS,
             refused_since: Some(now),
             cycle,
             flow: None,
@@ -191,10 +204,23 @@ impl Pace {
         self.next_start = self.next_start.max(now + Duration::from_secs_f64(1.0 / self.per_second()));
     }
 
-    /// Whether so few refusals may have come at random.
+    /// Whether the cycle has no more refusals than strays, with some more by chance.
     fn are_strays(&mut self, now: Duration) -> bool {
-        let expected = STRAYS * f64::from(self.cycle.last_second(now).min(self.cycle.accepted));
-        f64::from(self.cycle.refused) <= 1.0 + expected + 2.5 * expected.sqrt()
+        let attempts = f64::from(self.cycle.last_second(now).min(self.cycle.accepted));
+        let share = if attempts >= MANY { MOST_STRAYS } else { 1.5 * self.stray_share };
+        let expected = share * attempts;
+        f64::from(self.cycle.refused) <= expected + 2.5 * expected.sqrt()
+    }
+
+    /// What the cycle tells of the service: what it takes, and which share it refuses whatever the load.
+    fn learn(&mut self, accepted_per_second: f64) {
+        let refused = f64::from(self.cycle.refused);
+        let share = refused / (refused + f64::from(self.cycle.accepted)).max(1.0);
+        self.stray_share = match self.rate < WELL_BELOW * self.proven {
+            true => (self.stray_share + (share - self.stray_share) / 4.0).min(MOST_STRAYS),
+            false => REMEMBERED.1 * self.stray_share,
+        };
+        self.proven = accepted_per_second.max(REMEMBERED.0 * self.proven);
     }
 
     /// An attempt was not refused, but says nothing else.
@@ -290,8 +316,10 @@ impl Pace {
         let last_second = cycle.last_second(now);
         let it_counts = last_second >= LAST_SECOND_OF && refused_for < SHORT_REFUSALS;
         let best = if it_counts { f64::from(last_second) } else { 0.0 };
-        let measured = MARGIN * cycle.rate(flow.began).max(best);
+        let accepted = cycle.rate(flow.began).max(best);
+        let measured = MARGIN * accepted;
         let are_strays = self.are_strays(now);
+        self.learn(accepted);
         let least = match self.measured {
             _ if !self.was_needed || are_strays => self.rate,
             0 => SLOWEST,
@@ -317,7 +345,9 @@ impl Pace {
             return;
         }
         // Few that call one after the other never wait in numbers, however slow the pace is.
-        let is_guess = self.measured == 0 && self.are_strays(now) || now.saturating_sub(self.overloaded) >= GUESS_AFTER;
+        let is_guess = self.measured == 0 && self.are_strays(now)
+            || self.rate < WELL_BELOW * self.proven
+            || now.saturating_sub(self.overloaded) >= GUESS_AFTER;
         let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && is_guess;
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
