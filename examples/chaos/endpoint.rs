@@ -48,3 +48,9 @@ impl Endpoint {
 pub(crate) async fn sleep(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
+
+/// None if the time has passed first.
+#[allow(clippy::disallowed_methods)] // As above.
+pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, work).await.ok()
+}

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 use metronome_simulator::Metronome;
-use tokio::time::timeout;
 
 use crate::{
     accounts::create_accounts,
     audit::{Record, Report},
     client::{Client, Kind},
-    endpoint::{BoxError, Endpoint},
+    endpoint::{BoxError, Endpoint, within},
     fault_mix::{FaultMix, KEY_RETENTION, LIST_LAG, RESTARTS},
     load::{Load, Message, Number},
 };
@@ -48,7 +47,7 @@ pub(crate) async fn run(
             let started = now();
             let patience = patience(number, seed);
             // Dropped where it is: in the queue, during an attempt, in a wait, while a verifier is asked.
-            let ending = timeout(patience, client.carry(&message)).await.ok();
+            let ending = within(patience, client.carry(&message)).await;
             Record { number, ending, took: started.elapsed() }
         }
     });
