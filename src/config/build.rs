@@ -39,7 +39,8 @@ pub(super) fn build(root: Table, mut hooks: BTreeMap<String, Hooks>) -> Result<V
 /// The tables of the services by name.
 fn tables(root: Table, errors: &mut FieldErrors) -> Table {
     for name in root.keys().filter(|name| !["$schema", "services"].contains(&name.as_str())) {
-        errors.add(name, Message::unknown_field(name, &["$schema", "services"]).to_string());
+        let path = if name.is_empty() { "\"\"" } else { name };
+        errors.add(path, Message::unknown_field(name, &["$schema", "services"]).to_string());
     }
     match root.into_iter().find(|(name, _)| name == "services") {
         Some((_, services)) => table(services).unwrap_or_else(|message| {

@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt};
 
+use crate::error::one_line::OneLine;
+
 /// A journal could not be read or written.
 ///
 /// ```
@@ -21,12 +23,22 @@ impl JournalError {
 
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal failed: {}", self.0)
+        write!(f, "the journal failed: {}", OneLine(&self.0))
     }
 }
 
 impl StdError for JournalError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_says_stays_in_one_line() {
+        assert_eq!(JournalError::new("bad row\n\u{7f}").to_string(), "the journal failed: bad row  ");
     }
 }

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use super::{
     error::{Error, Inner, Node},
     kind::ErrorKind,
+    one_line::OneLine,
     secrets::{RequestHead, Secrets},
 };
 use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey, wire::causes::causes};
@@ -19,17 +20,9 @@ impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 300;
         let (text, has_more) = self.secrets.hidden_in(self.text, MOST);
-        for char in text.chars() {
-            write!(f, "{}", if breaks_the_line(char) { ' ' } else { char })?;
-        }
+        write!(f, "{}", OneLine(text))?;
         if has_more { f.write_str("...") } else { Ok(()) }
     }
-}
-
-/// Whether it would start another line, or turn the direction of the text after it.
-fn breaks_the_line(char: char) -> bool {
-    let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}') || turns
 }
 
 impl fmt::Display for Error {
@@ -99,7 +92,7 @@ impl Error {
             (ErrorKind::Transport, None, None) => f.write_str("not sent"),
             (kind, None, None) => {
                 write!(f, "{kind}, nothing was sent")?;
-                self.details().source.iter().try_for_each(|cause| write!(f, ": {cause}"))
+                self.details().source.iter().try_for_each(|cause| write!(f, ": {}", OneLine(cause)))
             }
         }
     }

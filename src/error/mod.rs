@@ -8,4 +8,5 @@ pub(crate) mod error;
 pub(crate) mod find;
 pub(crate) mod kind;
 pub(crate) mod not_sent;
+pub(crate) mod one_line;
 pub(crate) mod secrets;
