@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use async_trait::async_trait;
@@ -16,9 +19,9 @@ use reqwest_safe_retry::{SafeRetry, Service};
 const AGREED: usize = 1032;
 
 /// The layer, which notes the size of its future.
-struct Measured<'a>(SafeRetry, &'a AtomicUsize);
+struct Measured(SafeRetry, Arc<AtomicUsize>);
 
-impl Middleware for Measured<'static> {
+impl Middleware for Measured {
     fn handle<'a, 'b, 'c, 'd>(
         &'a self,
         request: Request,
@@ -48,12 +51,12 @@ impl Middleware for Answers {
 
 /// Prints the size, and tells whether it is what was agreed.
 pub(crate) fn check() -> bool {
-    static SIZE: AtomicUsize = AtomicUsize::new(0);
-    let layer = Measured(SafeRetry::new([Service::metronome()]), &SIZE);
+    let noted = Arc::<AtomicUsize>::default();
+    let layer = Measured(SafeRetry::new([Service::metronome()]), Arc::clone(&noted));
     let client = ClientBuilder::new(reqwest::Client::new()).with(layer).with(Answers).build();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(client.get("https://api.metronome.com/v1/customers").send()).expect("a response");
-    let size = SIZE.load(Relaxed);
+    let size = noted.load(Relaxed);
     println!("the future of a call: {size} bytes (agreed: {AGREED})");
     (1..=AGREED).contains(&size)
 }

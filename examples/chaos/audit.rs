@@ -86,7 +86,7 @@ impl Report {
 
     fn add(&mut self, number: usize, ending: Option<&Ending>, truth: &Truth) {
         self.twice += usize::from(truth.is_twice);
-        // A caller that does not wait for the end is told nothing.
+        // The caller has dropped the call, and so has no result that could be wrong.
         let Some(ending) = ending else {
             if truth.is_twice {
                 self.failures.push(format!("write {number} applied twice, cancelled by its caller"));

@@ -77,9 +77,13 @@ pub(crate) fn shares() -> impl Iterator<Item = (&'static str, f64)> {
 /// Two are left out because no client can handle them: a gateway's own 500 while the write still executes (a documented
 /// 500 means the execution is over), and a duplicate during the first execution (its 409 looks like any other rejection).
 ///
-/// Some end in doubt whatever the client does, and are rare in production and here: a partial write, a 499, a stuck key, a
-/// stored 500 after the effect that nobody can look up, and a write with one attempt that got a stored 500 and one that
-/// got no response. Their weights are what the share of calls in doubt comes from.
+/// Some leave a write in doubt with every client, and are rare in production and here:
+///
+/// - a partial write, a 499 or a stuck key
+/// - a stored 500 after the effect, without a verifier
+/// - a stored 500 for one attempt, and no response for another one of the same write
+///
+/// Their weights decide how many writes end in doubt.
 fn groups() -> [Group; 11] {
     [
         ("gateway", twice(gateway())),
@@ -96,7 +100,7 @@ fn groups() -> [Group; 11] {
     ]
 }
 
-/// What is not rare.
+/// Doubles the weights, for what is not rare.
 fn twice(group: Vec<(usize, Fault)>) -> Vec<(usize, Fault)> {
     group.into_iter().map(|(weight, fault)| (2 * weight, fault)).collect()
 }
@@ -115,16 +119,18 @@ fn gateway() -> Vec<(usize, Fault)> {
     ]
 }
 
+fn before_and_after(statuses: impl IntoIterator<Item = u16>) -> impl Iterator<Item = Fault> {
+    statuses.into_iter().flat_map(|status| [Fault::gateway(status, Before), Fault::gateway(status, After)])
+}
+
 /// Of proxies and content delivery networks.
 fn other_gateway_statuses() -> Vec<(usize, Fault)> {
     let statuses = (507..=511).chain(520..=530).chain([598, 599]);
-    statuses.flat_map(|status| [(2, Fault::gateway(status, Before)), (2, Fault::gateway(status, After))]).collect()
+    before_and_after(statuses).map(|fault| (2, fault)).collect()
 }
 
 fn html() -> Vec<(usize, Fault)> {
-    let pages =
-        [502, 504].into_iter().flat_map(|status| [Fault::gateway(status, Before), Fault::gateway(status, After)]);
-    pages.map(|fault| (10, fault.with_html_body())).collect()
+    before_and_after([502, 504]).map(|fault| (10, fault.with_html_body())).collect()
 }
 
 fn application() -> Vec<(usize, Fault)> {
@@ -162,11 +168,7 @@ fn truncated_bodies() -> Vec<(usize, Fault)> {
 }
 
 fn endless_bodies() -> Vec<(usize, Fault)> {
-    [502, 503, 504]
-        .iter()
-        .flat_map(|&status| [Fault::gateway(status, Before), Fault::gateway(status, After)])
-        .map(|fault| (3, fault.with_endless_body()))
-        .collect()
+    before_and_after([502, 503, 504]).map(|fault| (3, fault.with_endless_body())).collect()
 }
 
 fn delivery() -> Vec<(usize, Fault)> {

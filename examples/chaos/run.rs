@@ -45,9 +45,8 @@ pub(crate) async fn run(
         async move {
             let message = Message::new(number, accounts);
             let started = now();
-            let patience = patience(number, seed);
             // Dropped where it is: in the queue, during an attempt, in a wait, while a verifier is asked.
-            let ending = within(patience, client.carry(&message)).await;
+            let ending = within(dropped_after(number, seed), client.carry(&message)).await;
             Record { number, ending, took: started.elapsed() }
         }
     });
@@ -66,8 +65,8 @@ pub(crate) async fn run(
     Ok(Report::new(kind, load, &records, client.sent(), &simulator.ledger()))
 }
 
-/// When the caller drops the call: the same for every client.
-fn patience(number: Number, seed: u64) -> Duration {
+/// The time after which the caller drops the call: the same for every client.
+fn dropped_after(number: Number, seed: u64) -> Duration {
     let (kind, number) = match number {
         Number::Write(number) => (0, number as u64),
         Number::Read(number) => (1, number as u64),

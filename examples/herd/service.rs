@@ -182,5 +182,9 @@ mod tests {
         assert!((2_850..3_150).contains(&statuses.len()), "{}", statuses.len());
         let refused = statuses.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count();
         assert!((250..350).contains(&refused), "{refused}");
+        for fault in FAULTS {
+            let [share, weight] = [&statuses[..], &FAULTS].map(|all| all.iter().filter(|one| **one == fault).count());
+            assert!((260 * weight..340 * weight).contains(&share), "{fault}: {share}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a server answers to the store in Redis: a share, or an error, at once, and never a share that is no number.
+//! Replies of a Redis server: the store returns shares with finite rates, or an error, and does not wait for more.
 //!
 //! The input: the bytes of an answer; after a line `%%`, those of the answer to a second request.
 

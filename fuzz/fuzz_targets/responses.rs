@@ -1,7 +1,7 @@
 //! Whole calls: whatever a service responds, a call ends in time, after no more attempts than its policy allows.
 //!
-//! The input: a line whose bytes choose the service, the method and the verifier's answer; then replies, see
-//! [`reqwest_safe_retry_fuzz::reply`], with a line `%%` between two of them.
+//! The input: a first line of four bytes, which choose the service, the method, the verifier's verdict and the path. Then
+//! replies, separated by lines `%%`; see [`reqwest_safe_retry_fuzz::reply`].
 
 #![no_main]
 

@@ -25,7 +25,7 @@ pub fn paused<T>(call: impl Future<Output = T>) -> T {
     runtime.expect("a runtime without a driver").block_on(call)
 }
 
-/// Those whose rules differ most.
+/// Shipped services with as different rules as possible.
 const SHIPPED: [fn() -> Service; 16] = [
     services::metronome,
     services::stripe::v1,
@@ -66,7 +66,7 @@ pub fn storing() -> ServiceBuilder {
     Service::builder("metronome", URL).idempotency(keys).concurrency_limit(ConcurrencyLimit::Off)
 }
 
-/// A client whose requests get these replies, and then successes.
+/// A client over a scripted transport: these replies, then 200 for every further request.
 ///
 /// # Panics
 ///

@@ -41,11 +41,7 @@ impl ErrorDetails {
     pub(crate) fn of_failure(failure: Failure, error: reqwest_middleware::Error) -> Self {
         let timed_out = reqwest_error(&error).is_some_and(reqwest::Error::is_timeout);
         let connecting = matches!(failure, Failure::NotSent | Failure::Tls);
-        let source = match error {
-            reqwest_middleware::Error::Reqwest(error) => shown(error.without_url()),
-            reqwest_middleware::Error::Middleware(error) => shown(error),
-        };
-        Self { timed_out, connecting, source: Some(source), ..Self::default() }
+        Self { timed_out, connecting, source: Some(shown(without_url(error))), ..Self::default() }
     }
 
     pub(crate) fn of_cause(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -54,6 +50,14 @@ impl ErrorDetails {
 
     pub(crate) fn past_deadline() -> Self {
         Self { timed_out: true, ..Self::default() }
+    }
+}
+
+/// The error of a request without the request's URL, which may have secrets in its query.
+pub(super) fn without_url(error: reqwest_middleware::Error) -> Box<dyn StdError + Send + Sync> {
+    match error {
+        reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
+        reqwest_middleware::Error::Middleware(error) => error.into(),
     }
 }
 

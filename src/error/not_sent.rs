@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use super::find::within;
+use super::{details::without_url, find::within};
 use crate::wire::causes::causes_of;
 
 /// Says that the request was not sent: the error of a middleware below the layer that fails before it passes the request on,
@@ -38,12 +38,8 @@ pub struct NotSent(Box<dyn StdError + Send + Sync>);
 impl NotSent {
     /// With its cause. The URL of a [`reqwest::Error`] is removed: it may have secrets in its query.
     pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let without_url = |error: reqwest::Error| Box::new(error.without_url()) as Box<dyn StdError + Send + Sync>;
-        Self(match cause.into().downcast::<reqwest_middleware::Error>() {
-            Ok(error) => match *error {
-                reqwest_middleware::Error::Reqwest(error) => without_url(error),
-                reqwest_middleware::Error::Middleware(error) => error.into(),
-            },
+        Self(match cause.into().downcast::<reqwest::Error>() {
+            Ok(error) => without_url((*error).into()),
             Err(cause) => cause.downcast().map_or_else(|cause| cause, |error| without_url(*error)),
         })
     }

@@ -84,7 +84,7 @@ const GROWTH: f64 = 0.01;
 const FIRST_GROWTH: f64 = 0.5;
 const GROWS_EVERY: Duration = Duration::from_millis(500);
 const FIRST_GROWS_EVERY: Duration = Duration::from_millis(250);
-/// So long without a refusal; and without a queue, if the pace is not kept.
+/// So long without an overload; and without a queue, if the pace is not kept.
 const NEEDLESS_AFTER: Duration = Duration::from_secs(10);
 /// So long without an overload, the rate may be too low.
 const GUESS_AFTER: Duration = Duration::from_secs(2);
@@ -248,7 +248,7 @@ impl Pace {
             self.flows(now, sent, accepted, round_trip);
         }
         // Without refusals the pace alone has kept it down.
-        let is_telling = self.cycle.length(sent) >= 4 * round_trip && !self.was_refused_long_ago(now);
+        let is_telling = self.cycle.length(sent) >= 4 * round_trip && !self.no_overload_for(now, NEEDLESS_AFTER);
         if self.measured == 0 && self.was_needed && is_telling && !self.are_strays(now) {
             self.rate = self.rate.min(self.cycle.rate(sent)).max(SLOWEST);
         }
@@ -282,11 +282,11 @@ impl Pace {
     /// Nothing was refused for long, and nobody has waited: the pace keeps nothing from the service any more.
     pub(super) fn is_needless(&self, now: Duration) -> bool {
         let is_needed = now.saturating_sub(self.last_needed) < NEEDLESS_AFTER;
-        !self.is_shared && !is_needed && self.was_refused_long_ago(now)
+        !self.is_shared && !is_needed && self.no_overload_for(now, NEEDLESS_AFTER)
     }
 
-    fn was_refused_long_ago(&self, now: Duration) -> bool {
-        now.saturating_sub(self.overloaded) >= NEEDLESS_AFTER
+    fn no_overload_for(&self, now: Duration, time: Duration) -> bool {
+        now.saturating_sub(self.overloaded) >= time
     }
 
     /// The rate stays as it is, and is measured anew.
@@ -347,7 +347,7 @@ impl Pace {
         // Few that call one after the other never wait in numbers, however slow the pace is.
         let is_guess = self.measured == 0 && self.are_strays(now)
             || self.rate < WELL_BELOW * self.proven
-            || now.saturating_sub(self.overloaded) >= GUESS_AFTER;
+            || self.no_overload_for(now, GUESS_AFTER);
         let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && is_guess;
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),

@@ -200,22 +200,16 @@ impl Fault {
 
     /// The gateway's response is an HTML page. Has no effect on other faults.
     #[must_use]
-    pub fn with_html_body(mut self) -> Self {
-        if let Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. } = &mut self.scenario {
-            *body = GatewayBody::Html;
-        }
-        self
+    pub fn with_html_body(self) -> Self {
+        self.with_gateway_body(GatewayBody::Html)
     }
 
     /// The gateway's response has a body that never ends. Has no effect on other faults.
     ///
     /// A client that reads a body to its end reads this one until it times out.
     #[must_use]
-    pub fn with_endless_body(mut self) -> Self {
-        if let Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. } = &mut self.scenario {
-            *body = GatewayBody::Endless;
-        }
-        self
+    pub fn with_endless_body(self) -> Self {
+        self.with_gateway_body(GatewayBody::Endless)
     }
 
     /// The response of this fault ends in the middle of its body. What is stored under the key is whole.
@@ -225,6 +219,17 @@ impl Fault {
     pub const fn with_truncated_body(mut self) -> Self {
         self.truncated = true;
         self
+    }
+
+    fn with_gateway_body(mut self, new: GatewayBody) -> Self {
+        if let Scenario::Replaced { replacement: Replacement::Gateway(_, body), .. } = &mut self.scenario {
+            *body = new;
+        }
+        self
+    }
+
+    pub(crate) fn is_endless(&self) -> bool {
+        matches!(self.scenario, Scenario::Replaced { replacement: Replacement::Gateway(_, GatewayBody::Endless), .. })
     }
 
     pub(crate) const fn failed(extent: Extent, key: FailedKey) -> Self {

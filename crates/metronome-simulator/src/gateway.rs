@@ -61,7 +61,11 @@ impl Gateway {
         let reply = self.run(fault.map_or(Scenario::NORMAL, |fault| fault.scenario), &request).await;
         self.observer.observe(Stage::Answered, request.head());
         let reply = reply?;
-        Ok(if fault.is_some_and(|fault| fault.truncated) { reply.into_truncated() } else { reply.into() })
+        Ok(match fault {
+            Some(fault) if fault.is_endless() => reply.into_endless(),
+            Some(fault) if fault.truncated => reply.into_truncated(),
+            _ => reply.into(),
+        })
     }
 
     pub(crate) fn application(&self) -> &Application {

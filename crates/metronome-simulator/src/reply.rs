@@ -21,7 +21,6 @@ pub(crate) struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
-    is_endless: bool,
 }
 
 impl Reply {
@@ -37,7 +36,7 @@ impl Reply {
 
     /// 200 without a body.
     pub(crate) fn empty() -> Self {
-        Self { status: StatusCode::OK, headers: Vec::new(), body: Bytes::new(), is_endless: false }
+        Self { status: StatusCode::OK, headers: Vec::new(), body: Bytes::new() }
     }
 
     /// An error of the application. Version 2 of the API adds a code to the message.
@@ -64,7 +63,7 @@ impl Reply {
     /// 200 with a document.
     pub(crate) fn pdf(body: &'static [u8]) -> Self {
         let headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/pdf"))];
-        Self { status: StatusCode::OK, headers, body: Bytes::from_static(body), is_endless: false }
+        Self { status: StatusCode::OK, headers, body: Bytes::from_static(body) }
     }
 
     /// A response with a message only, as the gateway sends.
@@ -84,7 +83,6 @@ impl Reply {
             (StatusCode::GATEWAY_TIMEOUT, _) => Self::message(status, "Endpoint request timed out"),
             (_, _) => Self::message(status, "Internal server error"),
         };
-        reply.is_endless = body == GatewayBody::Endless;
         if status.is_redirection() {
             let here = uri.path_and_query().and_then(|here| HeaderValue::from_str(here.as_str()).ok());
             reply.headers.extend(here.map(|here| (LOCATION, here)));
@@ -111,9 +109,14 @@ impl Reply {
         reply
     }
 
+    /// The response with a body that never ends.
+    pub(crate) fn into_endless(self) -> Response {
+        endless(self.into())
+    }
+
     /// The response without the second half of its body.
     pub(crate) fn into_truncated(self) -> Response {
-        if self.body.is_empty() || self.is_endless {
+        if self.body.is_empty() {
             return self.into();
         }
         let body = self.body.clone();
@@ -125,7 +128,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, content_type: HeaderValue, body: String) -> Self {
-        Self { status, headers: vec![(CONTENT_TYPE, content_type)], body: body.into(), is_endless: false }
+        Self { status, headers: vec![(CONTENT_TYPE, content_type)], body: body.into() }
     }
 }
 
@@ -134,6 +137,6 @@ impl From<Reply> for Response {
         let mut response = Self::new(Body::from(reply.body));
         *response.status_mut() = reply.status;
         response.headers_mut().extend(reply.headers);
-        if reply.is_endless { endless(response) } else { response }
+        response
     }
 }

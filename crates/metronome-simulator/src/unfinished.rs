@@ -1,4 +1,4 @@
-//! Responses whose body ends too early, or never.
+//! Responses with a truncated or an endless body.
 
 use std::io;
 use std::pin::Pin;

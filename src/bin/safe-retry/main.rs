@@ -67,7 +67,7 @@ fn print(report: &Report, json: bool) -> io::Result<()> {
     stdout.flush()
 }
 
-/// A closed pipe is no error: `head` closes it once it has its lines.
+/// A broken pipe is not an error: `safe-retry ... | head` closes it early.
 fn exit(printed: io::Result<()>, code: u8) -> ExitCode {
     match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(2),

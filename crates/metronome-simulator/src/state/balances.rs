@@ -64,7 +64,7 @@ impl State {
         document
     }
 
-    /// The commit or credit whose id is in this field of the call.
+    /// Finds a commit, or else a credit, by the id in this field of the request.
     fn find_balance(&mut self, call: &Call, field: &str) -> Result<&mut Object, Reply> {
         let kind = if self.object(&COMMIT, &call.text(field)).is_some() { &COMMIT } else { &CREDIT };
         self.find_mut(call, kind, field)
