@@ -102,11 +102,42 @@ impl fmt::Debug for InMemoryJournal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
     use super::*;
-    use crate::durable::testing;
+    use crate::{
+        decide::stop::Applied,
+        durable::{
+            step::{Begin, Ended},
+            testing,
+        },
+    };
 
     #[tokio::test(flavor = "multi_thread")]
     async fn journal_keeps_its_promises() {
         testing::conformance(Arc::new(InMemoryJournal::default())).await;
+    }
+
+    #[tokio::test]
+    async fn purge_counts_what_it_shortens() {
+        let begin = |retention| Begin {
+            request: Uuid::nil(),
+            method: "POST".to_owned(),
+            path: "/v1/charges".to_owned(),
+            key: None,
+            sent: None,
+            lease: Duration::ZERO,
+            longest_attempt: Duration::ZERO,
+            retention,
+        };
+        let journal = InMemoryJournal::default();
+        for (operation, retention) in [("a", Some(Duration::ZERO)), ("b", Some(Duration::ZERO)), ("c", None)] {
+            let place = ("billing", "", operation);
+            journal.apply(JournalStep::begin(place, begin(retention))).await.unwrap();
+            journal.apply(JournalStep::end(place, 1, Ended::new(Applied::Yes))).await.unwrap();
+        }
+        assert_eq!([journal.purge().await.unwrap(), journal.purge().await.unwrap()], [2, 0]);
     }
 }

@@ -41,4 +41,15 @@ mod tests {
     fn what_a_row_says_stays_in_one_line() {
         assert_eq!(JournalError::new("bad row\n\u{7f}").to_string(), "the journal failed: bad row  ");
     }
+
+    #[test]
+    fn source_is_the_cause_of_what_was_shown() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("row 7 cannot be read")]
+        struct Row(#[source] fmt::Error);
+
+        let error = JournalError::new(Row(fmt::Error));
+        assert_eq!(error.to_string(), "the journal failed: row 7 cannot be read");
+        assert_eq!(error.source().map(ToString::to_string), Some(fmt::Error.to_string()));
+    }
 }

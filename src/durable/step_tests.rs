@@ -130,10 +130,22 @@ fn only_ended_entries_of_known_retention_are_purged() {
     let purged = ended.purged();
     assert_eq!((purged.state(), purged.purge_from()), (EntryState::Purged(Applied::No), None));
     assert_eq!((purged.key(), purged.method(), purged.path()), (None, "", ""));
+    assert_eq!(purged.fence, 1, "who held the operation once is still turned away");
     assert_eq!(begin(HOUR).apply(Some(purged), at(99)).answer.0, Answer::Closed(Applied::No));
     for retention in ["null", "18446744073709551615"] {
         let kept = JournalEntry::from_json(&OLD.replace("86400000", retention)).unwrap();
         assert_eq!(end(kept, Applied::Yes).purge_from(), None);
+    }
+}
+
+#[test]
+fn entry_says_why_its_call_stopped() {
+    let begun = JournalEntry::from_json(OLD).unwrap();
+    assert_eq!(begun.stop(), None);
+    for (stop, said) in [("attempts_exhausted", Some("attempts_exhausted")), ("", None)] {
+        let ended = Ended { stop, ..Ended::new(Applied::Unknown) };
+        let ended = JournalStep::end(("billing", "", "charge"), 1, ended).apply(Some(begun.clone()), at(2)).entry;
+        assert_eq!(ended.unwrap().stop(), said);
     }
 }
 
