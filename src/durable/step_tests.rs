@@ -159,4 +159,6 @@ fn resolution_waits_for_what_was_sent() {
     assert_eq!(resolve(Applied::No, at(2)), Answer::TooEarly(Duration::from_secs(600)));
     assert_eq!(resolve(Applied::No, over), Answer::Ended);
     assert_eq!(resolve(Applied::Yes, at(2)), Answer::Ended);
+    let resolved = JournalStep::resolve(&begun, Applied::Yes).apply(Some(begun.clone()), at(2)).entry.unwrap();
+    assert_eq!(resolved.stop(), Some("resolved"));
 }
