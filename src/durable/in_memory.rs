@@ -104,14 +104,12 @@ impl fmt::Debug for InMemoryJournal {
 mod tests {
     use std::time::Duration;
 
-    use uuid::Uuid;
-
     use super::*;
     use crate::{
         decide::stop::Applied,
         durable::{
             step::{Begin, Ended},
-            testing,
+            testing::{self, first},
         },
     };
 
@@ -122,20 +120,10 @@ mod tests {
 
     #[tokio::test]
     async fn purge_counts_what_it_shortens() {
-        let begin = |retention| Begin {
-            request: Uuid::nil(),
-            method: "POST".to_owned(),
-            path: "/v1/charges".to_owned(),
-            key: None,
-            sent: None,
-            lease: Duration::ZERO,
-            longest_attempt: Duration::ZERO,
-            retention,
-        };
         let journal = InMemoryJournal::default();
         for (operation, retention) in [("a", Some(Duration::ZERO)), ("b", Some(Duration::ZERO)), ("c", None)] {
             let place = ("billing", "", operation);
-            journal.apply(JournalStep::begin(place, begin(retention))).await.unwrap();
+            journal.apply(JournalStep::begin(place, Begin { retention, ..first(Duration::ZERO) })).await.unwrap();
             journal.apply(JournalStep::end(place, 1, Ended::new(Applied::Yes))).await.unwrap();
         }
         assert_eq!([journal.purge().await.unwrap(), journal.purge().await.unwrap()], [2, 0]);

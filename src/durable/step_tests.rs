@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use uuid::Uuid;
-
 use super::{
     answer::{Answer, Held},
-    entry::{EntryState, JournalEntry, Key},
+    entry::{EntryState, JournalEntry},
     step::{Begin, Ended, JournalStep, Proof},
+    testing::first,
 };
 use crate::decide::stop::Applied;
 
@@ -16,17 +15,21 @@ const HOUR: Duration = Duration::from_secs(3600);
 const OLD: &str = r#"{"format":1,"service":"billing","scope":"","operation":"charge","method":"POST","path":"/v1/{id}",
 "request":"00000000-0000-0000-0000-000000000000","key":"first","generation":0,"first_sent":3600000,"retention":86400000,
 "fence":1,"lease_until":7200000,"longest_attempt":600000,"earlier_until":null,"newest":3600000,"ending":null}"#;
+/// The operation of that entry: service, scope and name.
+const NAME: (&str, &str, &str) = ("billing", "", "charge");
 
 fn at(hours: u32) -> SystemTime {
     UNIX_EPOCH + HOUR * hours
 }
 
 fn begin(lease: Duration) -> JournalStep {
-    let (request, method, path) = (Uuid::nil(), "POST".to_owned(), "/v1/{id}".to_owned());
-    let (key, retention) = (Some(Key("first".to_owned())), Some(24 * HOUR));
-    let (sent, longest_attempt) = (None, Duration::from_secs(600));
-    let begin = Begin { request, method, path, key, sent, lease, longest_attempt, retention };
-    JournalStep::begin(("billing", "", "charge"), begin)
+    let (retention, longest_attempt) = (Some(24 * HOUR), Duration::from_secs(600));
+    JournalStep::begin(NAME, Begin { longest_attempt, retention, ..first(lease) })
+}
+
+/// The entry once the call of the first process has ended.
+fn end(entry: JournalEntry, ended: Ended, now: SystemTime) -> JournalEntry {
+    JournalStep::end(NAME, 1, ended).apply(Some(entry), now).entry.unwrap()
 }
 
 fn held(entry: Option<JournalEntry>, now: SystemTime) -> Held {
@@ -76,12 +79,11 @@ fn absurd_numbers_are_taken() {
     ] {
         let entry = JournalEntry::from_json(&text).unwrap();
         let _ = (entry.key(), entry.state(), entry.in_doubt_from(), entry.purge_from(), entry.clone().purged());
-        let name = ("billing", "", "charge");
         for fence in [0, 1, u64::MAX] {
             for step in [
                 begin(Duration::MAX),
-                JournalStep::rotate(name, fence, "next".to_owned(), Proof::Verdict),
-                JournalStep::end(name, fence, Ended::new(Applied::Yes)),
+                JournalStep::rotate(NAME, fence, "next".to_owned(), Proof::Verdict),
+                JournalStep::end(NAME, fence, Ended::new(Applied::Yes)),
                 JournalStep::resolve(&entry, Applied::No),
             ] {
                 for now in [UNIX_EPOCH, at(1), at(u32::MAX), UNIX_EPOCH - HOUR] {
@@ -98,8 +100,7 @@ fn absurd_numbers_are_taken() {
 fn clock_that_goes_back_is_noticed() {
     let entry = begin(HOUR).apply(None, at(100)).entry.unwrap();
     // In doubt, so that another process may begin it at any time.
-    let ended =
-        JournalStep::end(("billing", "", "charge"), 1, Ended::new(Applied::Unknown)).apply(Some(entry), at(100)).entry;
+    let ended = Some(end(entry, Ended::new(Applied::Unknown), at(100)));
     let minute = Duration::from_secs(60);
     for (now, behind) in [(at(101), false), (at(100), false), (at(100) - minute, false), (at(100) - 2 * minute, true)] {
         assert_eq!(held(ended.clone(), now).clock_is_behind, behind, "{now:?}");
@@ -118,9 +119,7 @@ fn attempts_of_earlier_processes_are_over_after_the_last_of_them() {
 
 #[test]
 fn only_ended_entries_of_known_retention_are_purged() {
-    let end = |entry: JournalEntry, applied| {
-        JournalStep::end(("billing", "", "charge"), 1, Ended::new(applied)).apply(Some(entry), at(2)).entry.unwrap()
-    };
+    let end = |entry, applied| end(entry, Ended::new(applied), at(2));
     let begun = JournalEntry::from_json(OLD).unwrap();
     assert_eq!((begun.purge_from(), begun.in_doubt_from()), (None, Some(7_200_000)));
     let doubtful = end(begun.clone(), Applied::Unknown);
@@ -144,8 +143,7 @@ fn entry_says_why_its_call_stopped() {
     assert_eq!(begun.stop(), None);
     for (stop, said) in [("attempts_exhausted", Some("attempts_exhausted")), ("", None)] {
         let ended = Ended { stop, ..Ended::new(Applied::Unknown) };
-        let ended = JournalStep::end(("billing", "", "charge"), 1, ended).apply(Some(begun.clone()), at(2)).entry;
-        assert_eq!(ended.unwrap().stop(), said);
+        assert_eq!(end(begun.clone(), ended, at(2)).stop(), said);
     }
 }
 
@@ -153,12 +151,12 @@ fn entry_says_why_its_call_stopped() {
 #[test]
 fn resolution_waits_for_what_was_sent() {
     let begun = JournalEntry::from_json(OLD).unwrap();
-    let resolve = |applied, now| JournalStep::resolve(&begun, applied).apply(Some(begun.clone()), now).answer.0;
+    let resolved = |applied, now| JournalStep::resolve(&begun, applied).apply(Some(begun.clone()), now);
+    let resolve = |applied, now| resolved(applied, now).answer.0;
     let over = at(2) + Duration::from_secs(600);
     assert_eq!(resolve(Applied::Yes, at(2) - HOUR / 2), Answer::RunningElsewhere(HOUR / 2));
     assert_eq!(resolve(Applied::No, at(2)), Answer::TooEarly(Duration::from_secs(600)));
     assert_eq!(resolve(Applied::No, over), Answer::Ended);
     assert_eq!(resolve(Applied::Yes, at(2)), Answer::Ended);
-    let resolved = JournalStep::resolve(&begun, Applied::Yes).apply(Some(begun.clone()), at(2)).entry.unwrap();
-    assert_eq!(resolved.stop(), Some("resolved"));
+    assert_eq!(resolved(Applied::Yes, at(2)).entry.unwrap().stop(), Some("resolved"));
 }

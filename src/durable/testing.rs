@@ -307,7 +307,7 @@ impl Suite {
 }
 
 /// What begins an operation for the first time.
-fn first(lease: Duration) -> Begin {
+pub(super) fn first(lease: Duration) -> Begin {
     Begin {
         request: Uuid::nil(),
         method: "POST".to_owned(),

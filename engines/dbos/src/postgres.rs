@@ -24,7 +24,7 @@ pub(crate) struct Postgres {
     server: Child,
 }
 
-/// The user that the server runs as, because it refuses to run as root.
+/// The user to start the server with if this process runs as root: PostgreSQL cannot run as root.
 #[derive(Clone, Copy)]
 struct User {
     uid: u32,

@@ -125,7 +125,7 @@ fn programs() -> Option<PathBuf> {
     versions.map(|version| version.path().join("bin")).filter(has_both).max_by_key(number)
 }
 
-/// PostgreSQL refuses to run as root: if this process does, the id of the user `nobody`.
+/// The user id of `nobody`, to start PostgreSQL with if this process runs as root: PostgreSQL cannot run as root.
 fn other_user() -> Option<u32> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;
