@@ -232,7 +232,8 @@ fn retry_loop<'a>(mut call: Call<'a>, next: Next<'a>) -> impl Future<Output = En
                 Break(ending) => return ending,
                 Continue(failed) => failed,
             };
-            if let Break(ending) = Box::pin(call.recover(failed)).await {
+            let failed = call.read(failed);
+            if let Break(ending) = call.recover(failed).await {
                 return ending;
             }
         }

@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use reqwest::Request;
+use http::Method;
+use reqwest::{Request, Url};
 
 use crate::{
     attempts::Attempts,
@@ -15,6 +16,7 @@ use crate::{
         stop::{Applied, StopReason},
     },
     error::{
+        callee::Callee,
         details::ErrorDetails,
         error::{Error, FollowUp, Inner},
         kind::ErrorKind,
@@ -63,6 +65,19 @@ fn report(request: &Request, reported: &Mutex<HashSet<String>>) {
     }
 }
 
+/// A host that no service covers.
+struct Host(String);
+
+impl Callee for Host {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn template(&self, _: &Method, _: &Url) -> Option<String> {
+        None
+    }
+}
+
 fn refusal(request: &Request) -> Error {
     let (host, port) = (request.url().host_str(), request.url().port_or_known_default());
     let place = match (host, port) {
@@ -70,10 +85,9 @@ fn refusal(request: &Request) -> Error {
         (host, _) => host.unwrap_or("no host").to_owned(),
     };
     Error::new(Inner {
-        service: place.into(),
+        callee: Arc::new(Host(place)),
         method: request.method().clone(),
         request: RequestHead::of(request, None),
-        template: None,
         effect: Effect::of_method(request.method()),
         kind: ErrorKind::UnknownHost,
         stop: StopReason::Permanent,

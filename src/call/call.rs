@@ -144,14 +144,17 @@ impl<'a> Call<'a> {
         self.deadline().is_some_and(|deadline| deadline <= self.now)
     }
 
-    /// With the time of its first use, if a request with it may have been executed.
+    /// The key in use, with the time of its first use, if a request with it may have been executed.
     pub(super) fn current_key(&self) -> Option<IdempotencyKey> {
-        let key = self.key.to_key()?;
+        self.key.to_key().map(|key| self.with_first_use(key))
+    }
+
+    pub(super) fn with_first_use(&self, key: IdempotencyKey) -> IdempotencyKey {
         match self.key_first_sent {
             Some(first_sent) if self.recorder.is_in_flight() || self.history.is_in_doubt() => {
-                Some(key.first_sent(first_sent))
+                key.first_sent(first_sent)
             }
-            _ => Some(key),
+            _ => key,
         }
     }
 
@@ -168,9 +171,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The keys of the call, each with the time at which it was first sent.
-    pub(super) fn used_keys(&self) -> Vec<IdempotencyKey> {
-        let current = self.key.to_key().map(|key| match self.key_first_sent {
+    /// The keys of the call, each with the time at which it was first sent; `current` is the one in use.
+    pub(super) fn used_keys(&self, current: Option<IdempotencyKey>) -> Vec<IdempotencyKey> {
+        let current = current.map(|key| match self.key_first_sent {
             Some(first_sent) => key.first_sent(first_sent),
             None => key,
         });
@@ -178,9 +181,9 @@ impl<'a> Call<'a> {
         self.request.replaced_key().cloned().into_iter().chain(current).collect()
     }
 
-    /// For a later pass of the same request, which must not get another key.
-    pub(super) fn leave_key(&mut self) {
-        let Some(current) = self.current_key() else { return };
+    /// For a later pass of the same request, which must not get another key than this, the one in use.
+    pub(super) fn leave_key(&mut self, current: Option<IdempotencyKey>) {
+        let Some(current) = current else { return };
         let Some(request) = self.request.fingerprint() else { return };
         let first_sent = current.first_sent_at();
         let given = self.given_key.take().map(|given| *given).or_else(|| self.request.replaced_key().cloned());
@@ -279,7 +282,7 @@ impl Drop for Call<'_> {
                 self.recorder.lost(&call, request, key);
             }
             self.recorder.cancelled(&call);
-            self.leave_key();
+            self.leave_key(self.current_key());
         }
     }
 }

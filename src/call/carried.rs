@@ -2,19 +2,29 @@
 
 use std::{fmt, mem, sync::Mutex, time::SystemTime};
 
+use bytes::Bytes;
 use http::{Extensions, Method};
 use reqwest::Url;
 
 use super::key::CallKey;
 use crate::key::IdempotencyKey;
 
-/// Its presence makes an inner layer pass the request through.
-#[derive(Clone)]
-struct Mark;
+/// What the layer keeps in the extensions of a request.
+#[derive(Clone, Default)]
+struct Mark {
+    /// Whether a layer carries the request now: an inner one then passes it through.
+    is_carried: bool,
+    /// In a box, since few requests have one.
+    earlier: Option<Box<EarlierPass>>,
+}
 
 /// Whether another layer carries the request.
 pub(crate) fn is_carried(extensions: &Extensions) -> bool {
-    extensions.get::<Mark>().is_some()
+    extensions.get::<Mark>().is_some_and(|mark| mark.is_carried)
+}
+
+fn mark(extensions: &mut Extensions) {
+    extensions.get_or_insert_default::<Mark>().is_carried = true;
 }
 
 /// Extensions with nothing but the mark, kept for the next calls: making them takes two allocations.
@@ -30,7 +40,7 @@ impl SpareMarks {
         let spare = self.0.try_lock().ok().and_then(|mut spare| spare.pop());
         spare.unwrap_or_else(|| {
             let mut marked = Extensions::new();
-            marked.insert(Mark);
+            mark(&mut marked);
             marked
         })
     }
@@ -69,7 +79,7 @@ pub(crate) struct EarlierPass {
 pub(super) struct Fingerprint {
     pub(super) method: Method,
     pub(super) url: Url,
-    pub(super) body: u64,
+    pub(super) body: Bytes,
 }
 
 /// The extensions of a request while a call carries it. The mark is removed when the call ends or is dropped, so that a
@@ -85,7 +95,7 @@ impl<'a> Carried<'a> {
     pub(crate) fn begin(extensions: &'a mut Extensions, spare: &'a SpareMarks) -> Self {
         let original = (!extensions.is_empty()).then(|| extensions.clone());
         match original {
-            Some(_) => drop(extensions.insert(Mark)),
+            Some(_) => mark(extensions),
             None => *extensions = spare.take(),
         }
         Self { extensions, original, spare }
@@ -95,9 +105,11 @@ impl<'a> Carried<'a> {
     pub(crate) fn reset(&mut self) {
         match &self.original {
             Some(original) => self.extensions.clone_from(original),
+            // Nothing was left.
+            None if self.extensions.len() == 1 && is_carried(self.extensions) => return,
             None => self.extensions.clear(),
         }
-        self.extensions.insert(Mark);
+        mark(self.extensions);
     }
 
     pub(crate) fn get(&mut self) -> &mut Extensions {
@@ -116,25 +128,30 @@ impl<'a> Carried<'a> {
 
     /// What an earlier call has left, perhaps for another request.
     pub(super) fn earlier_pass(&self) -> Option<&EarlierPass> {
-        self.original.as_ref()?.get()
+        self.original.as_ref()?.get::<Mark>()?.earlier.as_deref()
     }
 
     /// What an earlier pass of this request has left, if this is one.
     pub(super) fn take_earlier_pass(&mut self, request: &Fingerprint) -> Option<EarlierPass> {
-        self.original.as_mut()?.remove::<EarlierPass>();
-        self.extensions.remove::<EarlierPass>().filter(|earlier| earlier.request == *request)
+        self.original.as_mut()?.remove::<Mark>();
+        let earlier = self.extensions.get_mut::<Mark>()?.earlier.take()?;
+        (earlier.request == *request).then_some(*earlier)
     }
 
     /// For a later pass of the request.
     pub(super) fn leave(&mut self, pass: EarlierPass) {
-        self.extensions.insert(pass);
+        self.extensions.get_or_insert_default::<Mark>().earlier = Some(Box::new(pass));
     }
 }
 
 impl Drop for Carried<'_> {
     fn drop(&mut self) {
-        // Only the mark itself is kept: what else a layer below has put there is not for the next call.
-        if self.original.is_none() && self.extensions.len() == 1 && is_carried(self.extensions) {
+        // A layer below may have replaced them all.
+        let Some(mark) = self.extensions.get_mut::<Mark>() else { return };
+        if mark.earlier.is_some() {
+            mark.is_carried = false;
+        } else if self.original.is_none() && self.extensions.len() == 1 {
+            // Only the mark itself is kept: what else a layer below has put there is not for the next call.
             self.spare.put(mem::take(self.extensions));
         } else {
             self.extensions.remove::<Mark>();

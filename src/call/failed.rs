@@ -18,7 +18,7 @@ pub(crate) enum FailedResponse {
 }
 
 /// An attempt that did not succeed: its outcome, which is decided on, and the details that an error would show.
-pub(super) struct FailedAttempt {
+pub(crate) struct FailedAttempt {
     pub(super) outcome: Outcome,
     pub(super) kind: ErrorKind,
     pub(super) details: ErrorDetails,

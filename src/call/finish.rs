@@ -38,7 +38,7 @@ impl Call<'_> {
         self.warn_of_redirect(facts.redirect);
         self.attempts.push_response(&facts, self.key_generation);
         if self.key.is_known() || self.given_key.is_some() || self.request.replaced_key().is_some() {
-            self.show_keys();
+            self.show_keys(self.key.to_key());
         }
         self.attempts.finish(self.now - self.started);
         let (sent, now) = (self.sent, self.now);
@@ -64,7 +64,7 @@ impl Call<'_> {
             return Err(reqwest_middleware::Error::middleware(error));
         };
         self.limits().budget.deposit(self.tokens_spent);
-        self.show_keys();
+        self.show_keys(self.key.to_key());
         self.attempts.finish(self.started.elapsed());
         let request = self.request_line();
         self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts), request);
@@ -85,13 +85,9 @@ impl Call<'_> {
         self.conclude(failed, stop, applied)
     }
 
-    /// As [`fail`](Self::fail), in a small future: few calls have a verifier or a journal to ask.
-    pub(super) async fn give_up(&mut self, stop: StopReason, failed: Box<FailedAttempt>) -> Ending {
-        if self.holds_operation() || self.is_asked_about(&failed) {
-            return Box::pin(self.fail(stop, failed)).await;
-        }
-        let applied = self.applied();
-        self.conclude(failed, stop, applied)
+    /// Whether neither a verifier nor a journal has a say in how the call [fails](Self::fail).
+    pub(super) fn has_nobody_to_ask(&self, failed: &FailedAttempt) -> bool {
+        !self.holds_operation() && !self.is_asked_about(failed)
     }
 
     fn is_asked_about(&self, failed: &FailedAttempt) -> bool {
@@ -118,20 +114,19 @@ impl Call<'_> {
         applied: Applied,
         details: ErrorDetails,
     ) -> Error {
+        let key = self.key.to_key();
         if self.attempts.count() > 0 || self.key.is_known() {
-            self.show_keys();
+            self.show_keys(key.clone());
         }
+        let key = key.map(|key| self.with_first_use(key));
         self.attempts.finish(self.started.elapsed());
-        self.leave_key();
+        self.leave_key(key.clone());
         let follow_up = self.follow_up(kind, stop, applied, &details);
-        let service = self.plan.service;
-        let (method, key) = (self.request.method().clone(), self.current_key());
-        let template = service.template(&method, self.request.url()).map(|template| template.into_text());
+        let method = self.request.method().clone();
         let error = Error::new(Inner {
-            service: service.shared_name(),
+            callee: self.plan.service.callee(),
             method,
             request: self.request.take_head(self.plan.idempotency().header_name().cloned()),
-            template,
             effect: self.plan.effect,
             kind,
             stop,

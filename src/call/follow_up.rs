@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::call::Call;
 use crate::{
     decide::{
-        advice::{Protection, Situation},
+        advice::{Advice, Protection, Situation},
         key::{KeyKind, KeyPlace},
         stop::{Applied, StopReason},
     },
@@ -20,12 +20,34 @@ impl Call<'_> {
         applied: Applied,
         details: &ErrorDetails,
     ) -> FollowUp {
+        let operating = self.operating.as_deref();
+        let protection = self.protection();
+        let advice = Advice::at_once(applied, stop)
+            .unwrap_or_else(|| self.situation(stop, applied, protection, self.next_wait(kind, details)).advice());
+        let digest = || (applied == Applied::Unknown).then(|| self.digest()).flatten();
+        FollowUp {
+            host: self.host_of_several(),
+            operation: operating.and_then(|operating| operating.operation.clone()),
+            request: operating.and_then(|operating| operating.request).or_else(digest),
+            advice,
+            protected_until: match protection {
+                Protection::Until(until) => Some(until),
+                Protection::Unknown | Protection::Over | Protection::Always => None,
+            },
+        }
+    }
+
+    /// What the advice depends on; `wait` is that of the policy or the server.
+    fn situation(&self, stop: StopReason, applied: Applied, protection: Protection, wait: Duration) -> Situation {
         let rules = self.rules();
         let operating = self.operating.as_deref();
         let is_journaled = operating.is_some_and(|operating| operating.journal.is_some());
         let settled_from = self.history.settled_from(&rules);
-        let (protection, wait) = (self.protection(), self.next_wait(kind, details));
-        let situation = Situation {
+        let again_after = operating
+            .and_then(|operating| operating.again_after)
+            .or_else(|| self.rotation_after(stop, settled_from?))
+            .or_else(|| self.begins_after(stop, wait));
+        Situation {
             effect: rules.effect,
             applied,
             stop,
@@ -35,23 +57,9 @@ impl Call<'_> {
             generation_left: rules.key.is_replaceable()
                 && rules.has_verifier
                 && (is_journaled || !self.history.has_rotated()),
-            again_after: operating
-                .and_then(|operating| operating.again_after)
-                .or_else(|| self.rotation_after(stop, settled_from?))
-                .or_else(|| self.begins_after(stop, wait)),
+            again_after,
             wait,
             protection: if is_journaled { self.for_a_whole_call(protection) } else { protection },
-        };
-        let digest = || (applied == Applied::Unknown).then(|| self.digest()).flatten();
-        FollowUp {
-            host: self.host_of_several(),
-            operation: operating.and_then(|operating| operating.operation.clone()),
-            request: operating.and_then(|operating| operating.request).or_else(digest),
-            advice: situation.advice(),
-            protected_until: match protection {
-                Protection::Until(until) => Some(until),
-                Protection::Unknown | Protection::Over | Protection::Always => None,
-            },
         }
     }
 

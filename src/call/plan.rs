@@ -146,12 +146,6 @@ impl<'a> Plan<'a> {
         self.route?.route.deduplicated_by.as_deref()
     }
 
-    /// Whether the request's body is looked at after it was sent.
-    pub(super) fn needs_body(&self) -> bool {
-        let has_limit_key = || self.service.limit_keys_are_in_bodies() && self.service.limits().limiters.is_some();
-        self.deduplicated_by().is_some() || self.verifier().is_some() || has_limit_key()
-    }
-
     /// What an error response means for a request with its key in this place, by the service's description.
     pub(crate) fn meaning(&self, said: &Said<'_>, key: KeyPlace) -> Option<Meaning> {
         response_rule::meaning(self.response_rules(), said, |meaning| self.applies(meaning, key))
@@ -198,20 +192,21 @@ impl<'a> Plan<'a> {
     /// The rules of the call, for the effect that its body gives it.
     pub(crate) fn rules(&self, effect: Effect, key: KeyPlace, body_replayable: bool) -> Rules<'_> {
         let (service, policy) = (self.service, self.policy());
-        let mut rules = Rules::new(effect, key, self.idempotency().kind, policy);
+        let (idempotency, verifier) = (self.idempotency(), self.verifier());
+        let mut rules = Rules::new(effect, key, idempotency.kind, policy);
         rules.effect_is_documented = self.effect_is_documented;
-        rules.probe = self.idempotency().probe.unwrap_or_default();
-        rules.in_progress_needs_signal = self.idempotency().in_progress_needs_signal;
-        rules.in_progress_for = self.idempotency().in_progress_for;
-        rules.concurrent_requests = self.idempotency().concurrent_requests;
-        rules.longest_execution = self.idempotency().longest_execution;
-        rules.verifier_lag = self.verifier().map_or(Duration::ZERO, Verifier::lag);
-        rules.key_lifetime = self.idempotency().key_lifetime();
+        rules.probe = idempotency.probe.unwrap_or_default();
+        rules.in_progress_needs_signal = idempotency.in_progress_needs_signal;
+        rules.in_progress_for = idempotency.in_progress_for;
+        rules.concurrent_requests = idempotency.concurrent_requests;
+        rules.longest_execution = idempotency.longest_execution;
+        rules.verifier_lag = verifier.map_or(Duration::ZERO, Verifier::lag);
+        rules.key_lifetime = if key == KeyPlace::Absent { None } else { idempotency.key_lifetime() };
         rules.retryable = policy.retry_on.unwrap_or(service.retryable());
         rules.costs = service.retry_costs().clone();
         rules.limiter_precedes_execution = !service.rate_limiting().limiter_follows_execution;
         rules.body_replayable = body_replayable;
-        rules.has_verifier = self.verifier().is_some();
+        rules.has_verifier = verifier.is_some();
         rules.adaptive_limit = *service.concurrency_limit() == ConcurrencyLimit::Adaptive;
         rules
     }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// An error response whose body is read.
-pub(super) struct Unread {
+pub(crate) struct Unread {
     status: StatusCode,
     headers: HeaderMap,
     redirect: Redirect,
@@ -35,7 +35,7 @@ pub(super) struct Unread {
 
 impl Call<'_> {
     /// What the attempt has left; or a response whose body is not there yet, see [`read_rest`](Self::read_rest).
-    pub(super) fn read(&mut self, failed: FailedResponse) -> Result<Box<FailedAttempt>, Box<Unread>> {
+    pub(crate) fn read(&mut self, failed: FailedResponse) -> Result<Box<FailedAttempt>, Box<Unread>> {
         Ok(Box::new(match failed {
             FailedResponse::Status(response, scope) => {
                 let mut unread = self.begin_read(response, scope);

@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     call::{self, Call, Repeat},
-    failed::{FailedAttempt, FailedResponse},
+    failed::FailedAttempt,
     finish::Ending,
+    read::Unread,
 };
 use crate::{
     decide::{
@@ -25,25 +26,26 @@ use crate::{
 };
 
 impl<'a> Call<'a> {
-    /// Waits until the next attempt may be made, or ends the call.
-    pub(crate) async fn recover(&mut self, failed: FailedResponse) -> ControlFlow<Ending> {
-        let failed = match self.read(failed) {
+    /// Waits until the next attempt may be made, or ends the call. What few calls need is in boxes of its own.
+    pub(crate) async fn recover(&mut self, failed: Result<Box<FailedAttempt>, Box<Unread>>) -> ControlFlow<Ending> {
+        let failed = match failed {
             Ok(failed) => failed,
             Err(unread) => Box::pin(self.read_rest(unread)).await,
         };
         let decided = self.decide(&failed);
         let failed = self.or_the_one_before(failed);
         let (delay, repeat) = match decided {
-            Ok(_) if !self.request.can_be_sent() => {
-                return Break(self.give_up(StopReason::BodyNotReplayable, failed).await);
-            }
             Ok(decided) => decided,
-            Err(stop) => return Break(self.give_up(stop, failed).await),
+            Err(stop) if self.has_nobody_to_ask(&failed) => {
+                let applied = self.applied();
+                return Break(self.conclude(failed, stop, applied));
+            }
+            Err(stop) => return Break(Box::pin(self.fail(stop, failed)).await),
         };
         // An error after the wait has all of the body only if a verdict can be its reason.
         let needs_verdict = repeat.key == KeyAction::VerifyThenRotate;
         let mut failed = if needs_verdict { failed } else { failed.without_body() };
-        time::sleep(delay).await;
+        Box::pin(time::sleep(delay)).await;
         self.now = time::now();
         if repeat.key != KeyAction::Preserve {
             failed = match Box::pin(self.may_rotate(repeat.key, failed)).await {
@@ -101,6 +103,7 @@ impl<'a> Call<'a> {
         self.record(&failed.outcome);
         let decided = match step.decision {
             Decision::Fail(stop) => Err(stop),
+            Decision::Retry { .. } if !self.request.can_be_sent() => Err(StopReason::BodyNotReplayable),
             Decision::Retry { delay, key, cost, .. } => match self.withdraw(cost) {
                 Some(tokens) => Ok((delay, Repeat { key, tokens })),
                 None => Err(StopReason::BudgetExhausted),

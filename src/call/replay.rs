@@ -1,7 +1,6 @@
 //! The request of a call: whole until it is sent, then what is kept of it to send it again and to show in an error.
 
 use std::{
-    hash::{DefaultHasher, Hasher},
     mem,
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -31,13 +30,13 @@ enum Form {
 
 /// What is kept of a request that was sent. Its headers are taken apart, so that none is hashed unless the request is sent
 /// again.
+#[derive(Clone)]
 struct Parts {
     method: Method,
     url: Url,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// None if its body is a stream, which cannot be sent again.
     rest: Option<Rest>,
-    /// A hash of the body, if it was in memory and is not kept.
-    body_hash: Option<u64>,
     /// The key that another one has replaced.
     replaced_key: Option<IdempotencyKey>,
 }
@@ -47,15 +46,6 @@ struct Rest {
     body: Option<Bytes>,
     timeout: Option<Duration>,
     version: Version,
-}
-
-/// How much of a request is kept while it is being sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// Everything but the body: all that an error shows or hides.
-    Head,
-    /// All of it, if it is in memory: it may be sent again, or its body looked at.
-    All,
 }
 
 impl ReplayableRequest {
@@ -73,11 +63,11 @@ impl ReplayableRequest {
     }
 
     /// The request, to be sent now; what it takes to send it once more stays here.
-    pub(crate) fn take(&mut self, keep: Keep) -> Request {
+    pub(crate) fn take(&mut self) -> Request {
         debug_assert!(self.can_be_sent(), "only what was kept whole is sent again");
         let kept = match &mut self.0 {
-            Form::Whole(request) => Parts::of(request, keep),
-            Form::Sent(parts) => parts.keep(keep),
+            Form::Whole(request) => Parts::of(request),
+            Form::Sent(parts) => parts.clone(),
         };
         match mem::replace(&mut self.0, Form::Sent(kept)) {
             Form::Whole(request) => request,
@@ -146,18 +136,16 @@ impl ReplayableRequest {
     }
 
     /// What tells the request from another one; `None` if its body is a stream.
-    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
-        let body = self.body_hash()?;
-        Some(Fingerprint { method: self.method().clone(), url: self.url().clone(), body })
-    }
-
-    /// A hash of the body, if it is or was in memory.
-    pub(super) fn body_hash(&self) -> Option<u64> {
-        let forgotten = match &self.0 {
-            Form::Whole(_) => None,
-            Form::Sent(parts) => parts.body_hash,
+    pub(super) fn fingerprint(&mut self) -> Option<Fingerprint> {
+        let body = match &mut self.0 {
+            Form::Whole(request) => {
+                in_memory(request)?;
+                share_body(request)
+            }
+            Form::Sent(parts) => parts.rest.as_ref()?.body.clone(),
         };
-        self.body().map(hash).or(forgotten)
+        let (method, url) = (self.method().clone(), self.url().clone());
+        Some(Fingerprint { method, url, body: body.unwrap_or_default() })
     }
 
     pub(crate) fn facts(&self) -> RequestFacts<'_> {
@@ -178,36 +166,17 @@ impl ReplayableRequest {
 }
 
 impl Parts {
-    fn of(request: &mut Request, keep: Keep) -> Self {
-        let rest = (keep == Keep::All && in_memory(request).is_some()).then(|| Rest {
+    fn of(request: &mut Request) -> Self {
+        let rest = in_memory(request).is_some().then(|| Rest {
             body: share_body(request),
             timeout: request.timeout().copied(),
             version: request.version(),
         });
         let headers = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let body_hash = if rest.is_none() { in_memory(request).map(hash) } else { None };
-        Self {
-            method: request.method().clone(),
-            url: request.url().clone(),
-            headers,
-            rest,
-            body_hash,
-            replaced_key: None,
-        }
+        Self { method: request.method().clone(), url: request.url().clone(), headers, rest, replaced_key: None }
     }
 
-    fn keep(&self, keep: Keep) -> Self {
-        let Self { method, url, headers, rest, replaced_key, .. } = self;
-        let kept = if keep == Keep::All { rest.clone() } else { None };
-        let body_hash = match (&kept, rest) {
-            (None, Some(rest)) => Some(hash(rest.body.as_deref().unwrap_or_default())),
-            _ => None,
-        };
-        let (method, url, headers) = (method.clone(), url.clone(), headers.clone());
-        Self { method, url, headers, rest: kept, body_hash, replaced_key: replaced_key.clone() }
-    }
-
-    /// The request once more; if only its head was kept, without its body.
+    /// The request once more; without a body that was a stream.
     fn into_request(self) -> Request {
         let mut request = Request::new(self.method, self.url);
         // With room for the key, and for what a layer below adds; without any, none is made.
@@ -230,13 +199,6 @@ impl Parts {
 /// The body, if it is in memory; a request without a body has an empty one.
 pub(super) fn in_memory(request: &Request) -> Option<&[u8]> {
     request.body().map_or(Some(&[][..]), Body::as_bytes)
-}
-
-/// The same for the same bytes, in this process.
-pub(super) fn hash(body: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(body);
-    hasher.finish()
 }
 
 /// A shorter body is copied: that is cheaper than to share it.
@@ -266,11 +228,10 @@ mod tests {
 
     fn again(request: Request) -> Request {
         let mut replayable = ReplayableRequest::new(request);
-        let [first, second, third] = [Keep::All, Keep::All, Keep::Head].map(|keep| {
+        let [first, second, third] = [(); 3].map(|()| {
             assert!(replayable.can_be_sent());
-            replayable.take(keep)
+            replayable.take()
         });
-        assert!(!replayable.can_be_sent());
         for again in [&second, &third] {
             assert_eq!(again.body().map(Body::as_bytes), first.body().map(Body::as_bytes));
             assert_eq!((again.method(), again.url()), (first.method(), first.url()));
@@ -305,7 +266,7 @@ mod tests {
         *request.body_mut() = Some(Body::from("abc".repeat(SHARED_FROM)));
         let mut replayable = ReplayableRequest::new(request);
         let before = replayable.body().unwrap().as_ptr();
-        let sent = replayable.take(Keep::All);
+        let sent = replayable.take();
         assert_eq!(replayable.body().unwrap().as_ptr(), before);
         assert_eq!(sent.body().unwrap().as_bytes().unwrap().as_ptr(), before);
     }
@@ -316,7 +277,7 @@ mod tests {
         let stream = futures_util::stream::iter([Ok::<_, std::io::Error>("abc")]);
         *request.body_mut() = Some(Body::wrap_stream(stream));
         let mut replayable = ReplayableRequest::new(request);
-        assert!(replayable.take(Keep::All).body().is_some());
+        assert!(replayable.take().body().is_some());
         assert_eq!((replayable.method(), replayable.url().as_str(), replayable.body()), (&Method::POST, URL, None));
         assert!(!replayable.can_be_sent());
     }

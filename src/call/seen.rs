@@ -25,9 +25,10 @@ impl Call<'_> {
         Err(InvalidKey::UsedBefore)
     }
 
-    /// Puts the keys into the attempts. From now on the caller can see those that the layer has made.
-    pub(super) fn show_keys(&mut self) {
-        let keys = self.used_keys();
+    /// Puts the keys into the attempts, of which this is the one in use. From now on the caller can see those that the layer
+    /// has made.
+    pub(super) fn show_keys(&mut self, current: Option<IdempotencyKey>) {
+        let keys = self.used_keys(current);
         for key in &keys {
             // Of one that was used for another request this call is refused already.
             let _ = self.admits(key);
@@ -42,7 +43,7 @@ impl Call<'_> {
             return true;
         }
         let (method, url) = (self.request.method(), self.request.url());
-        let body = if self.body_may_differ() { None } else { self.request.body_hash() };
+        let body = if self.body_may_differ() { None } else { self.request.body() };
         let retention = self.plan.idempotency().retention.unwrap_or(USUAL_RETENTION);
         let query = self.query_without_key();
         seen.admit(key.as_str(), KeyedRequest { method, url, query: query.as_deref(), body }, retention)

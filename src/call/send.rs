@@ -15,7 +15,6 @@ use super::{
     failed::FailedResponse,
     finish::Ending,
     key::WireKey,
-    replay::Keep,
 };
 use crate::{
     decide::{
@@ -62,7 +61,7 @@ impl Call<'_> {
     /// The next attempt carries this key.
     pub(super) fn replace_key(&mut self, next: WireKey) {
         let is_same = self.key.replaceable().is_some_and(|key| key.header_value() == next.header_value());
-        if let Some(replaced) = self.used_keys().pop().filter(|_| !is_same) {
+        if let Some(replaced) = self.used_keys(self.key.to_key()).pop().filter(|_| !is_same) {
             self.request.key_replaced(replaced);
         }
         self.key.replace(next);
@@ -70,7 +69,7 @@ impl Call<'_> {
 
     /// Sends the attempt, which ends at the call's deadline at the latest.
     pub(crate) fn send<'b>(&'b mut self, next: Next<'b>) -> impl Future<Output = Arrived> + Send + use<'b> {
-        let mut request = self.request.take(self.keep());
+        let mut request = self.request.take();
         // What was kept does not have it: the next attempt may carry another one.
         self.key.write_to(&mut request, self.plan.idempotency());
         if self.key_first_sent.is_none() && self.key.place() != KeyPlace::Absent {
@@ -89,14 +88,6 @@ impl Call<'_> {
             None => sent,
         };
         time::before(deadline, sent)
-    }
-
-    /// What may be needed of a request after it is sent. Of a last attempt's that is all of it only if its body is looked
-    /// at afterwards.
-    fn keep(&self) -> Keep {
-        let is_last = self.history.attempts() + 1 >= self.plan.policy().max_attempts && !self.is_probe;
-        let may_be_repeated = self.body_replayable && !is_last;
-        if may_be_repeated || self.plan.needs_body() { Keep::All } else { Keep::Head }
     }
 
     /// What the head of the response says: the call's end, or a failed attempt.

@@ -92,18 +92,27 @@ pub(crate) enum Protection {
     Always,
 }
 
+impl Advice {
+    /// The advice that needs no more than these two facts.
+    pub(crate) fn at_once(applied: Applied, stop: StopReason) -> Option<Self> {
+        match (applied, stop) {
+            (Applied::Yes, _) => Some(Self::Done),
+            (Applied::No, StopReason::Permanent) => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
 impl Situation {
     pub(crate) fn advice(&self) -> Advice {
-        match self.applied {
-            Applied::Yes => Advice::Done,
-            Applied::No => self.not_applied(),
+        Advice::at_once(self.applied, self.stop).unwrap_or_else(|| match self.applied {
+            Applied::Yes | Applied::No => self.not_applied(),
             Applied::Unknown => self.in_doubt(),
-        }
+        })
     }
 
     fn not_applied(&self) -> Advice {
-        let is_final = self.stop == StopReason::Permanent || (self.settled && !self.generation_left);
-        if is_final { Advice::Never } else { self.again(None) }
+        if self.settled && !self.generation_left { Advice::Never } else { self.again(None) }
     }
 
     fn in_doubt(&self) -> Advice {

@@ -27,8 +27,8 @@ impl fmt::Display for Quoted<'_> {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { service, applied, effect, .. } = self.inner();
-        write!(f, "{service}: {}", ErrorLine(self))?;
+        let Inner { applied, effect, .. } = self.inner();
+        write!(f, "{}: {}", self.service(), ErrorLine(self))?;
         if *effect == Effect::Read { Ok(()) } else { write!(f, "; {applied}") }
     }
 }
@@ -52,10 +52,11 @@ impl RequestHead {
 
 impl Error {
     fn write_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { method, request, template, attempts, stop, .. } = self.inner();
+        let Inner { method, request, attempts, stop, .. } = self.inner();
+        let template = self.template();
         let secrets = request.secrets(self.key(), template.as_deref());
         let quoted = |text| Quoted { text, secrets: &secrets };
-        match template {
+        match &template {
             Some(template) => write!(f, "{method} {template}: ")?,
             None => write!(f, "{method} {}: ", quoted(self.path()))?,
         }

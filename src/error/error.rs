@@ -1,8 +1,8 @@
 //! The error type and its accessors.
 
 use std::{
-    borrow::Cow,
     error::Error as StdError,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +12,7 @@ use reqwest::Response;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{details::ErrorDetails, kind::ErrorKind, secrets::RequestHead};
+use super::{callee::Callee, details::ErrorDetails, kind::ErrorKind, secrets::RequestHead};
 use crate::{
     attempts::Attempts,
     decide::{
@@ -55,11 +55,9 @@ pub struct Error(pub(super) Node);
 pub(super) struct Node(pub(super) Box<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) service: Cow<'static, str>,
+    pub(crate) callee: Arc<dyn Callee>,
     pub(crate) method: Method,
     pub(crate) request: RequestHead,
-    /// The template of the path, if a route matches.
-    pub(crate) template: Option<String>,
     pub(crate) effect: Effect,
     pub(crate) kind: ErrorKind,
     pub(crate) stop: StopReason,
@@ -104,6 +102,12 @@ impl Error {
         &self.inner().details
     }
 
+    /// The template of the path, if a route matches. It is looked for only where it is shown.
+    pub(super) fn template(&self) -> Option<String> {
+        let Inner { callee, method, request, .. } = self.inner();
+        callee.template(method, &request.url)
+    }
+
     /// What the last response said.
     pub fn kind(&self) -> ErrorKind {
         self.inner().kind
@@ -128,14 +132,14 @@ impl Error {
     /// What is needed to go on with the call in another process; see
     /// [`RequestBuilderExt::resume`](crate::RequestBuilderExt::resume). It can be stored with the feature `serde`.
     pub fn record(&self) -> Record {
-        let Inner { service, method, template, kind, stop, applied, attempts, follow_up, .. } = self.inner();
+        let Inner { callee, method, kind, stop, applied, attempts, follow_up, .. } = self.inner();
         Record {
             format: Record::FORMAT,
-            service: service.to_string(),
+            service: callee.name().to_owned(),
             host: follow_up.host.clone(),
             operation: follow_up.operation.clone(),
             method: method.to_string(),
-            path: template.clone().unwrap_or_else(|| self.path().to_owned()),
+            path: self.template().unwrap_or_else(|| self.path().to_owned()),
             request: follow_up.request,
             protected_until: follow_up.protected_until,
             attempts: attempts.clone(),
@@ -257,7 +261,7 @@ impl Error {
 
     /// The name of the service.
     pub fn service(&self) -> &str {
-        &self.inner().service
+        self.inner().callee.name()
     }
 
     /// The method of the request.

@@ -1,6 +1,7 @@
 //! The error of a call: what the service said, why retrying stopped, whether the write took effect.
 
 pub(crate) mod call_error;
+pub(crate) mod callee;
 pub(crate) mod details;
 pub(crate) mod display;
 #[allow(clippy::module_inception)]

@@ -1,7 +1,7 @@
 //! What an open limit needs: numbers that are read and changed without a lock.
 
 use std::sync::atomic::{
-    AtomicU32, AtomicUsize,
+    AtomicBool, AtomicU32, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 
@@ -16,8 +16,9 @@ pub(super) struct Gate {
     in_flight: AtomicUsize,
     /// 0 while it is shut.
     open_below: AtomicUsize,
-    /// The limit when the state was last looked at.
+    /// The limit when the state was last looked at, and whether it was closed.
     limit: AtomicUsize,
+    closed: AtomicBool,
     /// Successes since the limiter began; wraps around.
     accepted: AtomicU32,
 }
@@ -31,10 +32,6 @@ impl Gate {
     /// One more in flight, if the gate is open.
     pub(super) fn enter(&self) -> bool {
         self.enter_below(self.open_below.load(SeqCst))
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.open_below.load(SeqCst) > 0
     }
 
     /// One more in flight, if there are fewer than that.
@@ -63,8 +60,13 @@ impl Gate {
         self.limit.load(Relaxed)
     }
 
-    pub(super) fn show_limit(&self, limit: usize) {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    pub(super) fn show(&self, limit: usize, closed: bool) {
         self.limit.store(limit, Relaxed);
+        self.closed.store(closed, Relaxed);
     }
 
     /// 0 shuts it. While none is in flight it is not wide open: what was known of the service may be long ago.

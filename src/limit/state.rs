@@ -38,7 +38,7 @@ pub(super) struct WeakShared(Weak<Inner>);
 pub(super) struct Locked<'a> {
     gate: &'a Gate,
     /// When it was locked.
-    at: Instant,
+    now: Duration,
     state: MutexGuard<'a, State>,
 }
 
@@ -76,7 +76,7 @@ impl Shared {
         let control = Control::new(limit);
         let gate = Gate::default();
         gate.open_below(control.open_below(Duration::ZERO));
-        gate.show_limit(control.limit(Duration::ZERO));
+        gate.show(control.limit(Duration::ZERO), false);
         let state = State {
             control,
             queue: BTreeMap::new(),
@@ -93,12 +93,14 @@ impl Shared {
 
     /// A panic elsewhere leaves numbers that are still numbers.
     pub(super) fn lock(&self) -> Locked<'_> {
-        self.lock_at(time::now())
+        self.lock_at(time::now)
     }
 
-    fn lock_at(&self, at: Instant) -> Locked<'_> {
+    /// The clock is read once it is locked.
+    fn lock_at(&self, now: impl FnOnce() -> Instant) -> Locked<'_> {
         let Inner { gate, state, .. } = &*self.0;
-        Locked { gate, at, state: state.lock().unwrap_or_else(PoisonError::into_inner) }
+        let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { gate, now: now().saturating_duration_since(state.began), state }
     }
 
     /// The limit when the state was last looked at.
@@ -106,9 +108,9 @@ impl Shared {
         self.0.gate.limit()
     }
 
+    /// Whether it was closed then.
     pub(super) fn is_closed(&self) -> bool {
-        // While the gate is open, so is the limit.
-        !self.0.gate.is_open() && self.lock().state.control.is_closed()
+        self.0.gate.is_closed()
     }
 
     /// Starts an attempt at once, if nobody waits and the limit is open, or the call's deadline leaves the time.
@@ -116,7 +118,7 @@ impl Shared {
         if self.0.gate.enter() {
             return Some(Granted { probe: false, scarce: self.0.is_fixed });
         }
-        self.lock_at(now).try_start(now, deadline)
+        self.lock_at(|| now).try_start(now, deadline)
     }
 
     /// An attempt has ended.
@@ -129,7 +131,7 @@ impl Shared {
             Feedback::Throttled | Feedback::Unavailable => true,
         };
         if is_of_interest || gate.needs_a_look(in_flight == 1) {
-            self.lock_at(now).end(now, sent, probe, feedback, in_flight)
+            self.lock_at(|| now).end(sent, probe, feedback, in_flight)
         } else {
             None
         }
@@ -137,8 +139,8 @@ impl Shared {
 }
 
 impl Locked<'_> {
-    fn since_began(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.state.began)
+    fn since_began(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.state.began)
     }
 
     /// Starts an attempt, if nobody waits and the call's deadline leaves the time.
@@ -147,20 +149,19 @@ impl Locked<'_> {
         if !self.state.queue.is_empty() || (is_limited && !self.is_in_time(now, deadline)) {
             return None;
         }
-        let elapsed = self.since_began(now);
-        match self.start(elapsed, is_limited && self.has_turned_away(elapsed)) {
+        match self.start(is_limited && self.has_turned_away()) {
             Ok(granted) => Some(granted),
             Err(_) => {
-                self.state.control.queue_is_empty(elapsed);
+                self.state.control.queue_is_empty(self.now);
                 None
             }
         }
     }
 
     /// Starts an attempt if it may start now; otherwise says when.
-    fn start(&mut self, now: Duration, turned_away: bool) -> Result<Granted, Start> {
+    fn start(&mut self, turned_away: bool) -> Result<Granted, Start> {
         let (in_flight, waiting) = (self.gate.in_flight(), self.state.queue.len());
-        let start = self.state.control.start(now, in_flight, waiting, turned_away);
+        let start = self.state.control.start(self.now, in_flight, waiting, turned_away);
         let most = self.state.control.most();
         match start {
             // Of a fixed limit, another call may have come first since.
@@ -176,8 +177,8 @@ impl Locked<'_> {
         deadline.is_none_or(|deadline| now + self.state.control.needed() <= deadline)
     }
 
-    fn has_turned_away(&self, now: Duration) -> bool {
-        self.state.turned_away.is_some_and(|at| now.saturating_sub(at) < TURNED_AWAY)
+    fn has_turned_away(&self) -> bool {
+        self.state.turned_away.is_some_and(|at| self.now.saturating_sub(at) < TURNED_AWAY)
     }
 
     /// Joins the queue, unless the wait is known to be too long.
@@ -197,7 +198,7 @@ impl Locked<'_> {
         let wait = wait.saturating_add(wait / 8).saturating_add(arrival.needed(&state.control));
         let is_too_long = |deadline| now.checked_add(wait).is_none_or(|ends| ends > deadline);
         if arrival.deadline.is_some_and(is_too_long) && !arrival.is_repeat && !state.control.is_closed() {
-            state.turned_away = Some(now.saturating_duration_since(state.began));
+            state.turned_away = Some(self.now);
             return Err(Refusal::Deadline);
         }
         state.next_number += 1;
@@ -214,19 +215,18 @@ impl Locked<'_> {
         if times > joined && hint > arrival.longest_hint {
             return Next::Refuse(Refusal::RetryAfter(hint));
         }
-        let elapsed = self.since_began(now);
         let control = &self.state.control;
         let needed = arrival.needed(control);
         let last_start = arrival.deadline.map(|deadline| deadline.checked_sub(needed).unwrap_or(now));
         let opens = control.closed_until().and_then(|until| self.state.began.checked_add(until));
         if last_start.is_some_and(|last| last <= now || opens.is_some_and(|opens| last < opens)) {
-            self.state.turned_away = Some(elapsed);
+            self.state.turned_away = Some(self.now);
             return Next::Refuse(Refusal::Deadline);
         }
         if self.state.queue.keys().next() != Some(&ticket) {
             return Next::Wait(last_start);
         }
-        match self.start(elapsed, self.has_turned_away(elapsed)) {
+        match self.start(self.has_turned_away()) {
             Ok(granted) => Next::Start(granted),
             Err(Start::At(at)) => {
                 let at = self.state.began.checked_add(at);
@@ -241,24 +241,15 @@ impl Locked<'_> {
         let was_first = self.state.queue.keys().next() == Some(&ticket);
         self.state.queue.remove(&ticket);
         if self.state.queue.is_empty() {
-            let now = self.since_began(time::now());
-            self.state.control.queue_is_empty(now);
+            self.state.control.queue_is_empty(self.now);
         } else if was_first {
             self.notify_first();
         }
     }
 
-    fn end(
-        &mut self,
-        now: Instant,
-        sent: Instant,
-        probe: bool,
-        feedback: Feedback,
-        in_flight: usize,
-    ) -> Option<Change> {
-        let (now, sent) = (self.since_began(now), self.since_began(sent));
-        let accepted = self.newly_accepted();
-        let change = self.state.control.end(now, &Ended { sent, probe, feedback, in_flight, accepted });
+    fn end(&mut self, sent: Instant, probe: bool, feedback: Feedback, in_flight: usize) -> Option<Change> {
+        let (sent, accepted) = (self.since_began(sent), self.newly_accepted());
+        let change = self.state.control.end(self.now, &Ended { sent, probe, feedback, in_flight, accepted });
         self.notify_first();
         if probe || matches!(feedback, Feedback::Throttled | Feedback::Unavailable) {
             self.report_soon();
@@ -273,8 +264,7 @@ impl Locked<'_> {
 
     /// Shares the limit from now on, if it can be shared.
     pub(super) fn join_fleet(&mut self, reports: &Arc<Notify>) -> bool {
-        let now = self.since_began(time::now());
-        let can_be_shared = self.state.control.join(now);
+        let can_be_shared = self.state.control.join(self.now);
         if can_be_shared {
             self.state.reports = Some(Arc::clone(reports));
         }
@@ -289,27 +279,25 @@ impl Locked<'_> {
 
     /// What the process has seen since its last report.
     pub(super) fn report(&mut self, report: &mut LimitReport) {
-        let (now, accepted) = (self.since_began(time::now()), self.newly_accepted());
+        let accepted = self.newly_accepted();
         report.waiting = self.state.queue.len();
-        self.state.control.report(now, accepted, report);
+        self.state.control.report(self.now, accepted, report);
     }
 
     /// The share that the store gives, or none.
     pub(super) fn receive(&mut self, share: Option<&LimitShare>) -> Option<Change> {
-        let now = self.since_began(time::now());
-        let change = self.state.control.receive(now, share);
+        let change = self.state.control.receive(self.now, share);
         self.notify_first();
         change
     }
 
     /// The service asks for a wait. One that is longer than the call may wait is told to all that wait: it may be for them.
     pub(super) fn hint(&mut self, hint: Duration, longest: Duration) {
-        let now = self.since_began(time::now());
         let is_told = if hint > longest {
             self.state.sent_away = (self.state.sent_away.0 + 1, hint);
             true
         } else {
-            self.state.control.hint(now, hint)
+            self.state.control.hint(self.now, hint)
         };
         // Some may not have the time: they leave at once.
         if is_told {
@@ -333,8 +321,7 @@ impl Locked<'_> {
     }
 
     pub(super) fn reading(&self) -> Reading {
-        let now = self.since_began(time::now());
-        let control = &self.state.control;
+        let (now, control) = (self.now, &self.state.control);
         Reading {
             limit: control.limit(now),
             in_flight: self.gate.in_flight(),
@@ -346,8 +333,8 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let (now, control) = (self.since_began(self.at), &self.state.control);
+        let (now, control) = (self.now, &self.state.control);
         self.gate.open_below(if self.state.queue.is_empty() { control.open_below(now) } else { 0 });
-        self.gate.show_limit(control.limit(now));
+        self.gate.show(control.limit(now), control.is_closed());
     }
 }

@@ -116,6 +116,9 @@ impl ErrorFormat {
     /// `pointers` are those of this format.
     pub(crate) fn read(&self, pointers: &ErrorPointers, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
         let header = self.request_id_headers.iter().find_map(|name| name.value(headers)?.to_str().ok());
+        if body.is_empty() {
+            return ErrorParts { request_id: header.map(str::to_owned), ..ErrorParts::default() };
+        }
         let mut members = pointers.0.find(body);
         let mut seen = 0;
         let [message, code, error_type, request_id] = self.places().map(|pointers| {

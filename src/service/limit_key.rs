@@ -87,10 +87,6 @@ impl LimitKeySource {
         };
         (!key.is_empty()).then_some(key)
     }
-
-    pub(crate) const fn is_in_body(&self) -> bool {
-        matches!(self, Self::BodyMember(_))
-    }
 }
 
 /// Adds what is wrong with the list at `path`. `paths` are those in which a parameter may be.

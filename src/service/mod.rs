@@ -30,3 +30,4 @@ pub(crate) mod seen_keys;
 pub(crate) mod service;
 mod several_hosts;
 pub(crate) mod source;
+mod templates;

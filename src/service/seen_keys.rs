@@ -48,8 +48,8 @@ pub(crate) struct KeyedRequest<'a> {
     pub(crate) url: &'a Url,
     /// That of the URL without the key.
     pub(crate) query: Option<&'a str>,
-    /// A hash of the body; not compared if it is not known of both requests.
-    pub(crate) body: Option<u64>,
+    /// Not compared if it is not known of both requests.
+    pub(crate) body: Option<&'a [u8]>,
 }
 
 impl SeenKeys {
@@ -58,6 +58,7 @@ impl SeenKeys {
         let KeyedRequest { method, url, query, body } = request;
         let place = (host_of(url), url.port_or_known_default(), url.path(), query);
         let (key, head) = (self.hashes.hash_one(key), self.hashes.hash_one((method, url.scheme(), place)));
+        let body = body.map(|body| self.hashes.hash_one(body));
         let new = Use { head, body, at: time::now(), lasts };
         // No panic leaves it half-changed.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).admit(key, new)

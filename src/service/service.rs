@@ -1,7 +1,6 @@
 //! A service: its description, and the retry budget and concurrency limit that all its calls share.
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{
         Arc,
@@ -9,8 +8,7 @@ use std::{
     },
 };
 
-use http::{HeaderMap, Method};
-use reqwest::Url;
+use http::HeaderMap;
 
 use super::{
     base_urls::BaseUrls,
@@ -44,10 +42,7 @@ use crate::{
         hosts::{HostLimits, Hosts},
         limiters::Limiters,
     },
-    telemetry::{
-        instruments::{Instruments, Levels},
-        spans::Template,
-    },
+    telemetry::instruments::{Instruments, Levels},
 };
 
 /// A named base URL with what the service behind it documents, how often calls to it are repeated, and its retry budget.
@@ -83,34 +78,13 @@ pub(super) struct Shared {
     pub(super) limits: HostLimits,
     /// None if all requests go to one host.
     pub(super) hosts: Option<Hosts>,
-    limit_keys: LimitKeys,
+    /// Whether requests may have limit keys.
+    has_limit_keys: bool,
     /// None unless keys that were used for another request are refused.
     seen_keys: Option<SeenKeys>,
     instruments: Instruments,
     /// Whether a redirect of a write was followed.
     redirected: AtomicBool,
-}
-
-/// Where limit keys may be: what has to be known of each call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LimitKeys {
-    Nowhere,
-    InHead,
-    InBody,
-}
-
-impl LimitKeys {
-    fn of(description: &Description, hooks: &Hooks) -> Self {
-        let of_routes = description.routes.iter().filter_map(|route| route.limit_key_from.as_deref());
-        let mut sources = of_routes.chain([&*description.limit_key_from]).flatten();
-        let are_in_bodies = sources.clone().any(LimitKeySource::is_in_body);
-        match sources.next() {
-            // A function may look into bodies.
-            _ if hooks.limit_key.is_some() || are_in_bodies => Self::InBody,
-            Some(_) => Self::InHead,
-            None => Self::Nowhere,
-        }
-    }
 }
 
 impl Service {
@@ -125,7 +99,9 @@ impl Service {
         let hosts = (!bases.are_one_host()).then(Hosts::new);
         let instruments = Instruments::new(description.name.clone());
         let redirected = AtomicBool::new(false);
-        let limit_keys = LimitKeys::of(&description, &hooks);
+        let of_routes = description.routes.iter().filter_map(|route| route.limit_key_from.as_deref());
+        let has_limit_keys =
+            hooks.limit_key.is_some() || of_routes.chain([&*description.limit_key_from]).flatten().next().is_some();
         let seen_keys = description.refuse_reused_keys.then(SeenKeys::default);
         let shared = Shared {
             error_pointers: description.error_format.pointers(),
@@ -135,7 +111,7 @@ impl Service {
             routes,
             limits,
             hosts,
-            limit_keys,
+            has_limit_keys,
             seen_keys,
             instruments,
             redirected,
@@ -304,22 +280,6 @@ impl Service {
         &self.shared.description.journal_settings
     }
 
-    pub(crate) fn shared_name(&self) -> Cow<'static, str> {
-        self.shared.description.name.clone()
-    }
-
-    /// The template of a request's path, if a route matches.
-    pub(crate) fn template(&self, method: &Method, url: &Url) -> Option<Template<'_>> {
-        let (base, path) = self.shared.bases.locate(url)?;
-        let known = self.shared.routes.find(method, path)?;
-        Some(Template { base: base.path(), route: &known.route.path })
-    }
-
-    /// The template of the path; without one the path itself.
-    pub(crate) fn path_or_template(&self, method: &Method, url: &Url) -> String {
-        self.template(method, url).map_or_else(|| url.path().to_owned(), Template::into_text)
-    }
-
     pub(crate) fn bases(&self) -> &BaseUrls {
         &self.shared.bases
     }
@@ -336,14 +296,9 @@ impl Service {
         self.shared.limits.limiters.as_ref()
     }
 
-    /// Whether requests have limit keys at all.
+    /// Whether requests may have limit keys.
     pub(crate) fn has_limit_keys(&self) -> bool {
-        self.shared.limit_keys != LimitKeys::Nowhere
-    }
-
-    /// Whether a body may be needed to find the limit key of its request.
-    pub(crate) fn limit_keys_are_in_bodies(&self) -> bool {
-        self.shared.limit_keys == LimitKeys::InBody
+        self.shared.has_limit_keys
     }
 
     /// The limit key of a request, if it has one.

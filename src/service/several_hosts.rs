@@ -52,11 +52,6 @@ impl Service {
         hosts.find(name, port, || Self::new_limits(description, routes)).unwrap_or(limits)
     }
 
-    /// What all calls share if there is one host.
-    pub(crate) fn limits(&self) -> &HostLimits {
-        &self.shared.limits
-    }
-
     /// Host and port of a request, if the service has several hosts: the same operation in two of them is two writes.
     pub(crate) fn host_of_several(&self, url: &Url) -> Option<String> {
         self.shared.hosts.as_ref()?;

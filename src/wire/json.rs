@@ -107,9 +107,6 @@ impl Pointers {
 
     /// The members at the pointers, in their order.
     pub(crate) fn find(&self, document: &[u8]) -> Members {
-        if document.is_empty() {
-            return Members(SmallVec::new());
-        }
         let (text, mut found) = (text(document), SmallVec::from_elem(None, self.0.len()));
         for (ways, found) in self.0.chunks(MOST).zip(found.chunks_mut(MOST)) {
             find(&text, ways, found);
