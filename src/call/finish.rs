@@ -65,7 +65,7 @@ impl Call<'_> {
         };
         self.limits().budget.deposit(self.tokens_spent);
         self.show_keys(self.key.to_key());
-        self.attempts.finish(self.started.elapsed());
+        self.attempts.finish(self.now - self.started);
         let request = self.request_line();
         self.recorder.verified_applied(&call::facts(&self.plan, &self.request, &self.attempts), request);
         response.extensions_mut().insert(mem::take(&mut self.attempts));
@@ -119,7 +119,7 @@ impl Call<'_> {
             self.show_keys(key.clone());
         }
         let key = key.map(|key| self.with_first_use(key));
-        self.attempts.finish(self.started.elapsed());
+        self.attempts.finish(self.now - self.started);
         self.leave_key(key.clone());
         let follow_up = self.follow_up(kind, stop, applied, &details);
         let method = self.request.method().clone();

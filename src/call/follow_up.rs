@@ -88,7 +88,8 @@ impl Call<'_> {
 
     fn protection(&self) -> Protection {
         let idempotency = self.plan.idempotency();
-        let (Some(first_sent), Some(lifetime)) = (self.key_first_sent, idempotency.key_lifetime()) else {
+        let lasting = self.key_first_sent.and_then(|first_sent| Some((first_sent, idempotency.key_lifetime()?)));
+        let Some((first_sent, lifetime)) = lasting else {
             let always = idempotency.kind == KeyKind::ResourceKey && self.key.place() != KeyPlace::Absent;
             return if always { Protection::Always } else { Protection::Unknown };
         };

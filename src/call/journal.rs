@@ -297,7 +297,9 @@ impl Call<'_> {
         let applied = ended.applied;
         let Some(lease) = self.operating.as_mut().and_then(|operating| operating.held.take()) else { return applied };
         let step = self.with_name(|name| JournalStep::end(name, lease.fence, ended));
-        match self.ask(step, self.journal_settings().timeout).await {
+        let answer = self.ask(step, self.journal_settings().timeout).await;
+        self.now = time::now();
+        match answer {
             Ok(Answer::Ended) => applied,
             Ok(_) if applied == Applied::Yes => applied,
             Ok(_) => {

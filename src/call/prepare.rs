@@ -47,10 +47,11 @@ impl Call<'_> {
     async fn buffer(&mut self) -> Result<(), reqwest_middleware::Error> {
         let (time_left, most) = (self.time_left(), self.plan.policy().buffer_bodies);
         let Some(request) = self.request.whole() else { return Ok(()) };
-        let (stop, details) = match time::within(time_left, body::buffer(request, most)).await {
+        let buffered = time::within(time_left, body::buffer(request, most)).await;
+        self.now = time::now();
+        let (stop, details) = match buffered {
             Some(Ok(())) => {
                 self.body_replayable = self.request.body().is_some();
-                self.now = time::now();
                 return Ok(());
             }
             Some(Err(error)) => (StopReason::Permanent, ErrorDetails::of_cause(error)),

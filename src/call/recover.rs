@@ -92,8 +92,9 @@ impl<'a> Call<'a> {
     /// Adds the attempt to the history, and asks the pure core and then the retry budget.
     fn decide(&mut self, failed: &FailedAttempt) -> Result<(Duration, Repeat<'a>), StopReason> {
         let mut history = self.history.clone();
-        let mut moment = Moment::new(self.now - self.started, self.clock.jitter());
-        moment.attempt_began = self.sent - self.started;
+        let (elapsed, took) = (self.now - self.started, self.now - self.sent);
+        let mut moment = Moment::new(elapsed, self.clock.jitter());
+        moment.attempt_began = elapsed.saturating_sub(took);
         moment.key_age = self.key_age();
         moment.is_probe = self.is_probe;
         let group = self.plan.limit_group();
@@ -114,7 +115,7 @@ impl<'a> Call<'a> {
             Err(stop) => step.decision = Decision::Fail(*stop),
         }
         self.hint(failed);
-        self.record_step(&failed.outcome, &step);
+        self.record_step(&failed.outcome, &step, took);
         decided
     }
 
@@ -122,9 +123,9 @@ impl<'a> Call<'a> {
         self.limits().budget.withdraw(cost)
     }
 
-    fn record_step(&mut self, outcome: &Outcome, step: &Step) {
+    fn record_step(&mut self, outcome: &Outcome, step: &Step, took: Duration) {
         let call = call::facts(&self.plan, &self.request, &self.attempts);
-        self.recorder.decided(&call, outcome, step, self.now - self.sent);
+        self.recorder.decided(&call, outcome, step, took);
     }
 
     fn record(&mut self, outcome: &Outcome) {

@@ -28,6 +28,9 @@ impl Call<'_> {
     /// Puts the keys into the attempts, of which this is the one in use. From now on the caller can see those that the layer
     /// has made.
     pub(super) fn show_keys(&mut self, current: Option<IdempotencyKey>) {
+        if current.is_none() && self.request.replaced_key().is_none() {
+            return;
+        }
         let keys = self.used_keys(current);
         for key in &keys {
             // Of one that was used for another request this call is refused already.

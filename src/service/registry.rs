@@ -18,6 +18,8 @@ pub(crate) struct Registry {
     by_host: Arc<[(Box<str>, Vec<Place>)]>,
     /// None if every service names its hosts.
     patterns: Option<Arc<Patterns>>,
+    /// Whether there is one place alone, in which nearly every URL is: hosts need not be compared.
+    is_one_place: bool,
 }
 
 /// Where a service is, and its position in the list. Places with the longest path come first, so that the first match is
@@ -57,7 +59,9 @@ impl Registry {
             places.sort_by_key(|place| Reverse(place.base.path().len()));
         }
         let patterns = (!patterns.by_domain.is_empty() || patterns.any.is_some()).then(|| Arc::new(patterns));
-        errors.finish(Some(Self { services, by_host: by_host.into_iter().collect(), patterns }))
+        let by_host: Arc<[_]> = by_host.into_iter().collect();
+        let is_one_place = patterns.is_none() && matches!(&*by_host, [(_, places)] if places.len() == 1);
+        errors.finish(Some(Self { services, by_host, patterns, is_one_place }))
     }
 
     pub(crate) fn services(&self) -> &[Service] {
@@ -66,6 +70,10 @@ impl Registry {
 
     /// The service of a URL, and the part of its path after the service's own.
     pub(crate) fn find<'u>(&self, url: &'u Url) -> Option<(&Service, &'u str)> {
+        if self.is_one_place {
+            let (service, path) = closest(&self.by_host.first()?.1, url)?;
+            return Some((&self.services[service], path));
+        }
         let host = host_of(url)?;
         let found = self.by_host.binary_search_by(|(known, _)| (**known).cmp(host)).ok();
         let of_host = found.and_then(|found| closest(&self.by_host[found].1, url));
