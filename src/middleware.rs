@@ -14,7 +14,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use crate::{
     call::{
         call::{Call, Redirects},
-        carried::{self, Carried, SpareMarks},
+        carried::{self, Carried},
         finish::Ending,
         plan::Plan,
     },
@@ -52,7 +52,6 @@ pub struct SafeRetry {
     services: Registry,
     clock: Arc<dyn Clock>,
     redirects: Redirects,
-    spare_marks: Arc<SpareMarks>,
     unknown_hosts: UnknownHosts,
     observers: Observers,
 }
@@ -78,9 +77,9 @@ impl SafeRetry {
     /// If two services have the same base URL.
     pub fn try_new(services: impl IntoIterator<Item = Service>) -> Result<Self, ConfigError> {
         let services = Registry::new(services)?;
-        let (clock, spare_marks) = (Arc::new(SystemClock), Arc::default());
+        let clock = Arc::new(SystemClock);
         let (redirects, unknown_hosts) = (Redirects::MayBeFollowed, UnknownHosts::default());
-        Ok(Self { services, clock, redirects, spare_marks, unknown_hosts, observers: Observers::default() })
+        Ok(Self { services, clock, redirects, unknown_hosts, observers: Observers::default() })
     }
 
     /// The services of the layer, in the order in which they were given.
@@ -190,7 +189,7 @@ impl Middleware for SafeRetry {
         let (now, method, url) = (time::now(), request.method(), request.url());
         let target = Target { method, url, template: || service.template(method, url) };
         let span = spans::if_traced(|| spans::call(service.name(), plan.effect, &target));
-        let carried = Carried::begin(extensions, &self.spare_marks);
+        let carried = Carried::begin(extensions);
         let recorder = Recorder::new(&self.observers, span.clone());
         let call = Call::new(plan, carried, recorder, &self.clock, self.redirects, now, request);
         spans::within(span.as_ref(), Box::pin(retry_loop(call, next)))

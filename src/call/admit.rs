@@ -16,7 +16,7 @@ use crate::{
     time,
 };
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     /// Takes a permit, if there is one at once.
     pub(crate) fn try_admit(&mut self) -> bool {
         if self.is_past_deadline() {
@@ -51,7 +51,7 @@ impl Call<'_> {
         }
     }
 
-    async fn acquire(&mut self, limiters: &Limiters) -> Result<Permits, Ending> {
+    async fn acquire(&mut self, limiters: &'a Limiters) -> Result<Permits<'a>, Ending> {
         let queued = self.now;
         let arrival = Arrival {
             priority: self.plan.priority(),

@@ -54,7 +54,7 @@ pub(crate) struct Call<'a> {
     redirects: Redirects,
     pub(super) recorder: Recorder<'a>,
     /// Of the current attempt.
-    pub(super) permits: Permits,
+    pub(super) permits: Permits<'a>,
     /// Whether the current attempt finds out if the service is back.
     pub(super) is_probe: bool,
     pub(super) started: Instant,

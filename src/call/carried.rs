@@ -1,6 +1,6 @@
 //! The mark on a request that a layer already carries.
 
-use std::{fmt, mem, sync::Mutex, time::SystemTime};
+use std::{cell::RefCell, mem, time::SystemTime};
 
 use bytes::Bytes;
 use http::{Extensions, Method};
@@ -27,37 +27,31 @@ fn mark(extensions: &mut Extensions) {
     extensions.get_or_insert_default::<Mark>().is_carried = true;
 }
 
-/// Extensions with nothing but the mark, kept for the next calls: making them takes two allocations.
-#[derive(Default)]
-pub(crate) struct SpareMarks(Mutex<Vec<Extensions>>);
-
-/// More than are in use at once are dropped.
+thread_local! {
+    /// Extensions with nothing but the mark, kept for the next calls of the thread: to make them takes three allocations, and
+    /// a list that threads share slows them down. They hold nothing of a call.
+    static SPARE: RefCell<Vec<Extensions>> = const { RefCell::new(Vec::new()) };
+}
+/// More are dropped.
 const MOST_SPARE: usize = 64;
 
-impl SpareMarks {
-    fn take(&self) -> Extensions {
-        // Nobody waits for a spare one.
-        let spare = self.0.try_lock().ok().and_then(|mut spare| spare.pop());
-        spare.unwrap_or_else(|| {
-            let mut marked = Extensions::new();
-            mark(&mut marked);
-            marked
-        })
-    }
-
-    fn put(&self, marked: Extensions) {
-        if let Ok(mut spare) = self.0.try_lock() {
-            if spare.len() < MOST_SPARE {
-                spare.push(marked);
-            }
-        }
-    }
+fn marked() -> Extensions {
+    // A thread that ends has none.
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
+    spare.unwrap_or_else(|| {
+        let mut marked = Extensions::new();
+        mark(&mut marked);
+        marked
+    })
 }
 
-impl fmt::Debug for SpareMarks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpareMarks").finish_non_exhaustive()
-    }
+fn keep_spare(marked: Extensions) {
+    let _ = SPARE.try_with(|spare| {
+        let mut spare = spare.borrow_mut();
+        if spare.len() < MOST_SPARE {
+            spare.push(marked);
+        }
+    });
 }
 
 /// What a call that did not succeed leaves in the extensions of its request, for a later pass of the same request: another
@@ -88,17 +82,16 @@ pub(crate) struct Carried<'a> {
     extensions: &'a mut Extensions,
     /// As the caller gave them, if there were any.
     original: Option<Extensions>,
-    spare: &'a SpareMarks,
 }
 
 impl<'a> Carried<'a> {
-    pub(crate) fn begin(extensions: &'a mut Extensions, spare: &'a SpareMarks) -> Self {
+    pub(crate) fn begin(extensions: &'a mut Extensions) -> Self {
         let original = (!extensions.is_empty()).then(|| extensions.clone());
         match original {
             Some(_) => mark(extensions),
-            None => *extensions = spare.take(),
+            None => *extensions = marked(),
         }
-        Self { extensions, original, spare }
+        Self { extensions, original }
     }
 
     /// As they were before the first attempt: an attempt must not see what the one before left.
@@ -152,7 +145,7 @@ impl Drop for Carried<'_> {
             mark.is_carried = false;
         } else if self.original.is_none() && self.extensions.len() == 1 {
             // Only the mark itself is kept: what else a layer below has put there is not for the next call.
-            self.spare.put(mem::take(self.extensions));
+            keep_spare(mem::take(self.extensions));
         } else {
             self.extensions.remove::<Mark>();
         }
@@ -163,40 +156,41 @@ impl Drop for Carried<'_> {
 mod tests {
     use super::*;
 
+    fn spares() -> usize {
+        SPARE.with_borrow(Vec::len)
+    }
+
     #[test]
     fn mark_is_there_for_the_call_alone() {
-        let spare = SpareMarks::default();
         let mut extensions = Extensions::new();
         for _ in 0..3 {
             assert!(!is_carried(&extensions));
-            let mut carried = Carried::begin(&mut extensions, &spare);
+            let mut carried = Carried::begin(&mut extensions);
             assert!(is_carried(carried.get()));
             carried.get().insert("left by a layer below");
             carried.reset();
             assert!(is_carried(carried.get()) && carried.get().len() == 1);
         }
         assert!(extensions.is_empty());
-        assert_eq!(spare.0.lock().unwrap().len(), 1, "one serves them all");
+        assert_eq!(spares(), 1, "one serves them all");
     }
 
     #[test]
     fn replaced_extensions_are_not_reused() {
-        let spare = SpareMarks::default();
         let mut extensions = Extensions::new();
-        let mut carried = Carried::begin(&mut extensions, &spare);
+        let mut carried = Carried::begin(&mut extensions);
         *carried.get() = Extensions::new();
         carried.get().insert("left by a layer below");
         drop(carried);
-        assert!(spare.0.lock().unwrap().is_empty());
+        assert_eq!(spares(), 0);
         assert_eq!(extensions.get(), Some(&"left by a layer below"));
     }
 
     #[test]
     fn what_the_caller_gave_stays() {
-        let spare = SpareMarks::default();
         let mut extensions = Extensions::new();
         extensions.insert(7_u32);
-        let mut carried = Carried::begin(&mut extensions, &spare);
+        let mut carried = Carried::begin(&mut extensions);
         carried.get().insert("left by a layer below");
         carried.reset();
         assert_eq!((carried.get().len(), carried.get().get()), (2, Some(&7_u32)));

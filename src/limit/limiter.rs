@@ -31,7 +31,7 @@ impl Limiter {
     }
 
     /// A permit, if there is one at `now`.
-    pub(crate) fn try_acquire(&self, now: Instant, deadline: Option<Instant>) -> Option<Permit> {
+    pub(crate) fn try_acquire(&self, now: Instant, deadline: Option<Instant>) -> Option<Permit<'_>> {
         let granted = self.0.try_start(now, deadline)?;
         Some(Permit::new(&self.0, now, granted))
     }
@@ -42,7 +42,7 @@ impl Limiter {
     ///
     /// If the call could not end within its deadline, at once if that is known beforehand; or if the service asks for a wait
     /// that is longer than the policy allows.
-    pub(crate) async fn acquire(&self, arrival: &Arrival) -> Result<Permit, Refusal> {
+    pub(crate) async fn acquire(&self, arrival: &Arrival) -> Result<Permit<'_>, Refusal> {
         let now = time::now();
         if let Some(permit) = self.try_acquire(now, arrival.deadline) {
             return Ok(permit);
@@ -127,7 +127,7 @@ mod tests {
         Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false, longest_hint: MS(60_000) }
     }
 
-    async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit, Refusal> {
+    async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit<'_>, Refusal> {
         limiter.acquire(&arrival(Write, timeout)).await
     }
 
@@ -272,7 +272,7 @@ mod tests {
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..100 {
             let limiter = limiter.clone();
-            waiting.spawn(async move { acquire(&limiter, MS(60_000)).await });
+            waiting.spawn(async move { acquire(&limiter, MS(60_000)).await.map(Permit::into_owned) });
         }
         let probe = waiting.join_next().await.unwrap().unwrap().unwrap();
         assert!(probe.is_probe());
@@ -357,7 +357,7 @@ mod tests {
         let mut crowd = tokio::task::JoinSet::new();
         for _ in 0..10_000 {
             let limiter = limiter.clone();
-            crowd.spawn(async move { acquire(&limiter, MS(600_000)).await.unwrap() });
+            crowd.spawn(async move { acquire(&limiter, MS(600_000)).await.unwrap().into_owned() });
         }
         let permits = crowd.join_all().await;
         assert!(started.elapsed() <= MS(1500), "{:?}", started.elapsed());

@@ -74,11 +74,11 @@ pub(crate) enum Scope {
 /// The permits of an attempt: that of the service or of its limit group, and its limit key's if that has a limiter.
 #[derive(Debug, Default)]
 #[must_use]
-pub(crate) struct Permits {
+pub(crate) struct Permits<'a> {
     /// None if there is no limit.
-    all: Option<Permit>,
+    all: Option<Permit<'a>>,
     /// In a box, since few calls have one.
-    limit_key: Option<Box<Permit>>,
+    limit_key: Option<Box<Permit<'static>>>,
     /// That of the call around this one, in place of an own one.
     _lent: Option<Lent>,
 }
@@ -116,7 +116,12 @@ impl Limiters {
     }
 
     /// Permits for an attempt, if they are available at once and no limit key has to be extracted.
-    pub(crate) fn try_acquire(&self, group: Option<Group>, now: Instant, deadline: Option<Instant>) -> Option<Permits> {
+    pub(crate) fn try_acquire(
+        &self,
+        group: Option<Group>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Option<Permits<'_>> {
         if self.count.load(Relaxed) > 0 {
             return None;
         }
@@ -133,12 +138,12 @@ impl Limiters {
         group: Option<Group>,
         arrival: &Arrival,
         limit_key: impl FnOnce() -> Option<String>,
-    ) -> Result<Permits, Refusal> {
+    ) -> Result<Permits<'_>, Refusal> {
         if let Some(lent) = held::borrow(self.id()) {
             return Ok(Permits { _lent: Some(lent), ..Permits::default() });
         }
         let limit_key = match self.partition(limit_key) {
-            Some(limiter) => Some(Box::new(limiter.acquire(arrival).await?)),
+            Some(limiter) => Some(Box::new(limiter.acquire(arrival).await?.into_owned())),
             None => None,
         };
         Ok(Permits { all: Some(self.of(group).acquire(arrival).await?), limit_key, _lent: None })
@@ -239,7 +244,7 @@ impl Partitions {
     }
 }
 
-impl Permits {
+impl Permits<'_> {
     /// Whether a call within this one could wait for its place.
     pub(crate) fn is_scarce(&self) -> bool {
         self.limit_key.is_some() || self.all.as_ref().is_some_and(Permit::is_scarce)
