@@ -21,8 +21,7 @@ impl Service {
 
     /// What the error of a call keeps of the service: nothing that the caller has given to it in code.
     pub(crate) fn callee(&self) -> Arc<dyn Callee> {
-        let shared = Arc::clone(&self.shared);
-        shared
+        Arc::<Shared>::clone(&self.shared)
     }
 }
 
