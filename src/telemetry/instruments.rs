@@ -82,10 +82,7 @@ impl Metric {
 
 #[cfg(feature = "metrics")]
 mod facade {
-    use std::{
-        borrow::Cow,
-        sync::{Arc, PoisonError, RwLock},
-    };
+    use std::{borrow::Cow, sync::OnceLock};
 
     use metrics::{Key, Level, Metadata, Unit, describe_counter, describe_gauge, describe_histogram, with_recorder};
 
@@ -99,8 +96,12 @@ mod facade {
         service: Cow<'static, str>,
         retry_budget: Key,
         concurrency_limit: Key,
-        made: RwLock<Vec<(Which, Arc<Key>)>>,
+        made: Made,
     }
+
+    /// What is looked for is nearly always among the first. It is read without a lock, and nothing is ever removed.
+    #[derive(Debug, Default)]
+    struct Made(OnceLock<Box<(Which, Key, Made)>>);
 
     /// There are as many as the words of the labels allow.
     #[derive(Clone, Copy, Debug)]
@@ -128,22 +129,20 @@ mod facade {
                 |metric: Metric| Key::from_parts(metric.name(), vec![metrics::Label::new("service", service.clone())]);
             let (retry_budget, concurrency_limit) =
                 (of_service(Metric::RetryBudget), of_service(Metric::ConcurrencyLimit));
-            Self { service, retry_budget, concurrency_limit, made: RwLock::default() }
+            Self { service, retry_budget, concurrency_limit, made: Made::default() }
         }
 
-        fn key(&self, which: Which) -> Arc<Key> {
-            let of =
-                |made: &[(Which, Arc<Key>)]| made.iter().find(|(one, _)| *one == which).map(|(_, key)| key.clone());
-            // No panic leaves the list half-written.
-            if let Some(key) = of(&self.made.read().unwrap_or_else(PoisonError::into_inner)) {
-                return key;
+        fn key(&self, which: Which) -> &Key {
+            let mut made = &self.made;
+            loop {
+                // Another thread may have added another one here meanwhile.
+                let (one, key, more) =
+                    &**made.0.get_or_init(|| Box::new((which, self.new_key(which), Made::default())));
+                if *one == which {
+                    return key;
+                }
+                made = more;
             }
-            let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
-            of(&made).unwrap_or_else(|| {
-                let key = Arc::new(self.new_key(which));
-                made.push((which, key.clone()));
-                key
-            })
         }
 
         fn new_key(&self, Which { metric, effect, more }: Which) -> Key {
@@ -184,14 +183,14 @@ mod facade {
 
     impl Sink<'_> {
         pub(crate) fn count(&self, metric: Metric, more: Label) {
-            self.recorder.register_counter(&self.key(metric, more), &METADATA).increment(1);
+            self.recorder.register_counter(self.key(metric, more), &METADATA).increment(1);
         }
 
         pub(crate) fn time(&self, metric: Metric, more: Label, time: Duration) {
-            self.recorder.register_histogram(&self.key(metric, more), &METADATA).record(time.as_secs_f64());
+            self.recorder.register_histogram(self.key(metric, more), &METADATA).record(time.as_secs_f64());
         }
 
-        fn key(&self, metric: Metric, more: Label) -> Arc<Key> {
+        fn key(&self, metric: Metric, more: Label) -> &Key {
             self.labels.instruments.key(Which { metric, effect: self.labels.effect, more })
         }
 
