@@ -25,7 +25,7 @@ pub(crate) struct FailedAttempt {
     /// Whose limit it has reached.
     pub(super) scope: Option<Scope>,
     /// The response as it came, without its body; kept if it may become the caller's.
-    pub(super) head: Option<http::Response<()>>,
+    pub(super) head: Option<Box<http::Response<()>>>,
 }
 
 impl FailedAttempt {

@@ -102,7 +102,7 @@ impl Call<'_> {
         let head = failed.head.take();
         let error = self.error(failed.kind, stop, applied, failed.details);
         match head {
-            Some(head) => Ok(error.into_response(head)),
+            Some(head) => Ok(error.into_response(*head)),
             None => Err(reqwest_middleware::Error::middleware(error)),
         }
     }

@@ -28,7 +28,7 @@ pub(crate) struct Unread {
     headers: HeaderMap,
     redirect: Redirect,
     /// As it came, without its body, if it may become the caller's.
-    head: Option<http::Response<()>>,
+    head: Option<Box<http::Response<()>>>,
     scope: Option<Scope>,
     body: Reading,
 }
@@ -64,7 +64,7 @@ impl Call<'_> {
         let (status, headers) = (response.status(), mem::take(response.headers_mut()));
         let redirect = self.redirect(response.url());
         let keeps_response = self.plan.service.error_statuses() == ErrorStatusHandling::Response;
-        let head = keeps_response.then(|| head::of(&mut response, headers.clone()));
+        let head = keeps_response.then(|| Box::new(head::of(&mut response, headers.clone())));
         let body = Reading::new(response, self.plan.policy().max_error_body);
         Unread { status, headers, redirect, head, scope, body }
     }
@@ -89,7 +89,7 @@ impl Call<'_> {
         let details = ErrorDetails {
             status: Some(status),
             retry_after: facts.retry_after,
-            scope: self.plan.service.rate_limiting().scope(&headers).map(str::to_owned),
+            scope: self.plan.service.rate_limiting().scope(&headers).map(Box::from),
             parts,
             body,
             ..ErrorDetails::default()

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct ErrorDetails {
     pub(crate) status: Option<StatusCode>,
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) scope: Option<String>,
+    pub(crate) scope: Option<Box<str>>,
     pub(crate) parts: ErrorParts,
     pub(crate) body: ErrorBody,
     /// Of a call that was turned away before its first attempt.

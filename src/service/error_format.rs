@@ -47,10 +47,10 @@ pub(crate) struct ErrorPointers(json::Pointers);
 /// What an error response says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorParts {
-    pub(crate) message: Option<String>,
-    pub(crate) code: Option<String>,
-    pub(crate) error_type: Option<String>,
-    pub(crate) request_id: Option<String>,
+    pub(crate) message: Option<Box<str>>,
+    pub(crate) code: Option<Box<str>>,
+    pub(crate) error_type: Option<Box<str>>,
+    pub(crate) request_id: Option<Box<str>>,
 }
 
 impl Default for ErrorFormat {
@@ -117,15 +117,15 @@ impl ErrorFormat {
     pub(crate) fn read(&self, pointers: &ErrorPointers, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
         let header = self.request_id_headers.iter().find_map(|name| name.value(headers)?.to_str().ok());
         if body.is_empty() {
-            return ErrorParts { request_id: header.map(str::to_owned), ..ErrorParts::default() };
+            return ErrorParts { request_id: header.map(Box::from), ..ErrorParts::default() };
         }
         let mut members = pointers.0.find(body);
         let mut seen = 0;
         let [message, code, error_type, request_id] = self.places().map(|pointers| {
             seen += pointers.len();
-            members.take_text(seen - pointers.len()..seen)
+            members.take_text(seen - pointers.len()..seen).map(String::into_boxed_str)
         });
-        ErrorParts { message, code, error_type, request_id: header.map(str::to_owned).or(request_id) }
+        ErrorParts { message, code, error_type, request_id: header.map(Box::from).or(request_id) }
     }
 
     pub(crate) fn check(&self, errors: &mut FieldErrors) {
@@ -149,15 +149,15 @@ impl ErrorFormat {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> (Option<String>, Option<String>, Option<String>) {
+    fn read(body: &str) -> [Option<Box<str>>; 3] {
         let format = ErrorFormat::new();
         let parts = format.read(&format.pointers(), &HeaderMap::new(), body.as_bytes());
-        (parts.message, parts.code, parts.error_type)
+        [parts.message, parts.code, parts.error_type]
     }
 
     #[test]
     fn parts_are_found_in_common_members() {
-        let some = |text: &str| Some(text.to_owned());
+        let some = |text: &str| Some(Box::from(text));
         for (body, message, code, error_type) in [
             (r#"{"message":"m"}"#, some("m"), None, None),
             (r#"{"code":"c","message":"m"}"#, some("m"), some("c"), None),
@@ -175,7 +175,7 @@ mod tests {
             ("<html>", None, None, None),
             ("", None, None, None),
         ] {
-            assert_eq!(read(body), (message, code, error_type), "{body}");
+            assert_eq!(read(body), [message, code, error_type], "{body}");
         }
     }
 

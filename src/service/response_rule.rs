@@ -146,7 +146,7 @@ pub(crate) struct Said<'a> {
 impl<'a> Said<'a> {
     fn texts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let ErrorParts { code, error_type, message, .. } = self.parts;
-        [code, error_type, message].into_iter().flatten().map(String::as_str)
+        [code, error_type, message].into_iter().flatten().map(|text| &**text)
     }
 }
 

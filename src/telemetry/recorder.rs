@@ -28,10 +28,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Recorder<'a> {
     observers: &'a Observers,
-    /// `None` if no subscriber is interested; so is the next.
-    call: Option<Span>,
-    /// The attempt that was sent and not yet decided about.
-    attempt: Option<Span>,
+    /// In a box, and `None` unless a subscriber is interested.
+    spans: Option<Box<Spans>>,
     /// How long the current attempt has waited in the queue.
     queued: Option<Duration>,
     /// The class of the last attempt, if it has failed.
@@ -40,10 +38,25 @@ pub(crate) struct Recorder<'a> {
     in_flight: bool,
 }
 
+#[derive(Debug, Default)]
+struct Spans {
+    call: Option<Span>,
+    /// The attempt that was sent and not yet decided about.
+    attempt: Option<Span>,
+}
+
 impl<'a> Recorder<'a> {
     pub(crate) fn new(observers: &'a Observers, call: Option<Span>) -> Self {
-        let reason = OutcomeClass::NotSent;
-        Self { observers, call, attempt: None, queued: None, reason, ended: false, in_flight: false }
+        let spans = call.map(|call| Box::new(Spans { call: Some(call), attempt: None }));
+        Self { observers, spans, queued: None, reason: OutcomeClass::NotSent, ended: false, in_flight: false }
+    }
+
+    fn call(&self) -> Option<&Span> {
+        self.spans.as_ref()?.call.as_ref()
+    }
+
+    fn take_attempt(&mut self) -> Option<Span> {
+        self.spans.as_mut()?.attempt.take()
     }
 
     /// The metrics come first.
@@ -69,13 +82,13 @@ impl<'a> Recorder<'a> {
         key: impl FnOnce() -> Option<IdempotencyKey>,
     ) -> Option<&Span> {
         self.in_flight = true;
-        self.attempt = spans::if_traced(|| spans::attempt(target, before, generation, key));
-        self.attempt.as_ref()
+        let attempt = spans::if_traced(|| spans::attempt(target, before, generation, key))?;
+        Some(self.spans.get_or_insert_default().attempt.insert(attempt))
     }
 
     pub(crate) fn decided(&mut self, call: &CallFacts<'_>, outcome: &Outcome, step: &Step, duration: Duration) {
         self.in_flight = false;
-        if let Some(attempt) = self.attempt.take() {
+        if let Some(attempt) = self.take_attempt() {
             spans::decided(&attempt, outcome, step);
         }
         self.reason = step.class;
@@ -96,13 +109,13 @@ impl<'a> Recorder<'a> {
     }
 
     pub(crate) fn verified(&self, call: &CallFacts<'_>, verdict: VerdictKind) {
-        spans::verified(self.call.as_ref(), verdict);
+        spans::verified(self.call(), verdict);
         Metrics.on_verdict(call, verdict);
     }
 
     /// The concurrency limit has closed or reopened.
     pub(crate) fn limit_changed(&self, service: &str, change: Change, group: Option<&str>) {
-        spans::limit_changed(self.call.as_ref(), service, change, group);
+        spans::limit_changed(self.call(), service, change, group);
     }
 
     /// A call goes on, or has ended, without its journal.
@@ -113,11 +126,11 @@ impl<'a> Recorder<'a> {
         key: Option<IdempotencyKey>,
         error: &JournalError,
     ) {
-        spans::journal_failed(self.call.as_ref(), service, request, key, error);
+        spans::journal_failed(self.call(), service, request, key, error);
     }
 
     pub(crate) fn redirected(&self, service: &str, request: Option<String>, redirect: Redirect) {
-        spans::redirected(self.call.as_ref(), service, request, redirect);
+        spans::redirected(self.call(), service, request, redirect);
     }
 
     #[inline(always)]
@@ -128,7 +141,7 @@ impl<'a> Recorder<'a> {
         duration: impl Fn() -> Duration,
         request: Option<String>,
     ) {
-        if let Some(attempt) = self.attempt.take() {
+        if let Some(attempt) = self.take_attempt() {
             spans::returned(&attempt, status, replayed);
         }
         let queued = self.queued.take();
@@ -147,9 +160,9 @@ impl<'a> Recorder<'a> {
 
     fn returned(&mut self, call: &CallFacts<'_>, outcome: CallOutcome, request: Option<String>) {
         if outcome != CallOutcome::Ok {
-            spans::recovered(self.call.as_ref(), call.service(), request, call.attempts);
+            spans::recovered(self.call(), call.service(), request, call.attempts);
         }
-        if let Some(span) = &self.call {
+        if let Some(span) = self.call() {
             spans::succeeded(span, call.attempts, outcome.as_str());
         }
         self.end(call, outcome, None);
@@ -157,7 +170,7 @@ impl<'a> Recorder<'a> {
 
     pub(crate) fn failed(&mut self, call: &CallFacts<'_>, error: &Error) {
         let outcome = if error.applied() == Applied::Unknown { CallOutcome::InDoubt } else { CallOutcome::Failed };
-        spans::failed(self.call.as_ref(), error, outcome.as_str());
+        spans::failed(self.call(), error, outcome.as_str());
         self.end(call, outcome, Some(error));
     }
 
@@ -178,12 +191,12 @@ impl<'a> Recorder<'a> {
 
     /// The call was dropped while its write may have been applied.
     pub(crate) fn lost(&self, call: &CallFacts<'_>, request: Option<String>, key: Option<IdempotencyKey>) {
-        spans::lost(self.call.as_ref(), call.service(), request, call.attempts, key);
+        spans::lost(self.call(), call.service(), request, call.attempts, key);
     }
 
     /// The call was dropped before it ended.
     pub(crate) fn cancelled(&mut self, call: &CallFacts<'_>) {
-        if let Some(span) = &self.call {
+        if let Some(span) = self.call() {
             spans::cancelled(span);
         }
         self.end(call, CallOutcome::Cancelled, None);
