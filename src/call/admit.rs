@@ -19,11 +19,12 @@ use crate::{
 impl<'a> Call<'a> {
     /// Takes a permit, if there is one at once.
     pub(crate) fn try_admit(&mut self) -> bool {
-        if self.is_past_deadline() {
+        let deadline = self.deadline();
+        if deadline.is_some_and(|deadline| deadline <= self.now) {
             return false;
         }
         let Some(limiters) = self.limiters() else { return true };
-        let Some(permits) = limiters.try_acquire(self.plan.limit_group(), self.now, self.deadline()) else {
+        let Some(permits) = limiters.try_acquire(self.plan.limit_group(), self.now, deadline) else {
             return false;
         };
         self.permits = permits;

@@ -71,16 +71,18 @@ pub(crate) enum Scope {
     LimitKey,
 }
 
-/// The permits of an attempt: that of the service or of its limit group, and its limit key's if that has a limiter.
+/// The permits of an attempt.
 #[derive(Debug, Default)]
 #[must_use]
-pub(crate) struct Permits<'a> {
-    /// None if there is no limit.
-    all: Option<Permit<'a>>,
-    /// In a box, since few calls have one.
-    limit_key: Option<Box<Permit<'static>>>,
+pub(crate) enum Permits<'a> {
+    #[default]
+    None,
+    /// That of the service, or of its limit group.
+    One(Permit<'a>),
+    /// And that of its limit key; in a box, since few calls have one.
+    Two(Box<(Permit<'a>, Permit<'static>)>),
     /// That of the call around this one, in place of an own one.
-    _lent: Option<Lent>,
+    Lent { _permit: Lent },
 }
 
 impl Limiters {
@@ -125,7 +127,7 @@ impl Limiters {
         if self.count.load(Relaxed) > 0 {
             return None;
         }
-        Some(Permits { all: Some(self.of(group).try_acquire(now, deadline)?), ..Permits::default() })
+        self.of(group).try_acquire(now, deadline).map(Permits::One)
     }
 
     /// Permits for an attempt. The limit key's comes first: a call that waits for it delays no others.
@@ -140,13 +142,13 @@ impl Limiters {
         limit_key: impl FnOnce() -> Option<String>,
     ) -> Result<Permits<'_>, Refusal> {
         if let Some(lent) = held::borrow(self.id()) {
-            return Ok(Permits { _lent: Some(lent), ..Permits::default() });
+            return Ok(Permits::Lent { _permit: lent });
         }
-        let limit_key = match self.partition(limit_key) {
-            Some(limiter) => Some(Box::new(limiter.acquire(arrival).await?.into_owned())),
-            None => None,
+        let Some(of_key) = self.partition(limit_key) else {
+            return self.of(group).acquire(arrival).await.map(Permits::One);
         };
-        Ok(Permits { all: Some(self.of(group).acquire(arrival).await?), limit_key, _lent: None })
+        let of_key = of_key.acquire(arrival).await?.into_owned();
+        Ok(Permits::Two(Box::new((self.of(group).acquire(arrival).await?, of_key))))
     }
 
     /// Tells the limiters of one service from those of another.
@@ -247,13 +249,20 @@ impl Partitions {
 impl Permits<'_> {
     /// Whether a call within this one could wait for its place.
     pub(crate) fn is_scarce(&self) -> bool {
-        self.limit_key.is_some() || self.all.as_ref().is_some_and(Permit::is_scarce)
+        match self {
+            Self::None | Self::Lent { .. } => false,
+            Self::One(permit) => permit.is_scarce(),
+            Self::Two(_) => true,
+        }
     }
 
     /// Whether the attempt finds out if the service is back.
     pub(crate) fn is_probe(&self) -> bool {
-        let of_limit_key = self.limit_key.as_ref().is_some_and(|permit| permit.is_probe());
-        self.all.as_ref().is_some_and(Permit::is_probe) || of_limit_key
+        match self {
+            Self::None | Self::Lent { .. } => false,
+            Self::One(permit) => permit.is_probe(),
+            Self::Two(both) => both.0.is_probe() || both.1.is_probe(),
+        }
     }
 
     /// Releases the permits. A refusal counts for the limiter whose limit was reached; for the other it is a response.
@@ -263,8 +272,15 @@ impl Permits<'_> {
             (Feedback::Throttled, Scope::All) => (Feedback::Throttled, Feedback::Response),
             (other, _) => (other, other),
         };
-        let of_limit_key = self.limit_key.and_then(|permit| permit.release(limit_key, now));
-        self.all.and_then(|permit| permit.release(all, now)).or(of_limit_key)
+        match self {
+            Self::None | Self::Lent { .. } => None,
+            Self::One(permit) => permit.release(all, now),
+            Self::Two(both) => {
+                let (permit, of_key) = *both;
+                let of_key = of_key.release(limit_key, now);
+                permit.release(all, now).or(of_key)
+            }
+        }
     }
 }
 
