@@ -15,9 +15,11 @@ use reqwest_safe_retry::{
 };
 
 use crate::{
+    accounts::CUSTOMERS,
     endpoint::{BoxError, Endpoint, sleep},
     fault_mix::{DEADLINE, IDENTITY, LIST_LAG, TIMEOUT, WAITS},
     load::{Message, Number},
+    nested::Nested,
     verifier::LookUp,
 };
 
@@ -67,22 +69,10 @@ impl Client {
     pub(crate) fn new(kind: Kind, simulator: &Metronome) -> Result<Self, BoxError> {
         let endpoint = Endpoint::new(simulator, TIMEOUT, None)?;
         let sent = Arc::<AtomicU64>::default();
-        let builder = ClientBuilder::new(endpoint.http.clone());
-        let builder = match kind {
-            Kind::SafeRetry => {
-                let verifier = LookUp { endpoint: Endpoint::spared(simulator)?, lag: Some(LIST_LAG) };
-                builder.with(SafeRetry::try_new([metronome(&endpoint).verifier(verifier).build()?])?)
-            }
-            Kind::SafeRetryNoVerifier => builder.with(SafeRetry::try_new([metronome(&endpoint).build()?])?),
-            Kind::ReqwestRetry => {
-                let waits = ExponentialBackoff::builder().retry_bounds(WAITS.0, WAITS.1).base(2);
-                let policy = waits.jitter(reqwest_retry::Jitter::None).build_with_max_retries(3);
-                builder.with(RetryTransientMiddleware::new_with_policy(policy))
-            }
-            Kind::VendorSdkRules => builder.with(VendorSdkRules),
-            Kind::NoRetry => builder,
-        };
-        let http = builder.with(Counting(Arc::clone(&sent))).build();
+        let layers = layers(kind, simulator, &endpoint)?;
+        let layered = || layers(ClientBuilder::new(endpoint.http.clone()));
+        let nested = Nested { client: layered().build(), url: endpoint.url(CUSTOMERS) };
+        let http = layered().with(nested).with(Counting(Arc::clone(&sent))).build();
         Ok(Self { endpoint, http, sent })
     }
 
@@ -130,6 +120,33 @@ impl Ending {
             None => Self { succeeded: false, told: Applied::Unknown, stop: None, account: String::new() },
         }
     }
+}
+
+/// What a kind of client puts around another one. Clients that are built with it share the layer's limit and budget.
+fn layers(
+    kind: Kind,
+    simulator: &Metronome,
+    endpoint: &Endpoint,
+) -> Result<impl Fn(ClientBuilder) -> ClientBuilder + use<>, BoxError> {
+    let service = match kind {
+        Kind::SafeRetry => {
+            let verifier = LookUp { endpoint: Endpoint::spared(simulator)?, lag: Some(LIST_LAG) };
+            Some(metronome(endpoint).verifier(verifier).build()?)
+        }
+        Kind::SafeRetryNoVerifier => Some(metronome(endpoint).build()?),
+        Kind::ReqwestRetry | Kind::VendorSdkRules | Kind::NoRetry => None,
+    };
+    let layer = service.map(|service| SafeRetry::try_new([service])).transpose()?;
+    Ok(move |builder: ClientBuilder| match (kind, &layer) {
+        (_, Some(layer)) => builder.with(layer.clone()),
+        (Kind::ReqwestRetry, None) => {
+            let waits = ExponentialBackoff::builder().retry_bounds(WAITS.0, WAITS.1).base(2);
+            let policy = waits.jitter(reqwest_retry::Jitter::None).build_with_max_retries(3);
+            builder.with(RetryTransientMiddleware::new_with_policy(policy))
+        }
+        (Kind::VendorSdkRules, None) => builder.with(VendorSdkRules),
+        (_, None) => builder,
+    })
 }
 
 /// The layer as it is documented but for times and numbers.

@@ -16,6 +16,7 @@ mod fault_mix;
 #[path = "../lists.rs"]
 mod lists;
 mod load;
+mod nested;
 mod run;
 mod verifier;
 
@@ -39,7 +40,7 @@ use crate::{
 
 const HELP: &str = "\
 Carries writes and reads through a simulated Metronome that fails on the way, 64 at a time, with five clients. Five calls
-of a hundred are dropped by their caller within 60 ms.
+of a hundred are dropped by their caller within 60 ms, and within five of a hundred a middleware calls the service too.
 
 Usage: cargo run --release --example chaos -- [OPTIONS]
 
