@@ -198,6 +198,11 @@ impl Adaptive {
     fn throttled(&mut self, now: Duration, sent: Duration, in_flight: usize, round_trip: &RoundTrip) {
         self.unavailable = 0;
         let Some(pace) = &mut self.pace else {
+            // A service may refuse sooner than it does anything else: of those in flight, most may still be accepted.
+            self.cycle.refused = self.cycle.refused.saturating_add(1);
+            if self.cycle.accepted == 0 && (self.cycle.refused as usize) < in_flight {
+                return;
+            }
             let rate = self.first_rate(now, in_flight, round_trip);
             self.pace = Some(Pace::new(now, sent, rate, self.cycle.clone()));
             return;

@@ -1,6 +1,9 @@
 //! The rules of the limit, by numbers alone.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use super::{
     concurrency_limit::ConcurrencyLimit,
@@ -240,4 +243,50 @@ fn stray_refusals_do_not_slow_down() {
     let mut most: Vec<usize> = (0..20).map(|seed| most_waiting(fastrand::Rng::with_seed(seed))).collect();
     most.sort_unstable();
     assert!(most[10] <= 200 && most[19] <= 700, "{most:?}");
+}
+
+/// How many attempts of 64 callers start in so long, each after the one before has ended, at a service that refuses and fails
+/// at random, whatever the load. It refuses sooner than it does anything else.
+fn started(control: &mut Counted, time: Duration, random: &mut fastrand::Rng) -> usize {
+    let (mut waiting, mut started, mut now) = (64, 0, Duration::ZERO);
+    let mut in_flight = BTreeMap::new();
+    while now < time {
+        let next_start = loop {
+            match control.control.start(now, control.in_flight, waiting, false) {
+                _ if waiting == 0 => break None,
+                Start::At(at) => break Some(at),
+                Start::WhenReleased => break None,
+                start => {
+                    (waiting, control.in_flight, started) = (waiting - 1, control.in_flight + 1, started + 1);
+                    let (takes, feedback) = match random.u32(..100) {
+                        0..3 => (2, Feedback::Throttled),
+                        3..9 => (100, Feedback::NoResponse),
+                        9..18 => (5, Feedback::Unavailable),
+                        18..21 => (45, Feedback::Response),
+                        _ => (5, Feedback::Response),
+                    };
+                    let ends = now + MS(takes) + Duration::from_micros(random.u64(..3_000));
+                    in_flight.insert((ends, started), (now, start == Start::Probe, feedback));
+                }
+            }
+        };
+        let next_end = in_flight.keys().next().map(|(at, _)| *at);
+        now = next_start.into_iter().chain(next_end).min().unwrap_or(time).max(now);
+        while let Some(ended) = in_flight.first_entry().filter(|ended| ended.key().0 <= now) {
+            let ((at, _), (sent, probe, feedback)) = ended.remove_entry();
+            control.end(at, sent, probe, feedback);
+            waiting += 1;
+        }
+    }
+    started
+}
+
+#[test]
+fn stray_refusals_that_come_sooner_than_the_rest_do_not_slow_down() {
+    for seed in 0..12 {
+        let started = |time| started(&mut adaptive(), time, &mut fastrand::Rng::with_seed(seed));
+        let (first_second, all) = (started(MS(1_000)), started(MS(20_000)));
+        // About 4,400 a second are possible.
+        assert!(first_second > 1_000 && all > 47_000, "seed {seed}: {first_second}, {all}");
+    }
 }

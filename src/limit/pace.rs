@@ -72,8 +72,8 @@ const SHORT_REFUSALS: Duration = Duration::from_millis(1500);
 const WELL_BELOW: f64 = 0.97;
 /// No larger share is taken for strays: the service may take less than it did.
 const MOST_STRAYS: f64 = 0.05;
-/// Of so many attempts the largest share counts as strays at once: by chance alone there are not many more. Of fewer only as
-/// many do as were learned.
+/// Of so many attempts, or at so many a second, the largest share counts as strays at once: by chance alone there are not many
+/// more. Of fewer only as many do as were learned.
 const MANY: f64 = 200.0;
 /// What is kept from cycle to cycle, of what is proven and of the share of strays.
 const REMEMBERED: (f64, f64) = (0.99, 0.95);
@@ -181,7 +181,9 @@ impl Pace {
         if !self.are_strays(now) {
             (self.growth, self.grows_at, self.overloaded) = (GROWTH, now + GROWS_EVERY, now);
         }
-        if sent <= self.cut {
+        // A service may refuse sooner than it does anything else: what was sent since the last cut and accepted is known after
+        // a round trip.
+        if sent <= self.cut || self.brake < 1.0 && now < self.cut + round_trip {
             return false;
         }
         self.cut = now;
@@ -207,7 +209,7 @@ impl Pace {
     /// Whether the cycle has no more refusals than strays, with some more by chance.
     fn are_strays(&mut self, now: Duration) -> bool {
         let attempts = f64::from(self.cycle.last_second(now).min(self.cycle.accepted));
-        let share = if attempts >= MANY { MOST_STRAYS } else { 1.5 * self.stray_share };
+        let share = if attempts.max(self.rate) >= MANY { MOST_STRAYS } else { 1.5 * self.stray_share };
         let expected = share * attempts;
         f64::from(self.cycle.refused) <= expected + 2.5 * expected.sqrt()
     }
