@@ -38,6 +38,7 @@ fn members_are_found_by_pointer() {
         ("/e", Some(Member::Empty)),
         ("/o", Some(Member::Empty)),
         ("/error", Some(Member::Filled)),
+        ("/error/list", Some(Member::Filled)),
         ("/error/code", text("c")),
         ("/error/list/1/deep", text("d")),
         ("/error/list/7", None),

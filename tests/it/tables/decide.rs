@@ -300,6 +300,25 @@ fn adaptive_limit_keeps_throttled_waits_short() {
 }
 
 #[test]
+fn hint_is_named_where_it_is_longer() {
+    let policy = RetryPolicy::new().retry_after_jitter(0.0, Duration::ZERO).resolve();
+    let rules = Rules::new(Effect::Read, KeyPlace::Absent, KeyKind::Unsupported, &policy);
+    let own = Duration::from_secs(1);
+    let longer = own + Duration::from_millis(1);
+    for (hint, expected) in [
+        (Duration::ZERO, (own, WaitSource::Backoff)),
+        (own, (own, WaitSource::Backoff)),
+        (longer, (longer, WaitSource::RetryAfter)),
+    ] {
+        let mut response = status(429);
+        response.retry_after = Some(hint);
+        let (decision, _) = after(&rules, &[response.into()]);
+        let Decision::Retry { delay, source, .. } = decision else { panic!("{decision:?}") };
+        assert_eq!((delay, source), expected);
+    }
+}
+
+#[test]
 fn longest_hint_does_not_overflow() {
     let policy = RetryPolicy::new().max_retry_after(Duration::MAX).retry_after_jitter(1.0, Duration::MAX).resolve();
     let rules = Rules::new(Effect::Read, KeyPlace::Absent, KeyKind::Unsupported, &policy);
