@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 
-use crate::{decide::key::Meaning, service::error_format::ErrorParts, telemetry::spans::Template, wire::json};
+use crate::{decide::key::Meaning, service::response_rule::Said, telemetry::spans::Template, wire::json};
 
 /// Says what an error response means, where [response rules](crate::ResponseRule) cannot.
 ///
@@ -79,10 +79,7 @@ pub struct ErrorResponse<'a> {
     pub(crate) url: &'a Url,
     pub(crate) template: Option<Template<'a>>,
     pub(crate) attempt: u32,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: &'a HeaderMap,
-    pub(crate) body: &'a [u8],
-    pub(crate) parts: &'a ErrorParts,
+    pub(crate) said: Said<'a>,
 }
 
 impl<'a> ErrorResponse<'a> {
@@ -113,33 +110,33 @@ impl<'a> ErrorResponse<'a> {
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.said.status
     }
 
     /// The headers.
     pub fn headers(&self) -> &'a HeaderMap {
-        self.headers
+        self.said.headers
     }
 
     /// The body, decompressed: no more of it than [`max_error_body`](crate::RetryPolicy::max_error_body) bytes, and what
     /// came within [`error_body_timeout`](crate::RetryPolicy::error_body_timeout).
     pub fn body(&self) -> &'a [u8] {
-        self.body
+        self.said.body
     }
 
     /// Text or number at a pointer (RFC 6901) into the JSON body.
     pub fn json(&self, pointer: &str) -> Option<String> {
-        json::member(self.body, pointer)?.into_text()
+        json::member(self.said.body, pointer)?.into_text()
     }
 
     /// The error's code, by the service's [error format](crate::ErrorFormat).
     pub fn code(&self) -> Option<&'a str> {
-        self.parts.code.as_deref()
+        self.said.parts().code.as_deref()
     }
 
     /// The error's message, by the service's [error format](crate::ErrorFormat).
     pub fn message(&self) -> Option<&'a str> {
-        self.parts.message.as_deref()
+        self.said.parts().message.as_deref()
     }
 }
 
@@ -150,7 +147,7 @@ impl fmt::Debug for ErrorResponse<'_> {
             .field("service", &self.service())
             .field("method", self.method)
             .field("path", &self.template())
-            .field("status", &self.status)
+            .field("status", &self.said.status)
             .field("attempt", &self.attempt)
             .finish_non_exhaustive()
     }

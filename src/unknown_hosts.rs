@@ -22,6 +22,7 @@ use crate::{
         kind::ErrorKind,
         secrets::RequestHead,
     },
+    service::error_format::ErrorParts,
     telemetry::spans,
 };
 
@@ -75,6 +76,10 @@ impl Callee for Host {
 
     fn template(&self, _: &Method, _: &Url) -> Option<String> {
         None
+    }
+
+    fn read_error(&self, _: &[u8]) -> ErrorParts {
+        ErrorParts::default()
     }
 }
 

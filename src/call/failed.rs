@@ -6,6 +6,7 @@ use crate::{
     decide::outcome::{Failure, Outcome},
     error::{details::ErrorDetails, kind::ErrorKind},
     limit::limiters::Scope,
+    service::error_format::ErrorReader,
     wire::body::ErrorBody,
 };
 
@@ -34,8 +35,10 @@ impl FailedAttempt {
     }
 
     /// Forgets the error's body, which may be large, unless it may become the caller's response.
-    pub(super) fn without_body(mut self: Box<Self>) -> Box<Self> {
+    pub(super) fn without_body(mut self: Box<Self>, reader: &ErrorReader) -> Box<Self> {
         if self.head.is_none() {
+            let ErrorDetails { parts, body, .. } = &self.details;
+            parts.get_or_init(|| reader.parts(&body.bytes));
             self.details.body = ErrorBody { truncated: true, ..ErrorBody::default() };
         }
         self

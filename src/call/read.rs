@@ -1,6 +1,6 @@
 //! Reading what a failed attempt has left: an error's body once, or the causes of a failure.
 
-use std::mem;
+use std::{mem, sync::OnceLock};
 
 use http::{HeaderMap, StatusCode};
 use reqwest::Response;
@@ -81,8 +81,8 @@ impl Call<'_> {
     fn read_whole_error(&mut self, unread: Unread) -> FailedAttempt {
         let Unread { status, headers, redirect, head, scope, body } = unread;
         let body = body.into_read();
-        let parts = self.plan.service.read_error(&headers, &body.bytes);
-        let said = Said { status, headers: &headers, body: &body.bytes, parts: &parts };
+        let (reader, parts) = (self.plan.service.error_reader(), OnceLock::new());
+        let said = Said { status, headers: &headers, body: &body.bytes, reader, read: &parts };
         let facts = ResponseFacts { redirect, ..self.facts(&said) };
         let scope =
             if self.plan.judges_load_by_body(status) { self.release_by_meaning(&facts, &headers) } else { scope };
@@ -90,6 +90,7 @@ impl Call<'_> {
             status: Some(status),
             retry_after: facts.retry_after,
             scope: self.plan.service.rate_limiting().scope(&headers).map(Box::from),
+            request_id: reader.request_id(&headers),
             parts,
             body,
             ..ErrorDetails::default()
@@ -115,23 +116,13 @@ impl Call<'_> {
 
     /// What the user's classifier says, if it says something that can be meant for this request.
     fn classify(&self, said: &Said<'_>) -> Option<Meaning> {
-        let Said { status, headers, body, parts } = *said;
         let service = self.plan.service;
         let (method, url, attempt) = (self.request.method(), self.request.url(), self.attempts.count());
         let attempt = u32::try_from(attempt).unwrap_or(u32::MAX).saturating_add(1);
         let classifier = service.hooks().classifier.as_ref()?;
         let (name, template) = (service.name(), service.template(method, url));
-        let meaning = classifier.classify(&ErrorResponse {
-            service: name,
-            method,
-            url,
-            template,
-            attempt,
-            status,
-            headers,
-            body,
-            parts,
-        })?;
+        let meaning =
+            classifier.classify(&ErrorResponse { service: name, method, url, template, attempt, said: *said })?;
         self.plan.applies(meaning, self.key.place()).then_some(meaning)
     }
 }

@@ -44,7 +44,8 @@ impl<'a> Call<'a> {
         };
         // An error after the wait has all of the body only if a verdict can be its reason.
         let needs_verdict = repeat.key == KeyAction::VerifyThenRotate;
-        let mut failed = if needs_verdict { failed } else { failed.without_body() };
+        let reader = self.plan.service.error_reader();
+        let mut failed = if needs_verdict { failed } else { failed.without_body(reader) };
         Box::pin(time::sleep(delay)).await;
         self.now = time::now();
         if repeat.key != KeyAction::Preserve {
@@ -53,7 +54,7 @@ impl<'a> Call<'a> {
                 Break(ending) => return Break(ending),
             };
         }
-        self.last = Some(failed.without_body());
+        self.last = Some(failed.without_body(reader));
         self.repeat = Some(Box::new(repeat));
         Continue(())
     }

@@ -1,6 +1,6 @@
 //! What is kept of the last attempt, or of the reason why there was none.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, sync::OnceLock, time::Duration};
 
 use http::StatusCode;
 
@@ -19,7 +19,10 @@ pub(crate) struct ErrorDetails {
     pub(crate) status: Option<StatusCode>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) scope: Option<Box<str>>,
-    pub(crate) parts: ErrorParts,
+    /// That a header has.
+    pub(crate) request_id: Option<Box<str>>,
+    /// What the body says, read when that is first asked for.
+    pub(crate) parts: OnceLock<ErrorParts>,
     pub(crate) body: ErrorBody,
     /// Of a call that was turned away before its first attempt.
     pub(crate) queued: Option<Queued>,

@@ -22,6 +22,7 @@ use crate::{
     },
     durable::{operation::Operation, record::Record},
     key::IdempotencyKey,
+    service::error_format::ErrorParts,
     wire::json,
 };
 
@@ -102,6 +103,11 @@ impl Error {
         &self.inner().details
     }
 
+    /// What the last response says of the error. It is looked for only where it is asked for.
+    fn parts(&self) -> &ErrorParts {
+        self.details().parts.get_or_init(|| self.inner().callee.read_error(self.body()))
+    }
+
     /// The template of the path, if a route matches. It is looked for only where it is shown.
     pub(super) fn template(&self) -> Option<String> {
         let Inner { callee, method, request, .. } = self.inner();
@@ -178,17 +184,17 @@ impl Error {
 
     /// The service's own message; empty if it sent none.
     pub fn message(&self) -> &str {
-        self.details().parts.message.as_deref().unwrap_or_default()
+        self.parts().message.as_deref().unwrap_or_default()
     }
 
     /// The service's own code.
     pub fn code(&self) -> Option<&str> {
-        self.details().parts.code.as_deref()
+        self.parts().code.as_deref()
     }
 
     /// The service's own type or name of the error.
     pub fn error_type(&self) -> Option<&str> {
-        self.details().parts.error_type.as_deref()
+        self.parts().error_type.as_deref()
     }
 
     /// The error's body as a type of the service's or your own.
@@ -228,7 +234,7 @@ impl Error {
 
     /// The service's id of the last request, for its support.
     pub fn request_id(&self) -> Option<&str> {
-        self.details().parts.request_id.as_deref()
+        self.details().request_id.as_deref().or_else(|| self.parts().request_id.as_deref())
     }
 
     /// The wait that the last response asked for; [`Duration::MAX`] if the number does not fit.

@@ -1,6 +1,6 @@
 //! A dry run: what the layer would do, in words, and which page says so.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use http::{HeaderMap, Method, StatusCode};
 
@@ -16,7 +16,6 @@ use crate::{
         rules::{Moment, Rules},
     },
     service::{
-        error_format::ErrorParts,
         response_rule::Said,
         service::Service,
         source::{Rule, Source},
@@ -81,8 +80,8 @@ impl Service {
         let idempotency = plan.idempotency();
         let place = if plan.keyed { idempotency.key_place() } else { KeyPlace::Absent };
         let rules = plan.rules(plan.effect, place, true);
-        let (headers, parts) = (HeaderMap::new(), ErrorParts::default());
-        let said = Said { status, headers: &headers, body: b"", parts: &parts };
+        let (headers, read) = (HeaderMap::new(), OnceLock::new());
+        let said = Said { status, headers: &headers, body: b"", reader: self.error_reader(), read: &read };
         let facts = ResponseFacts { meaning: plan.meaning(&said, place), ..ResponseFacts::new(status) };
         let is_stored_success = place != KeyPlace::Absent && idempotency.replay_status == Some(status.as_u16());
         let (reached, step) = match is_error(status) && !is_stored_success {

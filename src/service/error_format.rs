@@ -1,6 +1,6 @@
 //! Where a service's error responses have their message, code, type and request id: data.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use http::HeaderMap;
 
@@ -40,11 +40,16 @@ pub struct ErrorFormat {
 
 type Pointers = Vec<Cow<'static, str>>;
 
-/// The pointers of an [`ErrorFormat`], taken apart once.
+/// Reads error responses of an [`ErrorFormat`], whose pointers are taken apart once.
 #[derive(Clone, Debug)]
-pub(crate) struct ErrorPointers(json::Pointers);
+pub(crate) struct ErrorReader {
+    pointers: json::Pointers,
+    /// Up to which pointer they are those of the message, of the code, of the type, and of the request id.
+    ends: [usize; 4],
+    request_id_headers: Vec<Header>,
+}
 
-/// What an error response says of itself.
+/// What the body of an error response says of the error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorParts {
     pub(crate) message: Option<Box<str>>,
@@ -105,27 +110,17 @@ impl ErrorFormat {
         self
     }
 
-    pub(crate) fn pointers(&self) -> ErrorPointers {
-        ErrorPointers(json::Pointers::new(self.places().into_iter().flatten().map(AsRef::as_ref)))
-    }
-
-    fn places(&self) -> [&Pointers; 4] {
-        [&self.message, &self.code, &self.error_type, &self.request_id]
-    }
-
-    /// `pointers` are those of this format.
-    pub(crate) fn read(&self, pointers: &ErrorPointers, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
-        let header = self.request_id_headers.iter().find_map(|name| name.value(headers)?.to_str().ok());
-        if body.is_empty() {
-            return ErrorParts { request_id: header.map(Box::from), ..ErrorParts::default() };
+    pub(crate) fn reader(&self) -> ErrorReader {
+        let places = [&self.message, &self.code, &self.error_type, &self.request_id];
+        let mut end = 0;
+        ErrorReader {
+            pointers: json::Pointers::new(places.into_iter().flatten().map(AsRef::as_ref)),
+            ends: places.map(|pointers| {
+                end += pointers.len();
+                end
+            }),
+            request_id_headers: self.request_id_headers.clone(),
         }
-        let mut members = pointers.0.find(body);
-        let mut seen = 0;
-        let [message, code, error_type, request_id] = self.places().map(|pointers| {
-            seen += pointers.len();
-            members.take_text(seen - pointers.len()..seen).map(String::into_boxed_str)
-        });
-        ErrorParts { message, code, error_type, request_id: header.map(Box::from).or(request_id) }
     }
 
     pub(crate) fn check(&self, errors: &mut FieldErrors) {
@@ -145,13 +140,33 @@ impl ErrorFormat {
     }
 }
 
+impl ErrorReader {
+    pub(crate) fn parts(&self, body: &[u8]) -> ErrorParts {
+        if body.is_empty() {
+            return ErrorParts::default();
+        }
+        let mut members = self.pointers.find(body);
+        let mut start = 0;
+        let [message, code, error_type, request_id] = self.ends.map(|end| {
+            let places = mem::replace(&mut start, end)..end;
+            members.take_text(places).map(String::into_boxed_str)
+        });
+        ErrorParts { message, code, error_type, request_id }
+    }
+
+    /// The request id that a header has.
+    pub(crate) fn request_id(&self, headers: &HeaderMap) -> Option<Box<str>> {
+        let names = &self.request_id_headers;
+        names.iter().find_map(|name| name.value(headers)?.to_str().ok()).map(Box::from)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(body: &str) -> [Option<Box<str>>; 3] {
-        let format = ErrorFormat::new();
-        let parts = format.read(&format.pointers(), &HeaderMap::new(), body.as_bytes());
+        let parts = ErrorFormat::new().reader().parts(body.as_bytes());
         [parts.message, parts.code, parts.error_type]
     }
 
@@ -180,12 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn header_request_id_beats_the_body() {
-        let format = ErrorFormat::new().request_id(["/request_id"]);
+    fn first_header_that_is_there_has_the_request_id() {
+        let reader = ErrorFormat::new().request_id(["/request_id"]).reader();
         let mut headers = HeaderMap::new();
-        let read = |headers: &_| format.read(&format.pointers(), headers, br#"{"request_id":"b"}"#).request_id;
-        assert_eq!(read(&headers).as_deref(), Some("b"));
-        headers.insert("request-id", "h".parse().unwrap());
-        assert_eq!(read(&headers).as_deref(), Some("h"));
+        assert_eq!(reader.request_id(&headers), None);
+        for (name, id) in [("request-id", "second"), ("x-request-id", "first")] {
+            headers.insert(name, id.parse().unwrap());
+            assert_eq!(reader.request_id(&headers).as_deref(), Some(id));
+        }
     }
 }

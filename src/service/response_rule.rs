@@ -1,10 +1,14 @@
 //! What a response means: rules of a service's description.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::OnceLock};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{config_error::FieldErrors, error_format::ErrorParts, header::Header};
+use super::{
+    config_error::FieldErrors,
+    error_format::{ErrorParts, ErrorReader},
+    header::Header,
+};
 use crate::{decide::key::Meaning, wire::json};
 
 /// What an error response means that has this status, and this text or header if one is given.
@@ -140,12 +144,19 @@ pub(crate) struct Said<'a> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
-    pub(crate) parts: &'a ErrorParts,
+    pub(crate) reader: &'a ErrorReader,
+    /// What was read of the body, see [`parts`](Self::parts).
+    pub(crate) read: &'a OnceLock<ErrorParts>,
 }
 
 impl<'a> Said<'a> {
+    /// What the body says of the error. Few rules ask for it.
+    pub(crate) fn parts(&self) -> &'a ErrorParts {
+        self.read.get_or_init(|| self.reader.parts(self.body))
+    }
+
     fn texts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let ErrorParts { code, error_type, message, .. } = self.parts;
+        let ErrorParts { code, error_type, message, .. } = self.parts();
         [code, error_type, message].into_iter().flatten().map(|text| &**text)
     }
 }
@@ -185,10 +196,9 @@ mod tests {
 
     fn matches(rule: &ResponseRule, status: u16, headers: &[(&'static str, &str)], body: &str) -> bool {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let format = ErrorFormat::new();
-        let parts = format.read(&format.pointers(), &headers, body.as_bytes());
+        let (reader, read) = (&ErrorFormat::new().reader(), &OnceLock::new());
         let status = StatusCode::from_u16(status).unwrap();
-        rule.matches(&Said { status, headers: &headers, body: body.as_bytes(), parts: &parts })
+        rule.matches(&Said { status, headers: &headers, body: body.as_bytes(), reader, read })
     }
 
     #[test]

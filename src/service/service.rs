@@ -8,14 +8,12 @@ use std::{
     },
 };
 
-use http::HeaderMap;
-
 use super::{
     base_urls::BaseUrls,
     boolean_header::BooleanHeader,
     config_error::{ConfigError, FieldErrors},
     description::{Description, ErrorStatusHandling},
-    error_format::{ErrorFormat, ErrorParts, ErrorPointers},
+    error_format::{ErrorFormat, ErrorReader},
     health::Health,
     hooks::Hooks,
     idempotency::Idempotency,
@@ -72,7 +70,7 @@ pub(super) struct Shared {
     pub(super) description: Description,
     pub(super) bases: BaseUrls,
     policy: ResolvedPolicy,
-    error_pointers: ErrorPointers,
+    pub(super) error_reader: ErrorReader,
     pub(super) routes: Routes,
     /// Of the only host; or of all hosts that are not among `hosts`.
     pub(super) limits: HostLimits,
@@ -104,7 +102,7 @@ impl Service {
             hooks.limit_key.is_some() || of_routes.chain([&*description.limit_key_from]).flatten().next().is_some();
         let seen_keys = description.refuse_reused_keys.then(SeenKeys::default);
         let shared = Shared {
-            error_pointers: description.error_format.pointers(),
+            error_reader: description.error_format.reader(),
             description,
             bases,
             policy,
@@ -263,9 +261,8 @@ impl Service {
         }
     }
 
-    /// What an error response says of itself.
-    pub(crate) fn read_error(&self, headers: &HeaderMap, body: &[u8]) -> ErrorParts {
-        self.error_format().read(&self.shared.error_pointers, headers, body)
+    pub(crate) fn error_reader(&self) -> &ErrorReader {
+        &self.shared.error_reader
     }
 
     pub(crate) fn requires_operation(&self) -> bool {

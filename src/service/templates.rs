@@ -1,11 +1,14 @@
-//! The templates of paths, and what an error asks its service for them.
+//! The templates of paths, and what an error asks its service for.
 
 use std::sync::Arc;
 
 use http::Method;
 use reqwest::Url;
 
-use super::service::{Service, Shared};
+use super::{
+    error_format::ErrorParts,
+    service::{Service, Shared},
+};
 use crate::{error::callee::Callee, telemetry::spans::Template};
 
 impl Service {
@@ -40,5 +43,9 @@ impl Callee for Shared {
 
     fn template(&self, method: &Method, url: &Url) -> Option<String> {
         self.template(method, url).map(Template::into_text)
+    }
+
+    fn read_error(&self, body: &[u8]) -> ErrorParts {
+        self.error_reader.parts(body)
     }
 }

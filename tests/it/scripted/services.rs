@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 use reqwest_safe_retry::{
-    Applied, BooleanHeader, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyCharacters, KeyKind, Meaning,
-    Probe, RateLimiting, RetryAfterSource, RetryAfterUnit, RetryPolicy, Service, StopReason, services,
+    Applied, BooleanHeader, Effect, Error, ErrorFormat, ErrorKind, Idempotency, IdempotencyKey, KeyCharacters, KeyKind,
+    Meaning, Probe, RateLimiting, RetryAfterSource, RetryAfterUnit, RetryPolicy, Service, StopReason, services,
 };
 use serde_json::json;
 
@@ -220,6 +220,18 @@ async fn patches_are_keyed_where_the_sdks_key_them() {
         transport.client(service.clone()).patch(url).send().await.unwrap();
         let keys = transport.keys();
         assert!(keys[0].is_some() && keys[0] == keys[1], "{}", service.name());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn header_request_id_beats_the_body() {
+    let service = Service::builder("api", "https://api.example.com");
+    let service = service.error_format(ErrorFormat::new().request_id(["/id"])).build().unwrap();
+    let body = r#"{"id":"of the body"}"#;
+    for (headers, id) in [(&[][..], "of the body"), (&[("request-id", "of the header")], "of the header")] {
+        let transport = Transport::new([reply(402, headers, body)]);
+        let outer = transport.client(service.clone()).get("https://api.example.com/").send().await.unwrap_err();
+        assert_eq!(Error::find(&outer).unwrap().request_id(), Some(id));
     }
 }
 
