@@ -27,8 +27,8 @@ struct Input {
 
 #[derive(Arbitrary, Clone, Debug)]
 enum Answer {
-    Share { rate: Option<f64>, closed: bool, probe: bool, pause: Option<Duration>, next: Duration },
-    Short { rate: Option<u16>, closed: bool, probe: bool, pause: Option<u16>, next: u16 },
+    Share { rate: Option<f64>, growing: bool, closed: bool, probe: bool, pause: Option<Duration>, next: Duration },
+    Short { rate: Option<u16>, growing: bool, closed: bool, probe: bool, pause: Option<u16>, next: u16 },
     TooFew,
     Error,
     Late,
@@ -43,12 +43,13 @@ impl SharedLimit for Store {
         let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let mut share = LimitShare::new(Duration::from_millis(200));
         match next {
-            Some(Answer::Share { rate, closed, probe, pause, next }) => {
-                (share.rate, share.closed, share.probe, share.pause) = (rate, closed, probe, pause);
-                share.next_report = next;
+            Some(Answer::Share { rate, growing, closed, probe, pause, next }) => {
+                (share.rate, share.growing, share.closed, share.probe) = (rate, growing, closed, probe);
+                (share.pause, share.next_report) = (pause, next);
             }
-            Some(Answer::Short { rate, closed, probe, pause, next }) => {
-                (share.rate, share.closed, share.probe) = (rate.map(f64::from), closed, probe);
+            Some(Answer::Short { rate, growing, closed, probe, pause, next }) => {
+                (share.rate, share.growing) = (rate.map(f64::from), growing);
+                (share.closed, share.probe) = (closed, probe);
                 share.pause = pause.map(|pause| Duration::from_millis(pause.into()));
                 share.next_report = Duration::from_millis(next.into());
             }

@@ -260,8 +260,10 @@ impl Adaptive {
         if let Some(closed) = &mut self.closed {
             closed.next_probe = now.max(closed.asked_until);
         }
-        if let Some(pace) = self.pace.as_mut().filter(|pace| pace.is_shared()) {
-            pace.leave(now);
+        match self.pace.as_mut().filter(|pace| pace.is_shared()) {
+            Some(pace) if pace.is_growing() => self.reset(now, Opening::at(now)),
+            Some(pace) => pace.leave(now),
+            None => {}
         }
     }
 
@@ -284,8 +286,8 @@ impl Adaptive {
         let Some(member) = &mut self.member else { return };
         member.receive(now, share);
         match (share.rate, &mut self.pace) {
-            (Some(rate), Some(pace)) => pace.set_share(now, rate),
-            (Some(rate), None) => self.pace = Some(Pace::shared(now, rate)),
+            (Some(rate), Some(pace)) => pace.set_share(now, rate, share.growing),
+            (Some(rate), None) => self.pace = Some(Pace::shared(now, rate, share.growing)),
             (None, Some(pace)) if pace.is_shared() => self.reset(now, Opening::at(now)),
             (None, None) => self.opening.widen(now),
             (None, Some(_)) => {}

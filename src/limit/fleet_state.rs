@@ -279,6 +279,7 @@ impl FleetState {
         let is_soon = is_closed || granted < wanted.min(level) || self.rate == 0.0 && !is_free;
         LimitShare {
             rate: (!is_free).then_some(rate),
+            growing: self.rate == 0.0 && !is_free,
             closed: is_closed,
             probe,
             pause: (is_closed && self.paused_until > now).then(|| from_milliseconds(self.paused_until - now)),

@@ -62,13 +62,14 @@ prop_compose! {
     fn answers()(
         after in 0..700_u64,
         rate in prop::option::of(prop_oneof![1.0..2000.0_f64, Just(1e9)]),
+        growing in any::<bool>(),
         closed in prop::bool::weighted(0.3),
         probe in any::<bool>(),
         pause in prop::option::weighted(0.2, 0..2_000_u64),
         answers in prop::bool::weighted(0.8),
         next_report in 0..500_u64,
     ) -> Answer {
-        let share = LimitShare { rate, closed, probe, pause: pause.map(MS), next_report: MS(next_report) };
+        let share = LimitShare { rate, growing, closed, probe, pause: pause.map(MS), next_report: MS(next_report) };
         Answer { after, share: answers.then_some(share) }
     }
 }

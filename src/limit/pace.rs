@@ -16,6 +16,8 @@ pub(super) struct Pace {
     brake: f64,
     /// The rate is this process's share of a fleet's.
     is_shared: bool,
+    /// Nothing was refused to the fleet yet: the share grows while calls wait.
+    is_growing: bool,
     /// A run of refusals goes on that may be over already: the brake is not on yet.
     warned: bool,
     next_start: Duration,
@@ -101,6 +103,7 @@ impl Pace {
             rate: rate.clamp(SLOWEST, FASTEST),
             brake: 1.0,
             is_shared: false,
+            is_growing: false,
             warned: false,
             next_start: now,
             cut: now,
@@ -121,16 +124,16 @@ impl Pace {
     }
 
     /// The rate of a share that a fleet's store has given.
-    pub(super) fn shared(now: Duration, rate: f64) -> Self {
+    pub(super) fn shared(now: Duration, rate: f64, growing: bool) -> Self {
         let mut pace = Self::new(now, now, rate, Cycle::new(now));
-        (pace.is_shared, pace.cycle.refused, pace.refused_since) = (true, 0, None);
-        pace.rate = rate.clamp(SLOWEST_SHARE, FASTEST);
+        (pace.cycle.refused, pace.refused_since) = (0, None);
+        pace.set_share(now, rate, growing);
         pace
     }
 
     /// The store has given another share.
-    pub(super) fn set_share(&mut self, now: Duration, rate: f64) {
-        self.is_shared = true;
+    pub(super) fn set_share(&mut self, now: Duration, rate: f64, growing: bool) {
+        (self.is_shared, self.is_growing) = (true, growing);
         self.rate = rate.clamp(SLOWEST_SHARE, FASTEST);
         // The next start was worked out from a slower rate.
         self.next_start = self.next_start.min(now + Duration::from_secs_f64(1.0 / self.per_second()));
@@ -138,6 +141,10 @@ impl Pace {
 
     pub(super) fn is_shared(&self) -> bool {
         self.is_shared
+    }
+
+    pub(super) fn is_growing(&self) -> bool {
+        self.is_growing
     }
 
     /// There is no store any more: the share is the process's own rate, as if it had been measured.

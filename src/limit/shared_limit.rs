@@ -120,6 +120,8 @@ pub struct LimitReport {
 pub struct LimitShare {
     /// How many attempts it may start in a second; `None` while nothing is known to be refused.
     pub rate: Option<f64>,
+    /// The rate is no limit that was found, but grows while calls wait: how long a queue takes does not follow from it.
+    pub growing: bool,
     /// No attempt starts but a probe.
     pub closed: bool,
     /// While the limit is closed: this process sends the next probe.
@@ -152,6 +154,6 @@ impl LimitReport {
 impl LimitShare {
     /// A share of an open limit.
     pub fn new(next_report: Duration) -> Self {
-        Self { rate: None, closed: false, probe: false, pause: None, next_report }
+        Self { rate: None, growing: false, closed: false, probe: false, pause: None, next_report }
     }
 }

@@ -279,6 +279,7 @@ local function share()
     -- A number in an answer loses its fraction.
     return {
         not is_free and string.format('%.17g', rate),
+        state.rate == 0 and not is_free and 1 or 0,
         is_closed and 1 or 0,
         probe and 1 or 0,
         is_closed and state.paused_until > now and string.format('%.17g', state.paused_until - now),

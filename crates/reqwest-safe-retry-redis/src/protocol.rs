@@ -52,12 +52,14 @@ pub(crate) fn arguments(report: &LimitReport) -> [String; 10] {
 
 /// None if the value is not what the script answers.
 pub(crate) fn share(value: Value) -> Option<LimitShare> {
-    let (rate, closed, probe, pause, next) = <(Option<f64>, u8, u8, Option<f64>, u32)>::from_redis_value(value).ok()?;
+    let (rate, growing, closed, probe, pause, next) =
+        <(Option<f64>, u8, u8, u8, Option<f64>, u32)>::from_redis_value(value).ok()?;
     if rate.is_some_and(|rate| !(rate.is_finite() && rate >= 0.0)) {
         return None;
     }
     let mut share = LimitShare::new(Duration::from_millis(next.into()));
     share.rate = rate;
+    share.growing = growing == 1;
     share.closed = closed == 1;
     share.probe = probe == 1;
     share.pause = match pause {

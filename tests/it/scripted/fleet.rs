@@ -14,8 +14,8 @@ use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_safe_retry::{
-    ConcurrencyLimit, Fleet, InMemorySharedLimit, LimitReport, LimitShare, SafeRetry, Service, SharedLimit,
-    SharedLimitError,
+    ConcurrencyLimit, Fleet, InMemorySharedLimit, LimitReport, LimitShare, RequestBuilderExt, SafeRetry, Service,
+    SharedLimit, SharedLimitError,
 };
 use tokio::{task::JoinSet, time::Instant};
 use tracing::Level;
@@ -53,12 +53,12 @@ impl Limited {
     }
 }
 
-/// So many calls at once; returns when the last one has ended.
+/// So many calls at once, with five seconds each; returns when the last one has ended.
 async fn crowd(client: &ClientWithMiddleware, calls: usize) -> Duration {
     let started = Instant::now();
     let mut all = JoinSet::new();
     for _ in 0..calls {
-        let call = client.post(LIST).body("{}").send();
+        let call = client.post(LIST).body("{}").deadline(MS(5000)).send();
         all.spawn(async move { assert!(call.await.unwrap().status().is_success()) });
     }
     all.join_all().await;
@@ -116,6 +116,29 @@ async fn open_limit_of_a_fleet_paces_nobody() {
     let service = shared(scripted(|_| Some(LimitShare::new(MS(200)))));
     let client = Limited::new(1000).client(&service);
     tokio::time::sleep(MS(10)).await;
+    assert_eq!(crowd(&client, 16).await, MS(20));
+}
+
+/// An idle process has a small share of a limit that is open, which grows once calls wait: none is turned away for it.
+#[tokio::test(start_paused = true)]
+async fn crowd_after_a_pause_is_let_in_soon() {
+    let store = Arc::new(InMemorySharedLimit::default());
+    let services = [shared(Arc::clone(&store)), shared(store)];
+    tokio::time::sleep(MS(2000)).await;
+    let took = crowd(&Limited::new(10_000).client(&services[0]), 2000).await;
+    assert!(took < MS(2000), "{took:?}");
+}
+
+/// What a store that was lost had given while nothing was refused is no limit.
+#[tokio::test(start_paused = true)]
+async fn share_that_grew_ends_with_its_store() {
+    let growing = |asked| {
+        let mut share = share(1.0);
+        share.growing = true;
+        (asked < 5).then_some(share)
+    };
+    let client = Limited::new(10_000).client(&shared(scripted(growing)));
+    tokio::time::sleep(MS(3000)).await;
     assert_eq!(crowd(&client, 16).await, MS(20));
 }
 

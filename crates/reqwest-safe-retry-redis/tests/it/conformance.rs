@@ -126,13 +126,15 @@ fn is_same(one: &LimitShare, other: &LimitShare) -> bool {
     let pause = |share: &LimitShare| share.pause.map(|pause| pause.as_secs_f64());
     same(one.rate, other.rate)
         && same(pause(one), pause(other))
-        && (one.closed, one.probe, one.next_report) == (other.closed, other.probe, other.next_report)
+        && (one.growing, one.closed, one.probe) == (other.growing, other.closed, other.probe)
+        && one.next_report == other.next_report
 }
 
 /// What has been seen in the histories, so that they do not leave anything out.
 #[derive(Debug, Default)]
 struct Seen {
     unlimited: usize,
+    growing: usize,
     limited: usize,
     closed: usize,
     probes: usize,
@@ -142,7 +144,8 @@ struct Seen {
 impl Seen {
     fn add(&mut self, share: &LimitShare) {
         self.unlimited += usize::from(share.rate.is_none());
-        self.limited += usize::from(share.rate.is_some_and(|rate| rate > 0.0));
+        self.growing += usize::from(share.growing);
+        self.limited += usize::from(share.rate.is_some_and(|rate| rate > 0.0) && !share.growing);
         self.closed += usize::from(share.closed);
         self.probes += usize::from(share.probe);
         self.pauses += usize::from(share.pause.is_some());
@@ -168,17 +171,19 @@ fn script_agrees_with_rust() {
         }
     }
     eprintln!("{seen:?}");
-    let Seen { unlimited, limited, closed, probes, pauses } = seen;
-    assert!(unlimited.min(limited).min(closed).min(probes).min(pauses) > 100);
+    let Seen { unlimited, growing, limited, closed, probes, pauses } = seen;
+    assert!(unlimited.min(growing).min(limited).min(closed).min(probes).min(pauses) > 100);
 }
 
 /// No fraction is lost on the way.
 #[test]
 fn answers_are_read() {
     let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-    let answer = |rate, pause| Value::Array(vec![rate, Value::Int(1), Value::Int(0), pause, Value::Int(100)]);
+    let answer =
+        |rate, pause| Value::Array(vec![rate, Value::Int(1), Value::Int(1), Value::Int(0), pause, Value::Int(100)]);
     let share = protocol::share(answer(text("0.10000000000000001"), text("1.5"))).unwrap();
-    assert_eq!((share.rate, share.closed, share.probe), (Some(0.1), true, false));
+    assert_eq!((share.rate, share.growing), (Some(0.1), true));
+    assert_eq!((share.closed, share.probe), (true, false));
     assert_eq!((share.pause, share.next_report), (Some(Duration::from_micros(1_500)), Duration::from_millis(100)));
     let share = protocol::share(answer(Value::Nil, Value::Nil)).unwrap();
     assert_eq!((share.rate, share.pause), (None, None));
