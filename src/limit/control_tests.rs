@@ -9,6 +9,7 @@ use super::{
     concurrency_limit::ConcurrencyLimit,
     control::Control,
     feedback::{Change, Ended, Feedback, Start},
+    shared_limit::LimitShare,
 };
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -289,4 +290,38 @@ fn stray_refusals_that_come_sooner_than_the_rest_do_not_slow_down() {
         // About 4,400 a second are possible.
         assert!(first_second > 1_000 && all > 47_000, "seed {seed}: {first_second}, {all}");
     }
+}
+
+#[test]
+fn store_alone_closes_a_shared_limit() {
+    let mut control = adaptive();
+    assert!(control.control.join(Duration::ZERO));
+    control.control.receive(Duration::ZERO, Some(&LimitShare::new(MS(200))));
+    for number in 0..20 {
+        assert_eq!(attempt(&mut control, MS(number * 20), Feedback::Unavailable), None);
+    }
+    let closed = LimitShare { closed: true, ..LimitShare::new(MS(200)) };
+    assert_eq!(control.control.receive(MS(420), Some(&closed)), Some(Change::Closed));
+}
+
+#[test]
+fn member_of_a_fleet_that_is_not_refused_is_as_open_as_one_alone() {
+    let mut control = adaptive();
+    control.control.join(Duration::ZERO);
+    assert_eq!(control.limit(Duration::ZERO), 1, "until it has its share");
+    control.control.receive(MS(10), Some(&LimitShare::new(MS(200))));
+    assert_eq!(control.limit(MS(10)), 16);
+}
+
+#[test]
+fn own_pace_stays_and_a_shared_one_ends_where_nothing_is_refused() {
+    let open = LimitShare::new(MS(200));
+    let mut alone = adaptive();
+    attempt(&mut alone, Duration::ZERO, Feedback::Throttled);
+    alone.control.join(MS(30));
+    alone.control.receive(MS(40), Some(&open));
+    assert!(alone.is_limited());
+    alone.control.receive(MS(50), Some(&LimitShare { rate: Some(100.0), ..open.clone() }));
+    alone.control.receive(MS(60), Some(&open));
+    assert!(!alone.is_limited());
 }

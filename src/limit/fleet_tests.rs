@@ -123,6 +123,27 @@ fn limit_that_nobody_needs_any_more_ends() {
     assert_eq!(fast.rate, None);
 }
 
+/// Calls that wait need the limit, and so may those that find the service unavailable.
+#[test]
+fn limit_that_is_needed_stays_without_refusals() {
+    let waiting = accepted(1, 1000, 100);
+    let failing = LimitReport { unavailable: 1, last_refused: Some(MS(0)), ..accepted(1, 0, 1) };
+    for report in [waiting, failing] {
+        let mut state = limited();
+        let last = (0..100).map(|step| state.publish(1200.0 + 200.0 * f64::from(step), &report)).last().unwrap();
+        assert!(last.rate.is_some() && last.next_report == MS(200), "it is as it was: {last:?}");
+    }
+}
+
+/// Successes that an earlier report has counted already say nothing about now.
+#[test]
+fn success_that_is_not_counted_does_not_reopen() {
+    let mut state = limited();
+    let refused = LimitReport { last_accepted: Some(MS(0)), ..refused(1, 1000, 20) };
+    let closed = (0..5).map(|step| state.publish(1200.0 + 100.0 * f64::from(step), &refused)).last().unwrap();
+    assert!(closed.closed, "{closed:?}");
+}
+
 #[test]
 fn more_processes_than_fit_get_what_is_left() {
     let mut state = FleetState::default();

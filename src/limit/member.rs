@@ -99,3 +99,21 @@ impl Member {
 pub(super) fn next_report(share: &LimitShare) -> Duration {
     share.next_report.clamp(NEXT_REPORT.0, NEXT_REPORT.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn report_says_when_successes_were_sent_that_were_only_counted() {
+        let mut member = Member::default();
+        let mut report = LimitReport { round_trip: MS(20), ..LimitReport::new("service", 1) };
+        for (counted, last_accepted) in [(0, None), (5, Some(MS(20))), (0, None)] {
+            member.accepted(counted);
+            member.report(MS(1_000), &mut report);
+            assert_eq!((report.accepted, report.last_accepted), (counted, last_accepted));
+        }
+    }
+}

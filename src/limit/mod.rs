@@ -31,3 +31,5 @@ pub(crate) mod shared_limit;
 mod state;
 #[cfg(test)]
 mod threads;
+#[cfg(test)]
+mod traces;

@@ -33,3 +33,31 @@ impl RoundTrip {
         Duration::from_nanos(expected)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    /// RFC 6298, section 2: the first sample counts in full, and half of it is how much it varies.
+    #[test]
+    fn first_attempt_says_little_about_the_next() {
+        let mut round_trip = RoundTrip::default();
+        assert_eq!((round_trip.smoothed(), round_trip.expected()), (None, Duration::ZERO));
+        round_trip.add(MS(100));
+        assert_eq!((round_trip.smoothed(), round_trip.expected()), (Some(MS(100)), MS(300)));
+        round_trip.add(MS(180));
+        assert_eq!((round_trip.smoothed(), round_trip.expected()), (Some(MS(110)), MS(340)));
+    }
+
+    #[test]
+    fn absurd_sample_overflows_nothing() {
+        let mut round_trip = RoundTrip::default();
+        for _ in 0..3 {
+            round_trip.add(Duration::MAX);
+            assert!(round_trip.smoothed().unwrap() <= Duration::from_secs(MOST_SECONDS + 1));
+            assert!(round_trip.expected() > Duration::from_secs(MOST_SECONDS));
+        }
+    }
+}
