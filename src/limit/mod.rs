@@ -26,6 +26,8 @@ mod member;
 mod opening;
 mod pace;
 pub(crate) mod permit;
+#[cfg(test)]
+mod queue_tests;
 mod round_trip;
 pub(crate) mod shared_limit;
 mod state;

@@ -1,0 +1,187 @@
+//! The queue of a limit: who is let in, who is turned away, and what is told of it.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, poll};
+use tokio::sync::Notify;
+
+use super::{
+    arrival::{
+        Arrival,
+        Priority::{self, Read, Write},
+        Refusal,
+    },
+    concurrency_limit::ConcurrencyLimit,
+    feedback::Feedback,
+    limiter::Limiter,
+    permit::Permit,
+};
+use crate::time;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn arrival(priority: Priority, timeout: Duration) -> Arrival {
+    let began = time::now();
+    Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false, longest_hint: MS(60_000) }
+}
+
+async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit<'_>, Refusal> {
+    limiter.acquire(&arrival(Write, timeout)).await
+}
+
+/// So many attempts, one after the other, of 100 ms each.
+async fn attempts(limiter: &Limiter, number: usize, feedback: Feedback) {
+    for _ in 0..number {
+        let permit = acquire(limiter, MS(10_000)).await.unwrap();
+        time::sleep(MS(100)).await;
+        permit.release(feedback, time::now());
+    }
+}
+
+/// A limiter that is paced, and knows how long an attempt takes.
+async fn paced() -> Limiter {
+    let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+    attempts(&limiter, 20, Feedback::Response).await;
+    attempts(&limiter, 1, Feedback::Throttled).await;
+    limiter
+}
+
+/// A call that has waited elsewhere until there is no time for an attempt left.
+async fn late() -> Arrival {
+    let late = arrival(Write, MS(500));
+    time::sleep(MS(450)).await;
+    late
+}
+
+fn is_pending<T>(call: &mut (impl Future<Output = T> + Unpin)) -> bool {
+    call.now_or_never().is_none()
+}
+
+#[tokio::test(start_paused = true)]
+async fn successes_that_were_only_counted_tell_the_first_rate() {
+    let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+    for _ in 0..20 {
+        let permits: Vec<_> = (0..10).map(|_| limiter.try_acquire(time::now(), None).unwrap()).collect();
+        time::sleep(MS(100)).await;
+        permits.into_iter().for_each(|permit| _ = permit.release(Feedback::Response, time::now()));
+    }
+    let permits: Vec<_> = (0..10).map(|_| limiter.try_acquire(time::now(), None).unwrap()).collect();
+    time::sleep(MS(100)).await;
+    permits.into_iter().for_each(|permit| _ = permit.release(Feedback::Throttled, time::now()));
+    // A hundred a second.
+    assert!((MS(35)..MS(50)).contains(&limiter.four_starts()), "{:?}", limiter.four_starts());
+}
+
+#[tokio::test(start_paused = true)]
+async fn newcomer_overtakes_nobody() {
+    let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
+    let permit = acquire(&limiter, MS(10)).await.unwrap();
+    let waits = arrival(Write, MS(1000));
+    let mut waiting = Box::pin(limiter.acquire(&waits));
+    assert!(is_pending(&mut waiting));
+    drop(permit);
+    assert!(limiter.try_acquire(time::now(), None).is_none());
+    assert!(poll!(waiting).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_without_the_time_does_not_take_the_next_start() {
+    let limiter = paced().await;
+    time::sleep(MS(1000)).await;
+    assert_eq!(limiter.acquire(&late().await).await.unwrap_err(), Refusal::Deadline);
+    assert_eq!(limiter.read().in_flight, 0);
+    let started = time::now();
+    assert!(acquire(&limiter, MS(500)).await.is_ok());
+    assert_eq!(started.elapsed(), Duration::ZERO);
+}
+
+/// The pace may be too low if calls are turned away for it, for a second from then on.
+#[tokio::test(start_paused = true)]
+async fn pace_grows_after_a_call_was_turned_away() {
+    let limiter = paced().await;
+    let grows_after = |wait| {
+        let limiter = &limiter;
+        async move {
+            let before = limiter.four_starts();
+            time::sleep(MS(wait)).await;
+            attempts(limiter, 1, Feedback::NoResponse).await;
+            limiter.four_starts() < before
+        }
+    };
+    assert!(!grows_after(600).await, "nobody waits");
+    assert!(limiter.acquire(&late().await).await.is_err());
+    assert!(grows_after(600).await);
+    assert!(!grows_after(1000).await);
+}
+
+/// A write waits for the writes before it alone, however many reads do.
+#[tokio::test(start_paused = true)]
+async fn wait_is_expected_for_those_ahead() {
+    let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
+    attempts(&limiter, 20, Feedback::Response).await;
+    let permit = acquire(&limiter, MS(10_000)).await.unwrap();
+    let (reads, hurried) = (arrival(Read, MS(10_000)), arrival(Write, MS(800)));
+    let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(limiter.acquire(&reads))).collect();
+    assert!(waiting.iter_mut().all(is_pending));
+    let mut writes: Vec<_> = (0..4).map(|_| Box::pin(limiter.acquire(&hurried))).collect();
+    assert!(writes.iter_mut().all(is_pending), "four take 400 ms, and itself 125");
+    for _ in 0..4 {
+        writes.push(Box::pin(limiter.acquire(&hurried)));
+        is_pending(writes.last_mut().unwrap());
+    }
+    assert!(limiter.read().waiting < 10 + 8, "those behind seven others have not the time");
+    drop((waiting, writes, permit));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_and_refusals_are_reported_soon() {
+    let (limiter, reports) = (paced().await, Arc::new(Notify::new()));
+    let _shared = limiter.join_fleet(&reports).unwrap();
+    attempts(&limiter, 1, Feedback::NoResponse).await;
+    assert!(reports.notified().now_or_never().is_none());
+    attempts(&limiter, 1, Feedback::Throttled).await;
+    assert!(reports.notified().now_or_never().is_some(), "a refusal");
+    let waits = arrival(Write, MS(60_000));
+    let permits: Vec<_> = std::iter::from_fn(|| limiter.try_acquire(time::now(), None)).collect();
+    let mut calls: Vec<_> = (0..2).map(|_| Box::pin(limiter.acquire(&waits))).collect();
+    assert!(is_pending(&mut calls[0]) && reports.notified().now_or_never().is_some(), "the first that waits");
+    assert!(is_pending(&mut calls[1]) && reports.notified().now_or_never().is_none(), "others are seen in time");
+    drop((permits, calls));
+}
+
+/// A limiter that is closed since now.
+fn closed() -> Limiter {
+    let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+    let permits: Vec<_> = (0..16).map(|_| limiter.try_acquire(time::now(), None).unwrap()).collect();
+    permits.into_iter().for_each(|permit| _ = permit.release(Feedback::Unavailable, time::now()));
+    limiter
+}
+
+#[tokio::test(start_paused = true)]
+async fn hint_as_long_as_the_longest_is_waited_for() {
+    let limiter = closed();
+    let waits = arrival(Write, MS(600_000));
+    let mut waiting = Box::pin(limiter.acquire(&waits));
+    assert!(is_pending(&mut waiting));
+    limiter.hint(MS(60_000), MS(60_000));
+    assert!(is_pending(&mut waiting));
+    assert_eq!(limiter.read().paused, Some(MS(60_000)));
+    // Another caller would not wait that long.
+    limiter.hint(MS(60_000), MS(1_000));
+    assert!(is_pending(&mut waiting));
+}
+
+#[tokio::test(start_paused = true)]
+async fn limit_in_use_is_not_idle() {
+    let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
+    assert!(limiter.is_idle());
+    let permit = acquire(&limiter, MS(10)).await.unwrap();
+    assert!(!limiter.is_idle());
+    let waits = arrival(Write, MS(1000));
+    let mut waiting = Box::pin(limiter.acquire(&waits));
+    assert!(is_pending(&mut waiting));
+    drop(permit);
+    assert!(!limiter.is_idle(), "one waits");
+    drop(waiting);
+    assert!(limiter.is_idle() && !closed().is_idle());
+}
