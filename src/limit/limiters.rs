@@ -287,6 +287,7 @@ impl Permits<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::arrival::Priority;
 
     fn limiters() -> Limiters {
         Limiters::new(&ConcurrencyLimit::Adaptive, 0).unwrap()
@@ -310,5 +311,30 @@ mod tests {
         assert_eq!(limiters.refuse("another"), Scope::All);
         time::sleep(LOOKED_FOR_ROOM / 2).await;
         assert_eq!((limiters.refuse("another"), limiters.limit_keys()), (Scope::LimitKey, 1));
+    }
+
+    /// A probe of the limit key's limit is one, though the service's limit is open.
+    #[tokio::test(start_paused = true)]
+    async fn probe_of_a_limit_key_is_a_probe() {
+        let limiters = limiters();
+        assert_eq!(limiters.refuse("customer"), Scope::LimitKey);
+        let began = time::now();
+        let arrival = Arrival {
+            priority: Priority::Write,
+            began,
+            deadline: None,
+            is_repeat: false,
+            longest_hint: Duration::from_secs(60),
+        };
+        for _ in 0..100 {
+            let permits = limiters.acquire(None, &arrival, || Some("customer".to_owned())).await.unwrap();
+            if permits.is_probe() {
+                assert!(!limiters.is_closed(None));
+                return;
+            }
+            time::sleep(Duration::from_millis(20)).await;
+            permits.release(Feedback::Throttled, Scope::LimitKey, time::now());
+        }
+        unreachable!("every attempt was refused");
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod bodies;
+mod calls_within_calls;
 mod cancellation;
 mod client;
 mod concurrency_limit;
