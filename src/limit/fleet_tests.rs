@@ -123,6 +123,37 @@ fn limit_that_nobody_needs_any_more_ends() {
     assert_eq!(fast.rate, None);
 }
 
+#[test]
+fn open_limit_doubles_in_its_time() {
+    let mut state = FleetState::default();
+    state.publish(1.0, &report(1, 10_000));
+    let opened = rate(&state.publish(101.0, &report(1, 10_000)));
+    assert!((opened - 320.0 * (100.0_f64 / 180.0).exp2()).abs() < 0.1, "{opened}");
+}
+
+/// After short refusals the best second is what the service takes; after long ones that may be long ago.
+#[test]
+fn best_second_counts_after_short_refusals() {
+    let after = |refusals: u32| {
+        let mut state = limited();
+        for process in [1, 2] {
+            state.publish(1150.0, &report(process, 100));
+        }
+        let mut times = (12..).map(|step| 100.0 * f64::from(step));
+        for now in times.by_ref().take(10) {
+            state.publish(now, &accepted(1, 100, 100));
+        }
+        for now in times.by_ref().take(refusals as usize) {
+            state.publish(now, &refused(1, 100, 20));
+        }
+        let now = times.next().unwrap();
+        state.publish(now, &accepted(1, 100, 1));
+        rate(&state.publish(now + 60.0, &report(2, 100))) + rate(&state.publish(now + 120.0, &report(1, 100)))
+    };
+    let (short, long) = (after(8), after(20));
+    assert!((900.0..1010.0).contains(&short) && (700.0..820.0).contains(&long), "{short}, {long}");
+}
+
 /// Calls that wait need the limit, and so may those that find the service unavailable.
 #[test]
 fn limit_that_is_needed_stays_without_refusals() {

@@ -369,3 +369,6 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
