@@ -89,9 +89,9 @@ fn groups() -> [Group; 11] {
         ("gateway", twice(gateway())),
         ("other gateway statuses", twice(other_gateway_statuses())),
         ("HTML", twice(html())),
-        ("499", vec![(1, Fault::gateway(499, Before)), (8, Fault::gateway(499, After))]),
+        ("499", vec![(1, Fault::gateway(499, Before)), (6, Fault::gateway(499, After))]),
         ("application", twice(application())),
-        ("stuck keys", vec![(1, Fault::stuck_key(Before)), (6, Fault::stuck_key(After))]),
+        ("stuck keys", vec![(1, Fault::stuck_key(Before)), (5, Fault::stuck_key(After))]),
         ("delays", twice(delays())),
         ("truncated bodies", twice(truncated_bodies())),
         ("endless bodies", twice(endless_bodies())),
@@ -136,7 +136,7 @@ fn html() -> Vec<(usize, Fault)> {
 fn application() -> Vec<(usize, Fault)> {
     vec![
         (3, Fault::stored_500(Before)),
-        (24, Fault::stored_500(After)),
+        (14, Fault::stored_500(After)),
         (4, Fault::partial_500()),
         (30, Fault::restarted()),
         (10, Fault::restarted().taking(SLOW)),
