@@ -152,11 +152,19 @@ impl Control {
 
     /// The expected wait of a call with so many ahead of it; zero while the rate is unknown, or grows with the queue.
     pub(super) fn expected_wait(&self, ahead: usize) -> Duration {
+        match &self.limit {
+            Limit::Adaptive(adaptive) if adaptive.pace.as_ref().is_some_and(Pace::is_growing) => Duration::ZERO,
+            _ => self.time_for(ahead),
+        }
+    }
+
+    /// The time in which so many start, if nothing changes; zero while that is unknown.
+    pub(super) fn time_for(&self, starts: usize) -> Duration {
         let per_second = match &self.limit {
             Limit::Fixed(most) => self.round_trip.smoothed().map(|trip| *most as f64 / trip.as_secs_f64().max(1e-6)),
-            Limit::Adaptive(adaptive) => adaptive.pace.as_ref().filter(|pace| !pace.is_growing()).map(Pace::per_second),
+            Limit::Adaptive(adaptive) => adaptive.pace.as_ref().map(Pace::per_second),
         };
-        let wait = per_second.map_or(0.0, |per_second| ahead as f64 / per_second);
+        let wait = per_second.map_or(0.0, |per_second| starts as f64 / per_second);
         Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX)
     }
 }

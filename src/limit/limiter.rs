@@ -95,7 +95,7 @@ impl Limiter {
     /// How long four starts take, if they are paced.
     #[cfg(test)]
     pub(super) fn four_starts(&self) -> Duration {
-        self.0.lock().expected_wait(4)
+        self.0.lock().time_for(4)
     }
 
     /// Nothing is in flight or waiting, and nothing is known that a new limiter would not know.

@@ -312,8 +312,8 @@ impl Locked<'_> {
     }
 
     #[cfg(test)]
-    pub(super) fn expected_wait(&self, ahead: usize) -> Duration {
-        self.state.control.expected_wait(ahead)
+    pub(super) fn time_for(&self, starts: usize) -> Duration {
+        self.state.control.time_for(starts)
     }
 
     pub(super) fn is_idle(&self) -> bool {
