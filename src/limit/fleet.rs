@@ -55,9 +55,9 @@ struct Members {
 }
 
 /// Between two reports, at least.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
+pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 /// While there is nothing to report, and after a report without an answer.
-const INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const INTERVAL: Duration = Duration::from_millis(200);
 /// A store that takes longer is taken to be away.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 

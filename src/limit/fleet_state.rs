@@ -268,6 +268,7 @@ impl FleetState {
         let granted = wanted.min(level).min(wanted_then.max(equal));
         let is_closed = self.closed != Closed::No;
         let is_free = self.rate == 0.0 && self.open >= FREE;
+        let growing = self.rate == 0.0 && !is_free;
         let rate = if now < self.gathers_until { report.rate } else { (granted + spare).max(LEAST_SHARE * equal) };
         let is_due = now >= self.probes_at.max(self.paused_until);
         let probe = is_closed && report.waiting > 0 && is_due;
@@ -276,10 +277,10 @@ impl FleetState {
             let wait = (refusing_for / 16.0).clamp(PROBES.0, PROBES.1);
             self.probes_at = now + wait.max(milliseconds(report.round_trip));
         }
-        let is_soon = is_closed || granted < wanted.min(level) || self.rate == 0.0 && !is_free;
+        let is_soon = is_closed || granted < wanted.min(level) || growing;
         LimitShare {
             rate: (!is_free).then_some(rate),
-            growing: self.rate == 0.0 && !is_free,
+            growing,
             closed: is_closed,
             probe,
             pause: (is_closed && self.paused_until > now).then(|| from_milliseconds(self.paused_until - now)),

@@ -26,7 +26,7 @@ pub(super) struct Gate {
 /// After a pause so many start without a look at the state.
 const IDLE: usize = 16;
 /// The first success is looked at, and then one in so many.
-const ONE_IN: u32 = 16;
+pub(super) const ONE_IN: u32 = 16;
 
 impl Gate {
     /// One more in flight, if the gate is open.

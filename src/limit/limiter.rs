@@ -118,18 +118,8 @@ mod tests {
     use crate::limit::{
         arrival::Priority::{self, Read, Write},
         feedback::Feedback,
+        test_calls::{MS, acquire, arrival, closed, measured},
     };
-
-    const MS: fn(u64) -> Duration = Duration::from_millis;
-
-    fn arrival(priority: Priority, timeout: Duration) -> Arrival {
-        let began = time::now();
-        Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false, longest_hint: MS(60_000) }
-    }
-
-    async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit<'_>, Refusal> {
-        limiter.acquire(&arrival(Write, timeout)).await
-    }
 
     /// Fills the limiter and joins the queue; returns the order in which permits were granted.
     async fn order(joins: &[Priority]) -> Vec<usize> {
@@ -210,17 +200,6 @@ mod tests {
         assert_eq!(at_once.collect::<Vec<_>>().len(), 16);
     }
 
-    /// A limiter that has learned that an attempt takes 100 ms.
-    async fn measured(limit: &ConcurrencyLimit) -> Limiter {
-        let limiter = Limiter::new(limit);
-        for _ in 0..20 {
-            let permit = acquire(&limiter, MS(1000)).await.unwrap();
-            time::sleep(MS(100)).await;
-            permit.release(Feedback::Response, time::now());
-        }
-        limiter
-    }
-
     /// Nobody is granted a place to be abandoned.
     #[tokio::test(start_paused = true)]
     async fn call_that_cannot_end_in_time_is_turned_away() {
@@ -255,20 +234,9 @@ mod tests {
         }
     }
 
-    /// A limiter that is closed since now.
-    async fn closed() -> Limiter {
-        let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
-        let permits: Vec<_> = (0..16).map(|_| limiter.try_acquire(time::now(), None).unwrap()).collect();
-        for permit in permits {
-            permit.release(Feedback::Unavailable, time::now());
-        }
-        assert!(limiter.read().paused.is_some());
-        limiter
-    }
-
     #[tokio::test(start_paused = true)]
     async fn one_probe_at_a_time_finds_out_when_the_service_is_back() {
-        let limiter = closed().await;
+        let limiter = closed();
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..100 {
             let limiter = limiter.clone();
@@ -289,7 +257,7 @@ mod tests {
     /// Its connection died with the service: it has no answer until its deadline.
     #[tokio::test(start_paused = true)]
     async fn probe_without_an_answer_does_not_keep_the_limit_closed() {
-        let limiter = closed().await;
+        let limiter = closed();
         let probe = acquire(&limiter, MS(120_000)).await.unwrap();
         let started = time::now();
         let next = acquire(&limiter, MS(120_000)).await.unwrap();
@@ -303,7 +271,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn hint_holds_the_probe() {
-        let limiter = closed().await;
+        let limiter = closed();
         limiter.hint(MS(1000), MS(60_000));
         assert!(
             limiter.read().paused.unwrap() < MS(1000),
@@ -320,7 +288,7 @@ mod tests {
     /// Nobody is paused only to be refused afterwards.
     #[tokio::test(start_paused = true)]
     async fn hint_above_the_longest_is_told_to_all_that_wait() {
-        let limiter = closed().await;
+        let limiter = closed();
         let mut waiting = tokio::task::JoinSet::new();
         let probe = acquire(&limiter, MS(60_000)).await.unwrap();
         for _ in 0..20 {
@@ -341,7 +309,7 @@ mod tests {
     /// A call that would rather fail than wait does not make the others fail.
     #[tokio::test(start_paused = true)]
     async fn hint_above_the_longest_of_one_call_is_not_that_of_those_that_may_wait() {
-        let limiter = closed().await;
+        let limiter = closed();
         let impatient = acquire(&limiter, MS(60_000)).await.unwrap();
         let mut waiting = Box::pin(acquire(&limiter, MS(60_000)));
         assert!(futures_util::poll!(waiting.as_mut()).is_pending());

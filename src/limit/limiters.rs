@@ -287,7 +287,7 @@ impl Permits<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::arrival::Priority;
+    use crate::limit::{arrival::Priority, test_calls::arrival};
 
     fn limiters() -> Limiters {
         Limiters::new(&ConcurrencyLimit::Adaptive, 0).unwrap()
@@ -318,14 +318,7 @@ mod tests {
     async fn probe_of_a_limit_key_is_a_probe() {
         let limiters = limiters();
         assert_eq!(limiters.refuse("customer"), Scope::LimitKey);
-        let began = time::now();
-        let arrival = Arrival {
-            priority: Priority::Write,
-            began,
-            deadline: None,
-            is_repeat: false,
-            longest_hint: Duration::from_secs(60),
-        };
+        let arrival = arrival(Priority::Write, Duration::from_secs(60));
         for _ in 0..100 {
             let permits = limiters.acquire(None, &arrival, || Some("customer".to_owned())).await.unwrap();
             if permits.is_probe() {

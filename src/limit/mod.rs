@@ -32,6 +32,8 @@ mod round_trip;
 pub(crate) mod shared_limit;
 mod state;
 #[cfg(test)]
+mod test_calls;
+#[cfg(test)]
 mod threads;
 #[cfg(test)]
 mod traces;

@@ -1,4 +1,4 @@
-//! The queue of a limit: who is let in, who is turned away, and what is told of it.
+//! The queue of a limit: which calls start, which are refused, and when a report follows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,45 +8,24 @@ use tokio::sync::Notify;
 use super::{
     arrival::{
         Arrival,
-        Priority::{self, Read, Write},
+        Priority::{Read, Write},
         Refusal,
     },
     concurrency_limit::ConcurrencyLimit,
     feedback::Feedback,
     limiter::Limiter,
-    permit::Permit,
+    test_calls::{MS, acquire, arrival, attempts, closed, measured},
 };
 use crate::time;
 
-const MS: fn(u64) -> Duration = Duration::from_millis;
-
-fn arrival(priority: Priority, timeout: Duration) -> Arrival {
-    let began = time::now();
-    Arrival { priority, began, deadline: began.checked_add(timeout), is_repeat: false, longest_hint: MS(60_000) }
-}
-
-async fn acquire(limiter: &Limiter, timeout: Duration) -> Result<Permit<'_>, Refusal> {
-    limiter.acquire(&arrival(Write, timeout)).await
-}
-
-/// So many attempts, one after the other, of 100 ms each.
-async fn attempts(limiter: &Limiter, number: usize, feedback: Feedback) {
-    for _ in 0..number {
-        let permit = acquire(limiter, MS(10_000)).await.unwrap();
-        time::sleep(MS(100)).await;
-        permit.release(feedback, time::now());
-    }
-}
-
 /// A limiter that is paced, and knows how long an attempt takes.
 async fn paced() -> Limiter {
-    let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
-    attempts(&limiter, 20, Feedback::Response).await;
+    let limiter = measured(&ConcurrencyLimit::Adaptive).await;
     attempts(&limiter, 1, Feedback::Throttled).await;
     limiter
 }
 
-/// A call that has waited elsewhere until there is no time for an attempt left.
+/// A call that has 50 ms of its time left: too little for an attempt.
 async fn late() -> Arrival {
     let late = arrival(Write, MS(500));
     time::sleep(MS(450)).await;
@@ -117,8 +96,7 @@ async fn pace_grows_after_a_call_was_turned_away() {
 /// A write waits for the writes before it alone, however many reads do.
 #[tokio::test(start_paused = true)]
 async fn wait_is_expected_for_those_ahead() {
-    let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));
-    attempts(&limiter, 20, Feedback::Response).await;
+    let limiter = measured(&ConcurrencyLimit::Fixed(1)).await;
     let permit = acquire(&limiter, MS(10_000)).await.unwrap();
     let (reads, hurried) = (arrival(Read, MS(10_000)), arrival(Write, MS(800)));
     let mut waiting: Vec<_> = (0..10).map(|_| Box::pin(limiter.acquire(&reads))).collect();
@@ -147,14 +125,6 @@ async fn waits_and_refusals_are_reported_soon() {
     assert!(is_pending(&mut calls[0]) && reports.notified().now_or_never().is_some(), "the first that waits");
     assert!(is_pending(&mut calls[1]) && reports.notified().now_or_never().is_none(), "others are seen in time");
     drop((permits, calls));
-}
-
-/// A limiter that is closed since now.
-fn closed() -> Limiter {
-    let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
-    let permits: Vec<_> = (0..16).map(|_| limiter.try_acquire(time::now(), None).unwrap()).collect();
-    permits.into_iter().for_each(|permit| _ = permit.release(Feedback::Unavailable, time::now()));
-    limiter
 }
 
 #[tokio::test(start_paused = true)]

@@ -120,7 +120,7 @@ pub struct LimitReport {
 pub struct LimitShare {
     /// How many attempts it may start in a second; `None` while nothing is known to be refused.
     pub rate: Option<f64>,
-    /// The rate is no limit that was found, but grows while calls wait: how long a queue takes does not follow from it.
+    /// Nothing was refused yet, and the rate grows while calls wait: no waiting time is computed from it.
     pub growing: bool,
     /// No attempt starts but a probe.
     pub closed: bool,

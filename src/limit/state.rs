@@ -59,7 +59,7 @@ struct State {
 }
 
 /// So long after a call was turned away, the limit may be too low.
-const TURNED_AWAY: Duration = Duration::from_secs(1);
+pub(super) const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 impl WeakShared {
     pub(super) fn upgrade(&self) -> Option<Shared> {

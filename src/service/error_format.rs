@@ -40,7 +40,7 @@ pub struct ErrorFormat {
 
 type Pointers = Vec<Cow<'static, str>>;
 
-/// Reads error responses of an [`ErrorFormat`], whose pointers are taken apart once.
+/// Reads error responses by an [`ErrorFormat`]. Its pointers are parsed once, when the service is built.
 #[derive(Clone, Debug)]
 pub(crate) struct ErrorReader {
     pointers: json::Pointers,

@@ -266,6 +266,7 @@ local function share()
     local granted = math.min(wanted, state.level, math.max(wanted_then, state.equal))
     local is_closed = state.closed ~= NO
     local is_free = state.rate == 0 and state.open >= FREE
+    local growing = state.rate == 0 and not is_free
     local rate = now < state.gathers_until and report.rate
         or math.max(granted + state.spare, LEAST_SHARE * state.equal)
     local is_due = now >= math.max(state.probes_at, state.paused_until)
@@ -275,11 +276,11 @@ local function share()
         local wait = math.min(math.max(refusing_for / 16, SHORTEST_PROBE), LONGEST_PROBE)
         state.probes_at = now + math.max(wait, report.round_trip)
     end
-    local is_soon = is_closed or granted < math.min(wanted, state.level) or state.rate == 0 and not is_free
+    local is_soon = is_closed or granted < math.min(wanted, state.level) or growing
     -- A number in an answer loses its fraction.
     return {
         not is_free and string.format('%.17g', rate),
-        state.rate == 0 and not is_free and 1 or 0,
+        growing and 1 or 0,
         is_closed and 1 or 0,
         probe and 1 or 0,
         is_closed and state.paused_until > now and string.format('%.17g', state.paused_until - now),

@@ -16,7 +16,7 @@ use service::Service;
 use super::fleet_state::FleetState;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
-/// A line of the record is about so long.
+/// The time that each line of the record covers.
 const LINE: Duration = Duration::from_secs(1);
 /// What a report to the store of a fleet takes.
 const REPORT_TAKES: Duration = Duration::from_millis(1);

@@ -10,9 +10,12 @@ use super::{
     super::{
         control::Control,
         feedback::{Change, Ended, Feedback, Start},
+        fleet::{INTERVAL, SHORTEST_INTERVAL},
         fleet_state::FleetState,
+        gate::ONE_IN,
         member,
         shared_limit::{LimitReport, LimitShare},
+        state::TURNED_AWAY,
     },
     MS, REPORT_TAKES,
     scenarios::Scenario,
@@ -59,9 +62,6 @@ struct Seen {
     changes: Vec<Change>,
 }
 
-/// So long after a call was turned away, the limit may be too low.
-const TURNED_AWAY: Duration = Duration::from_secs(1);
-
 impl<'a> Process<'a> {
     pub(super) fn new(scenario: &'a Scenario, number: usize) -> Self {
         let control = Control::new(&scenario.limit);
@@ -106,14 +106,14 @@ impl<'a> Process<'a> {
             let accepted = mem::take(&mut self.uncounted);
             let change = self.control.end(at, &Ended { sent, probe, feedback, in_flight, accepted });
             self.seen.changes.extend(change);
-            if answer.hint.is_some_and(|hint| self.control.hint(at, hint)) {
-                // Who waits for longer than there is time leaves.
-                self.next_start = now;
+            if let Some(hint) = answer.hint {
+                self.control.hint(at, hint);
             }
+            // Who waits may start, or no longer has the time.
+            self.next_start = now;
             if probe || feedback != Feedback::Response {
                 self.report_soon(at);
             }
-            self.next_start = now;
         }
     }
 
@@ -123,7 +123,7 @@ impl<'a> Process<'a> {
         match feedback {
             Feedback::Response => {
                 (self.accepted, self.uncounted) = (self.accepted + 1, self.uncounted + 1);
-                !is_open || self.accepted % 16 == 1
+                !is_open || self.accepted % ONE_IN == 1
             }
             Feedback::NoResponse => !is_open,
             Feedback::Throttled | Feedback::Unavailable => true,
@@ -133,7 +133,7 @@ impl<'a> Process<'a> {
     /// Soon, but not at once after the report before.
     fn report_soon(&mut self, now: Duration) {
         if self.next_report < Duration::MAX {
-            self.next_report = self.next_report.min(now.max(self.reported + MS(50)));
+            self.next_report = self.next_report.min(now.max(self.reported + SHORTEST_INTERVAL));
         }
     }
 
@@ -141,7 +141,7 @@ impl<'a> Process<'a> {
     pub(super) fn report(&mut self, now: Duration, store: Option<&mut FleetState>) {
         if let Some((_, share)) = self.answer.take_if(|(at, _)| *at <= now) {
             self.seen.changes.extend(self.control.receive(now, share.as_ref()));
-            let wait = share.as_ref().map_or(MS(200), member::next_report);
+            let wait = share.as_ref().map_or(INTERVAL, member::next_report);
             (self.next_report, self.next_start, self.reported) = (now + wait, now, now);
         }
         if now < self.next_report || self.answer.is_some() {
@@ -179,11 +179,15 @@ impl<'a> Process<'a> {
         }
         let wait = self.control.expected_wait(self.waiting.len());
         if wait + wait / 8 + self.control.needed() > self.scenario.deadline && !self.control.is_closed() {
-            (self.turned_away, self.seen.away) = (Some(now), self.seen.away + 1);
+            self.turn_away(now);
         } else {
             self.waiting.push_back(now + self.scenario.deadline);
             self.next_start = now;
         }
+    }
+
+    fn turn_away(&mut self, now: Duration) {
+        (self.turned_away, self.seen.away) = (Some(now), self.seen.away + 1);
     }
 
     fn ask(&mut self, now: Duration, waiting: usize) -> Start {
@@ -209,7 +213,7 @@ impl<'a> Process<'a> {
         while let Some(deadline) = self.waiting.front() {
             if *deadline < now + needed || self.control.closed_until().is_some_and(|until| until > *deadline) {
                 self.waiting.pop_front();
-                (self.turned_away, self.seen.away) = (Some(now), self.seen.away + 1);
+                self.turn_away(now);
                 continue;
             }
             match self.ask(now, self.waiting.len()) {

@@ -129,7 +129,7 @@ async fn crowd_after_a_pause_is_let_in_soon() {
     assert!(took < MS(2000), "{took:?}");
 }
 
-/// What a store that was lost had given while nothing was refused is no limit.
+/// The store fails before anything was refused: the process goes on without a limit on its starts.
 #[tokio::test(start_paused = true)]
 async fn share_that_grew_ends_with_its_store() {
     let growing = |asked| {

@@ -122,7 +122,7 @@ fn in_a_hurry() -> Vec<Scenario> {
 fn open() -> Vec<Scenario> {
     vec![
         alone(
-            "Nothing is refused, then nobody calls for half a minute, then a crowd",
+            "300 calls a second, none for half a minute, then a crowd; nothing is refused",
             37_000,
             [CALLS, QUIET.at(2_000), CROWD.at(35_000), QUIET.at(35_002)],
         ),
@@ -227,7 +227,7 @@ fn asking() -> Vec<Scenario> {
             ],
         ),
         alone(
-            "Nobody is told that a probe failed, for its response never comes",
+            "A probe is sent and gets no response",
             25_000,
             [SLOW, REFUSING.at(2_000), Phase { takes: 60_000, ..SLOW }.at(3_000), SLOW.at(3_500)],
         ),
