@@ -177,6 +177,8 @@ mod tests {
     fn extremes_do_not_overflow() {
         let waits = Backoff::new(Duration::from_secs(1), Duration::MAX).jitter(Jitter::None);
         assert!(waits.delay(u32::MAX, 1.0) > Duration::from_secs(1 << 40));
+        let longest = Backoff::new(Duration::MAX, Duration::MAX).jitter(Jitter::None);
+        assert!(longest.delay(3, 1.0) > Duration::from_secs(1 << 40));
         assert_eq!(Backoff::new(Duration::ZERO, MS(10)).delay(u32::MAX, 1.0), Duration::ZERO);
         assert_eq!(Backoff::new(MS(10), MS(10)).jitter(Jitter::None).delay(u32::MAX, 1.0), MS(10));
     }

@@ -126,10 +126,12 @@ fn only_ended_entries_of_known_retention_are_purged() {
     assert_eq!((doubtful.purge_from(), doubtful.in_doubt_from()), (None, Some(7_200_000)));
     let ended = end(begun, Applied::No);
     assert_eq!((ended.purge_from(), ended.in_doubt_from()), (Some(50 * 3_600_000), None));
+    let ended_at = ended.newest;
     let purged = ended.purged();
     assert_eq!((purged.state(), purged.purge_from()), (EntryState::Purged(Applied::No), None));
     assert_eq!((purged.key(), purged.method(), purged.path()), (None, "", ""));
     assert_eq!(purged.fence, 1, "who held the operation once is still turned away");
+    assert_eq!(purged.newest, ended_at, "a clock that has gone back is still noticed");
     assert_eq!(begin(HOUR).apply(Some(purged), at(99)).answer.0, Answer::Closed(Applied::No));
     for retention in ["null", "18446744073709551615"] {
         let kept = JournalEntry::from_json(&OLD.replace("86400000", retention)).unwrap();

@@ -217,8 +217,14 @@ impl Adaptive {
     /// behind what was sent.
     fn first_rate(&self, now: Duration, in_flight: usize, round_trip: &RoundTrip) -> f64 {
         let at_once = round_trip.smoothed().map(|trip| in_flight as f64 / trip.as_secs_f64().max(0.001));
-        let so_far = self.cycle.rate(now).max(LEAST_FIRST_RATE);
+        let so_far = self.cycle.rate(now.saturating_sub(self.lag(now, round_trip))).max(LEAST_FIRST_RATE);
         at_once.unwrap_or(f64::MAX).min(so_far)
+    }
+
+    /// A crowd is met with the lower guess, whatever lags. Where none has come, the first responses may be all there is.
+    fn lag(&self, now: Duration, round_trip: &RoundTrip) -> Duration {
+        let is_crowd = self.opening.has_grown(now);
+        round_trip.smoothed().filter(|_| !is_crowd).unwrap_or_default()
     }
 
     fn unavailable(&mut self, now: Duration, sent: Duration) {

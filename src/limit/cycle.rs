@@ -33,6 +33,20 @@ impl Cycle {
         self.recent.iter().filter(|(at, _)| at + 10 >= now).map(|(_, count)| count).sum()
     }
 
+    /// What was accepted since the cycle began, or in the last second if that is less. In the first second the tenth that
+    /// goes on counts too: it may be all there is.
+    pub(super) fn accepted_lately(&mut self, now: Duration) -> u32 {
+        match self.length(now) < Duration::from_secs(1) {
+            true => self.accepted,
+            false => self.last_second(now).min(self.accepted),
+        }
+    }
+
+    /// What was accepted and refused.
+    pub(super) fn outcomes(&self) -> u32 {
+        self.accepted.saturating_add(self.refused)
+    }
+
     fn begin_tenth(&mut self, tenth: u64) {
         if self.tenth.0 != tenth {
             self.recent[(self.tenth.0 % 10) as usize] = self.tenth;

@@ -59,6 +59,11 @@ impl Opening {
         in_flight < self.least || in_flight < self.cap(now)
     }
 
+    /// Whether more calls have come than it began with.
+    pub(super) fn has_grown(&self, now: Duration) -> bool {
+        self.growing || self.exact(now) > START
+    }
+
     pub(super) fn cap(&self, now: Duration) -> usize {
         // At most a million, and never negative.
         self.exact(now) as usize

@@ -215,7 +215,7 @@ impl Pace {
 
     /// Whether the cycle has no more refusals than strays, with some more by chance.
     fn are_strays(&mut self, now: Duration) -> bool {
-        let attempts = f64::from(self.cycle.last_second(now).min(self.cycle.accepted));
+        let attempts = f64::from(self.cycle.accepted_lately(now));
         let share = if attempts.max(self.rate) >= MANY { MOST_STRAYS } else { 1.5 * self.stray_share };
         let expected = share * attempts;
         f64::from(self.cycle.refused) <= expected + 2.5 * expected.sqrt()
@@ -316,8 +316,7 @@ impl Pace {
     fn measure(&mut self, now: Duration, flow: Flow) {
         let length = self.cycle.length(flow.began);
         let cycle = &mut self.cycle;
-        let outcomes = cycle.accepted.saturating_add(cycle.refused);
-        if !(length >= SHORTEST_CYCLE && outcomes >= LEAST_OUTCOMES || length >= LONG_CYCLE) {
+        if !(length >= SHORTEST_CYCLE && cycle.outcomes() >= LEAST_OUTCOMES || length >= LONG_CYCLE) {
             return;
         }
         cycle.accepted = cycle.accepted.saturating_sub(flow.accepted);
@@ -362,8 +361,8 @@ impl Pace {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),
         };
-        self.grows_at = now + every.max(2 * round_trip);
         if is_needed {
+            self.grows_at = now + every.max(2 * round_trip);
             self.rate = (self.rate * (1.0 + share)).min(FASTEST);
             self.growth = (2.0 * self.growth).min(1.0);
         }

@@ -51,6 +51,32 @@ fn rate_below_what_is_proven_grows_for_few() {
     }
 }
 
+/// A queue that is empty at times is looked at until it is not.
+#[test]
+fn growth_that_is_due_comes_with_the_next_that_wait() {
+    let mut pace = Pace::new(MS(0), MS(0), 100.0, Cycle::new(MS(0)));
+    pace.cycle.accept(MS(10), 50);
+    for (at, waiting, rate) in [(240, 5, 100.0), (260, 0, 100.0), (270, 5, 150.0), (280, 5, 150.0), (530, 5, 225.0)] {
+        pace.grow(MS(at), waiting, false, MS(20));
+        assert_eq!(pace.rate(), rate, "after {at} ms");
+    }
+}
+
+/// The first refusal after a measurement is one of few attempts, of which one may be refused by chance.
+#[test]
+fn refusal_soon_after_a_measurement_leaves_the_rate() {
+    for (refused, lower) in [(1, false), (3, true)] {
+        let mut cycle = Cycle::new(MS(1_000));
+        cycle.accept(MS(1_010), 5);
+        let mut pace = Pace { was_needed: true, ..Pace::new(MS(1_010), MS(1_005), 1_000.0, cycle) };
+        for _ in 1..refused {
+            pace.refused(MS(1_012), MS(1_005), MS(5));
+        }
+        pace.accepted(MS(1_030), MS(1_025), 1, MS(5));
+        assert_eq!(pace.rate() < 1_000.0, lower, "{refused} refused: {}", pace.rate());
+    }
+}
+
 /// The last second counts by itself after short refusals alone: before long ones it may have been another time.
 #[test]
 fn last_second_counts_after_short_refusals() {

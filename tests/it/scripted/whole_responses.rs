@@ -143,6 +143,7 @@ async fn empty_bodies_and_trailers_stay() {
     let body = http_body_util::Full::new(Bytes::from("x")).with_trailers(async { Some(Ok(end)) });
     let transport = Transport::new([reply(200, &[], Body::wrap(body))]);
     let response = transport.client(metronome(buffering(100))).get(LIST).send().await.unwrap();
+    assert_eq!(response.content_length(), Some(1));
     let collected = Body::from(response).collect().await.unwrap();
     assert_eq!(collected.trailers(), Some(&trailers));
     assert_eq!(collected.to_bytes(), "x");

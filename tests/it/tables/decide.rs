@@ -284,6 +284,33 @@ fn cost_follows_the_outcome() {
     }
 }
 
+/// A probe is made for all that wait; a call of one attempt has ended with it.
+#[test]
+fn refused_probe_is_no_attempt_of_its_call() {
+    for (max_attempts, expected) in [(5, 0), (1, 1)] {
+        let policy = RetryPolicy::new().max_attempts(max_attempts).resolve();
+        let rules = Rules::new(Effect::Read, KeyPlace::Absent, KeyKind::Unsupported, &policy);
+        let mut history = History::default();
+        let mut moment = Moment::default();
+        moment.is_probe = true;
+        let _ = step(&rules, &mut history, &outcome(429), moment);
+        assert_eq!(history.attempts(), expected, "of {max_attempts}");
+    }
+}
+
+/// A service may say with 429 that it is down.
+#[test]
+fn rule_decides_whether_a_429_is_about_the_load() {
+    let policy = RetryPolicy::new().resolve();
+    for (meaning, cost) in [(Meaning::Throttled, 5), (Meaning::Unavailable, 14)] {
+        let rules = Rules::new(Effect::Read, KeyPlace::Absent, KeyKind::Unsupported, &policy);
+        let (Decision::Retry { cost: found, .. }, _) = after(&rules, &[super::meaning(429, meaning)]) else {
+            panic!("{meaning:?} is retried")
+        };
+        assert_eq!(found, cost, "{meaning:?}");
+    }
+}
+
 #[test]
 fn adaptive_limit_keeps_throttled_waits_short() {
     let policy = RetryPolicy::new().resolve();

@@ -81,6 +81,28 @@ fn conflict_that_lasts_after_an_internal_error_is_stuck() {
     }
 }
 
+/// Those before it may find that the conflict is over.
+#[test]
+fn last_attempt_but_one_alone_waits_until_the_key_is_stuck() {
+    let mut policy = policy();
+    for (max_attempts, conflicts, wait) in [(9, 1, SECOND / 2), (5, 1, SECOND / 2), (5, 2, 10 * SECOND - SECOND / 2)] {
+        policy.max_attempts = max_attempts;
+        let mut rules = rules(KeyKind::ReplaySuccess, &policy);
+        rules.in_progress_for = Some(10 * SECOND);
+        let script = [outcome(500), in_progress(), in_progress()];
+        let (decision, ..) = run(&rules, &script[..=conflicts]);
+        assert_eq!(retry(&decision), (KeyAction::Preserve, wait), "{conflicts} conflicts of {max_attempts} attempts");
+    }
+    policy.max_attempts = 4;
+    let mut rules = rules(KeyKind::ReplaySuccess, &policy);
+    rules.in_progress_for = Some(10 * SECOND);
+    // Without an internal error it does not get stuck.
+    assert_eq!(retry(&run(&rules, &[lost(), in_progress()]).0), (KeyAction::Preserve, SECOND / 2));
+    // It would be stuck when the deadline has passed.
+    rules.in_progress_for = Some(policy.deadline - SECOND / 2);
+    assert_eq!(retry(&run(&rules, &[outcome(500), in_progress()]).0), (KeyAction::Preserve, SECOND / 2));
+}
+
 /// The conflict may just as well be about a request that was not answered.
 #[test]
 fn key_is_not_stuck_while_a_request_may_be_executing() {
@@ -137,6 +159,10 @@ fn only_an_unbroken_run_of_conflicts_makes_a_key_stuck() {
     rules.in_progress_for = Some(SECOND * 3 / 4);
     // No internal error: the first request may still be executing.
     assert!(preserved(&rules, &[lost(), in_progress(), in_progress(), in_progress()]));
+    // Nor is one with the key once the first request is over: it may have been executed.
+    rules.longest_execution = Some(Duration::ZERO);
+    assert!(preserved(&rules, &[lost(), in_progress(), in_progress(), in_progress()]));
+    rules.longest_execution = None;
     // Something else was executed between two conflicts.
     assert!(preserved(&rules, &[outcome(500), in_progress(), outcome(503), in_progress()]));
     // A refusal says nothing about the key.
@@ -163,6 +189,30 @@ fn unanswered_attempt_is_over_after_the_longest_execution() {
     }
     rules.longest_execution = Some(119 * SECOND);
     assert_eq!(run(&rules, &script).0, Decision::Fail(StopReason::DeadlineExceeded));
+}
+
+/// One error may be of any of the attempts: two are of the same stored one.
+#[test]
+fn one_internal_error_does_not_settle_a_key_that_may_be_executing() {
+    let policy = policy();
+    let mut rules = rules(KeyKind::ReplayAll, &policy);
+    rules.longest_execution = Some(30 * SECOND);
+    let (_, _, history) = run(&rules, &[lost(), outcome(500)]);
+    assert_eq!(history.settled_from(&rules), None);
+}
+
+#[test]
+fn history_says_what_may_be_running_and_whether_the_key_was_replaced() {
+    let policy = policy();
+    let rules = rules(KeyKind::ReplayAll, &policy);
+    for (outcome, may_be_running) in [(lost(), true), (in_progress(), true), (outcome(500), false)] {
+        let (_, _, mut history) = run(&rules, std::slice::from_ref(&outcome));
+        assert_eq!(history.may_be_running(), may_be_running, "{outcome:?}");
+        history.begin_repeat(KeyAction::Preserve);
+        assert!(!history.has_rotated());
+        history.begin_repeat(KeyAction::VerifyThenRotate);
+        assert!(history.has_rotated() && !history.may_be_running());
+    }
 }
 
 #[test]

@@ -27,6 +27,18 @@ async fn write_that_somebody_calls_applied_is_never_sent() {
     assert_eq!(world.keys().len(), 3);
 }
 
+/// A gateway has answered, and the service may still execute what it was sent.
+#[tokio::test(start_paused = true)]
+async fn write_that_may_still_be_executed_is_not_called_not_applied() {
+    let world = World::new([503, 503, 503].map(status));
+    world.run(storing().journal_settings(short_attempts())).await.unwrap_err();
+    let [entry] = world.in_doubt().await.try_into().unwrap();
+    let error = world.journal.resolve(&entry, Applied::No).await.unwrap_err().to_string();
+    assert!(error.contains("an attempt may still be executed: look again in "), "{error}");
+    tokio::time::sleep(MINUTE).await;
+    world.journal.resolve(&entry, Applied::No).await.unwrap();
+}
+
 /// The verifier has found an effect of which the service may have stored no success: the same key might execute again.
 #[tokio::test(start_paused = true)]
 async fn write_that_the_verifier_has_found_is_not_fetched() {
