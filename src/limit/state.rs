@@ -334,7 +334,10 @@ impl Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let (now, control) = (self.now, &self.state.control);
-        self.gate.open_below(if self.state.queue.is_empty() { control.open_below(now) } else { 0 });
-        self.gate.show(control.limit(now), control.is_closed());
+        let open_below = control.open_below(now);
+        // An open limit is what it opens below.
+        let limit = if open_below > 0 { open_below } else { control.limit(now) };
+        self.gate.open_below(if self.state.queue.is_empty() { open_below } else { 0 });
+        self.gate.show(limit, control.is_closed());
     }
 }

@@ -43,6 +43,9 @@ pub(super) enum Metric {
 
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
 impl Metric {
+    /// Those before the gauges are told apart by the effect.
+    const WITH_EFFECT: usize = Self::ConcurrencyLimit as usize;
+
     const fn name(self) -> &'static str {
         match self {
             Self::Calls => "safe_retry_calls_total",
@@ -96,30 +99,22 @@ mod facade {
         service: Cow<'static, str>,
         retry_budget: Key,
         concurrency_limit: Key,
-        made: Made,
+        /// Of each effect and metric.
+        made: [[Made; Metric::WITH_EFFECT]; 4],
     }
 
-    /// What is looked for is nearly always among the first. It is read without a lock, and nothing is ever removed.
+    /// One for each value of the label. What is looked for is nearly always the first. It is read without a lock, and nothing
+    /// is ever removed.
     #[derive(Debug, Default)]
-    struct Made(OnceLock<Box<(Which, Key, Made)>>);
+    struct Made(OnceLock<Box<(Label, Key, Made)>>);
 
-    /// There are as many as the words of the labels allow.
-    #[derive(Clone, Copy, Debug)]
-    struct Which {
-        metric: Metric,
-        effect: Effect,
-        more: Label,
-    }
-
-    impl PartialEq for Which {
-        /// Labels are compared by their addresses, which is fast: a text that the program has twice has two equal keys.
-        fn eq(&self, other: &Self) -> bool {
-            let is_same = match (self.more, other.more) {
-                (None, None) => true,
-                (Some(one), Some(other)) => std::ptr::eq(one.1, other.1) && std::ptr::eq(one.0, other.0),
-                _ => false,
-            };
-            is_same && self.metric == other.metric && self.effect == other.effect
+    /// Labels are compared by the addresses of their values, which is fast: a text that the program has twice has two equal
+    /// keys. The name of the label follows from the metric.
+    fn is_same(one: Label, other: Label) -> bool {
+        match (one, other) {
+            (None, None) => true,
+            (Some((_, one)), Some((_, other))) => std::ptr::eq(one, other),
+            _ => false,
         }
     }
 
@@ -129,27 +124,27 @@ mod facade {
                 |metric: Metric| Key::from_parts(metric.name(), vec![metrics::Label::new("service", service.clone())]);
             let (retry_budget, concurrency_limit) =
                 (of_service(Metric::RetryBudget), of_service(Metric::ConcurrencyLimit));
-            Self { service, retry_budget, concurrency_limit, made: Made::default() }
+            Self { service, retry_budget, concurrency_limit, made: Default::default() }
         }
 
-        fn key(&self, which: Which) -> &Key {
-            let mut made = &self.made;
+        fn key(&self, effect: Effect, metric: Metric, label: Label) -> &Key {
+            let mut made = &self.made[effect as usize][metric as usize];
             loop {
                 // Another thread may have added another one here meanwhile.
                 let (one, key, more) =
-                    &**made.0.get_or_init(|| Box::new((which, self.new_key(which), Made::default())));
-                if *one == which {
+                    &**made.0.get_or_init(|| Box::new((label, self.new_key(effect, metric, label), Made::default())));
+                if is_same(*one, label) {
                     return key;
                 }
                 made = more;
             }
         }
 
-        fn new_key(&self, Which { metric, effect, more }: Which) -> Key {
+        fn new_key(&self, effect: Effect, metric: Metric, label: Label) -> Key {
             let mut labels = Vec::with_capacity(3);
             labels.push(metrics::Label::new("service", self.service.clone()));
             labels.push(metrics::Label::from_static_parts("effect", effect.as_str()));
-            labels.extend(more.map(|(name, value)| metrics::Label::from_static_parts(name, value)));
+            labels.extend(label.map(|(name, value)| metrics::Label::from_static_parts(name, value)));
             Key::from_parts(metric.name(), labels)
         }
     }
@@ -191,7 +186,7 @@ mod facade {
         }
 
         fn key(&self, metric: Metric, more: Label) -> &Key {
-            self.labels.instruments.key(Which { metric, effect: self.labels.effect, more })
+            self.labels.instruments.key(self.labels.effect, metric, more)
         }
 
         /// Retry budget and concurrency limit, as they are now.
