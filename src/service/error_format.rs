@@ -145,7 +145,8 @@ impl ErrorReader {
         if body.is_empty() {
             return ErrorParts::default();
         }
-        let mut members = self.pointers.find(body);
+        let mut members = json::Members::default();
+        self.pointers.find(body, &mut members);
         let mut start = 0;
         let [message, code, error_type, request_id] = self.ends.map(|end| {
             let places = mem::replace(&mut start, end)..end;

@@ -83,7 +83,8 @@ pub(crate) fn texts(document: &[u8], pointer: &str) -> Vec<String> {
     };
     let entry = |index: usize| [&names[..any], &[&index.to_string()], &names[any + 1..]].concat().join("/");
     let entries: Vec<String> = (0..MOST_ENTRIES).map(entry).collect();
-    let found = Pointers::new(entries.iter().map(String::as_str)).find(document);
+    let mut found = Members::default();
+    Pointers::new(entries.iter().map(String::as_str)).find(document, &mut found);
     found.0.into_iter().flatten().filter_map(Member::into_text).collect()
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn is_document(document: &[u8]) -> bool {
 pub(crate) struct Pointers(Box<[Option<Way<'static>>]>);
 
 /// What is at each of some pointers; nothing at any if the document is not JSON.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Members(SmallVec<[Option<Member>; 12]>);
 
 impl Pointers {
@@ -105,13 +106,13 @@ impl Pointers {
         Self(pointers.into_iter().map(|pointer| Way::of(pointer).map(Way::into_owned)).collect())
     }
 
-    /// The members at the pointers, in their order.
-    pub(crate) fn find(&self, document: &[u8]) -> Members {
-        let (text, mut found) = (text(document), SmallVec::from_elem(None, self.0.len()));
+    /// The members at the pointers, in their order. They are put where they stay: there is room for many.
+    pub(crate) fn find(&self, document: &[u8], Members(found): &mut Members) {
+        let text = text(document);
+        found.resize_with(self.0.len(), || None);
         for (ways, found) in self.0.chunks(MOST).zip(found.chunks_mut(MOST)) {
             find(&text, ways, found);
         }
-        Members(found)
     }
 }
 

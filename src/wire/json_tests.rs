@@ -3,7 +3,9 @@
 use super::json::{Member, Members, Pointers, member};
 
 fn members<'p>(document: &[u8], pointers: impl IntoIterator<Item = &'p str>) -> Members {
-    Pointers::new(pointers).find(document)
+    let mut found = Members::default();
+    Pointers::new(pointers).find(document, &mut found);
+    found
 }
 
 fn text(text: &str) -> Option<Member> {
