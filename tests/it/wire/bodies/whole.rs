@@ -40,6 +40,7 @@ async fn broken_body_is_asked_for_again() {
     let rows = [
         ("shorter than announced", once(head(200, "Content-Length: 99\r\n") + "{", true)),
         ("nothing of it", once(head(200, "Content-Length: 99\r\n"), true)),
+        ("just short enough", once(head(200, "Content-Length: 1024\r\n") + "{", true)),
         ("a chunk cut off", once(chunked("9\r\nhello"), true)),
         ("no last chunk", once(chunked("5\r\nhello\r\n"), true)),
         ("chunks, then garbage", once(chunked("5\r\nhello\r\n<html>\r\n"), false)),
@@ -102,6 +103,16 @@ async fn long_body_arrives_whole() {
             assert!(response.bytes().await.unwrap() == long, "{most}");
         }
     }
+}
+
+/// It is known to be too long, so nothing of it is read.
+#[tokio::test]
+async fn long_body_is_not_waited_for() {
+    let behaviour = super::answering(head(200, "Content-Length: 2000\r\n") + "x");
+    let server = Server::on_own_thread(move |peer| behaviour(peer));
+    let client = layered(&server, client(), policy().buffer_responses(KIB).deadline(TOO_LONG / 10));
+    let response = client.get(server.url("/")).send().await.unwrap();
+    assert_eq!(response.content_length(), Some(2000));
 }
 
 #[tokio::test]
