@@ -52,6 +52,14 @@ mod tests {
     }
 
     #[test]
+    fn long_sample_counts_in_full() {
+        let hundred_days = Duration::from_secs(100 * 24 * 3600);
+        let mut round_trip = RoundTrip::default();
+        round_trip.add(hundred_days);
+        assert_eq!(round_trip.smoothed(), Some(hundred_days));
+    }
+
+    #[test]
     fn absurd_sample_overflows_nothing() {
         let mut round_trip = RoundTrip::default();
         for _ in 0..3 {
