@@ -353,10 +353,7 @@ impl Pace {
             return;
         }
         // Few that call one after the other never wait in numbers, however slow the pace is.
-        let is_guess = self.measured == 0 && self.are_strays(now)
-            || self.rate < WELL_BELOW * self.proven
-            || self.no_overload_for(now, GUESS_AFTER);
-        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && is_guess;
+        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && self.is_guess(now);
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),
@@ -366,6 +363,13 @@ impl Pace {
             self.rate = (self.rate * (1.0 + share)).min(FASTEST);
             self.growth = (2.0 * self.growth).min(1.0);
         }
+    }
+
+    /// Whether the rate may be lower than what the service takes.
+    fn is_guess(&mut self, now: Duration) -> bool {
+        self.measured == 0 && self.are_strays(now)
+            || self.rate < WELL_BELOW * self.proven
+            || self.no_overload_for(now, GUESS_AFTER)
     }
 }
 

@@ -14,16 +14,9 @@ use super::{
     concurrency_limit::ConcurrencyLimit,
     feedback::Feedback,
     limiter::Limiter,
-    test_calls::{MS, acquire, arrival, attempts, closed, measured},
+    test_calls::{MS, acquire, arrival, attempts, closed, measured, paced},
 };
 use crate::time;
-
-/// A limiter that is paced, and knows how long an attempt takes.
-async fn paced() -> Limiter {
-    let limiter = measured(&ConcurrencyLimit::Adaptive).await;
-    attempts(&limiter, 1, Feedback::Throttled).await;
-    limiter
-}
 
 /// A call that has 50 ms of its time left: too little for an attempt.
 async fn late() -> Arrival {

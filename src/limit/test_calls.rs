@@ -43,6 +43,13 @@ pub(super) async fn measured(limit: &ConcurrencyLimit) -> Limiter {
     limiter
 }
 
+/// A limiter that is paced, and knows how long an attempt takes.
+pub(super) async fn paced() -> Limiter {
+    let limiter = measured(&ConcurrencyLimit::Adaptive).await;
+    attempts(&limiter, 1, Feedback::Throttled).await;
+    limiter
+}
+
 /// A limiter that is closed since now.
 pub(super) fn closed() -> Limiter {
     let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);

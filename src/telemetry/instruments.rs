@@ -43,7 +43,7 @@ pub(super) enum Metric {
 
 #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
 impl Metric {
-    /// Those before the gauges are told apart by the effect.
+    /// How many metrics have the label `effect`: all but the gauges, which come last.
     const WITH_EFFECT: usize = Self::ConcurrencyLimit as usize;
 
     const fn name(self) -> &'static str {
@@ -93,18 +93,20 @@ mod facade {
 
     static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
+    const EFFECTS: usize = Effect::Write as usize + 1;
+
     /// The keys of a service's metrics, each made when it is first recorded: a key owns its labels.
     #[derive(Debug)]
     pub(crate) struct Instruments {
         service: Cow<'static, str>,
         retry_budget: Key,
         concurrency_limit: Key,
-        /// Of each effect and metric.
-        made: [[Made; Metric::WITH_EFFECT]; 4],
+        /// By effect, then by metric.
+        made: [[Made; Metric::WITH_EFFECT]; EFFECTS],
     }
 
-    /// One for each value of the label. What is looked for is nearly always the first. It is read without a lock, and nothing
-    /// is ever removed.
+    /// A list of the keys of one metric and effect, one for each value of the label. The first is nearly always the one that
+    /// is looked for. The list is read without a lock, and nothing is ever removed.
     #[derive(Debug, Default)]
     struct Made(OnceLock<Box<(Label, Key, Made)>>);
 

@@ -109,11 +109,11 @@ fn chunked_bodies() -> Vec<Row> {
 /// The body may do anything: the error has the right status in time.
 #[tokio::test]
 async fn error_status_survives_any_body() {
-    let that_end = [compressed_bodies(), bodies_with_length(), chunked_bodies()].into_iter().flatten();
-    // However busy the machine is, one that ends is read to its end.
-    let that_end = that_end.map(|row| (row, policy().error_body_timeout(TOO_LONG)));
+    let finite = [compressed_bodies(), bodies_with_length(), chunked_bodies()].into_iter().flatten();
+    // These are read to their end, however busy the machine is.
+    let finite = finite.map(|row| (row, policy().error_body_timeout(TOO_LONG)));
     let endless = endless_bodies().into_iter().map(|row| (row, policy()));
-    for ((name, behaviour, read), policy) in that_end.chain(endless) {
+    for ((name, behaviour, read), policy) in finite.chain(endless) {
         let server = Server::on_own_thread(move |peer| behaviour(peer));
         let client = layered(&server, client(), policy);
         // The second call may reuse what the first has left.
