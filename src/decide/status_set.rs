@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn set_holds_what_was_put_in() {
-        // Twice in one list, and not in the set that it is taken from.
+        // 408 is given twice, and 404 is removed from a set that does not have it.
         let set = StatusSet::of(&[99, 100, 408, 408, 600]).with(500..=u16::MAX).without(&[404, 501, 505]);
         let held: Vec<u16> = (100..1000).filter(|s| set.contains(StatusCode::from_u16(*s).unwrap())).collect();
         let expected: Vec<u16> =

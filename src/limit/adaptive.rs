@@ -221,7 +221,8 @@ impl Adaptive {
         at_once.unwrap_or(f64::MAX).min(so_far)
     }
 
-    /// A crowd is met with the lower guess, whatever lags. Where none has come, the first responses may be all there is.
+    /// How long ago the attempts were sent whose responses are counted now. A crowd gets the lower rate that follows without
+    /// it; where none has come, too few responses are known to leave it out.
     fn lag(&self, now: Duration, round_trip: &RoundTrip) -> Duration {
         let is_crowd = self.opening.has_grown(now);
         round_trip.smoothed().filter(|_| !is_crowd).unwrap_or_default()

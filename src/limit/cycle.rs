@@ -33,8 +33,8 @@ impl Cycle {
         self.recent.iter().filter(|(at, _)| at + 10 >= now).map(|(_, count)| count).sum()
     }
 
-    /// What was accepted since the cycle began, or in the last second if that is less. In the first second the tenth that
-    /// goes on counts too: it may be all there is.
+    /// What was accepted since the cycle began, or in the last second if that is less. In the first second of a cycle the
+    /// current tenth counts before it is over: there may be no other.
     pub(super) fn accepted_lately(&mut self, now: Duration) -> u32 {
         match self.length(now) < Duration::from_secs(1) {
             true => self.accepted,

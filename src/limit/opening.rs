@@ -59,7 +59,7 @@ impl Opening {
         in_flight < self.least || in_flight < self.cap(now)
     }
 
-    /// Whether more calls have come than it began with.
+    /// Whether more calls have come at once than it lets through at the beginning.
     pub(super) fn has_grown(&self, now: Duration) -> bool {
         self.growing || self.exact(now) > START
     }

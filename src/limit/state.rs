@@ -335,7 +335,7 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let (now, control) = (self.now, &self.state.control);
         let open_below = control.open_below(now);
-        // An open limit is what it opens below.
+        // While the limit is open, the two are the same.
         let limit = if open_below > 0 { open_below } else { control.limit(now) };
         self.gate.open_below(if self.state.queue.is_empty() { open_below } else { 0 });
         self.gate.show(limit, control.is_closed());

@@ -106,7 +106,7 @@ impl Pointers {
         Self(pointers.into_iter().map(|pointer| Way::of(pointer).map(Way::into_owned)).collect())
     }
 
-    /// The members at the pointers, in their order. They are put where they stay: there is room for many.
+    /// Writes the members at the pointers into the list, in their order. The list is large, so returning it would cost a copy.
     pub(crate) fn find(&self, document: &[u8], Members(found): &mut Members) {
         let text = text(document);
         found.resize_with(self.0.len(), || None);

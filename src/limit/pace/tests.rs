@@ -51,7 +51,7 @@ fn rate_below_what_is_proven_grows_for_few() {
     }
 }
 
-/// A queue that is empty at times is looked at until it is not.
+/// A queue that is empty when growth is due does not put it off for another interval.
 #[test]
 fn growth_that_is_due_comes_with_the_next_that_wait() {
     let mut pace = Pace::new(MS(0), MS(0), 100.0, Cycle::new(MS(0)));

@@ -284,7 +284,7 @@ fn cost_follows_the_outcome() {
     }
 }
 
-/// A probe is made for all that wait; a call of one attempt has ended with it.
+/// A refused probe does not count as an attempt of its call, unless the call has no other.
 #[test]
 fn refused_probe_is_no_attempt_of_its_call() {
     for (max_attempts, expected) in [(5, 0), (1, 1)] {

@@ -159,7 +159,7 @@ fn only_an_unbroken_run_of_conflicts_makes_a_key_stuck() {
     rules.in_progress_for = Some(SECOND * 3 / 4);
     // No internal error: the first request may still be executing.
     assert!(preserved(&rules, &[lost(), in_progress(), in_progress(), in_progress()]));
-    // Nor is one with the key once the first request is over: it may have been executed.
+    // The first request is over by now, but it may have been executed: the key is not stuck.
     rules.longest_execution = Some(Duration::ZERO);
     assert!(preserved(&rules, &[lost(), in_progress(), in_progress(), in_progress()]));
     rules.longest_execution = None;
