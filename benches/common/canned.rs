@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
-use reqwest::{Client, Request, Response, ResponseBuilderExt};
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next, Result};
+use reqwest::{Request, Response, ResponseBuilderExt};
+use reqwest_middleware::{ClientWithMiddleware, Middleware, Next, Result};
 use reqwest_safe_retry::{Effect, Service};
 
 use crate::common::{Chain, Waits, layered, named};
@@ -149,7 +149,7 @@ const OTHER_HOST: &str = "https://api.other.example";
 pub(crate) fn client(chain: Chain, case: Case) -> ClientWithMiddleware {
     let retries = if case == Case::OkNoRetry { 0 } else { 3 };
     let waits = Waits { retries, each: Duration::ZERO };
-    let client = layered(ClientBuilder::new(Client::new()), chain, services(case, waits), waits);
+    let client = layered(chain, services(case, waits), waits);
     let polls = if case == Case::OkPending { 2 } else { 0 };
     let (answers, headers) = (case.answers(), case.headers());
     client.with(Canned { answers, headers, polls, next: AtomicUsize::new(0) }).build()

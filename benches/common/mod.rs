@@ -6,7 +6,7 @@ use std::{env, fs, path::Path, process::Command, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Extensions, HeaderValue, Method, header::CONTENT_TYPE};
-use reqwest::{Request, Response, Url};
+use reqwest::{Client, Request, Response, Url};
 use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
 use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use reqwest_safe_retry::{Backoff, Clock, RetryPolicy, SafeRetry, Service};
@@ -66,8 +66,9 @@ impl Clock for NoJitter {
     }
 }
 
-/// This chain between the client and what is below it.
-pub(crate) fn layered(client: ClientBuilder, chain: Chain, services: Vec<Service>, waits: Waits) -> ClientBuilder {
+/// A client with this chain, made as the documentation of each says.
+pub(crate) fn layered(chain: Chain, services: Vec<Service>, waits: Waits) -> ClientBuilder {
+    let client = ClientBuilder::new(Client::new());
     match chain {
         Chain::Floor => client,
         Chain::Empty => client.with(Empty),
@@ -79,7 +80,10 @@ pub(crate) fn layered(client: ClientBuilder, chain: Chain, services: Vec<Service
             client.with(RetryTransientMiddleware::new_with_policy(policy))
         }
         Chain::Tracing => client.with(TracingMiddleware::default()),
-        Chain::SafeRetry => client.with(SafeRetry::new(services).clock(NoJitter)),
+        Chain::SafeRetry => {
+            let layer = SafeRetry::new(services).clock(NoJitter);
+            layer.client_builder(Client::builder()).expect("a client")
+        }
     }
 }
 

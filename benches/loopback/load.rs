@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Client;
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+use reqwest_middleware::ClientWithMiddleware;
 use reqwest_safe_retry::Service;
 use tokio::{runtime::Runtime, task::LocalSet};
 
@@ -46,7 +45,7 @@ pub(crate) fn client(chain: Chain, base_url: &str) -> ClientWithMiddleware {
     let waits = Waits { retries: 2, each: Duration::from_millis(500) };
     let service = Service::metronome().into_builder().base_url(base_url.to_owned()).retry_policy(waits.policy());
     let services = vec![service.build().expect("a service")];
-    layered(ClientBuilder::new(Client::new()), chain, services, waits).build()
+    layered(chain, services, waits).build()
 }
 
 pub(crate) fn compare(base_url: &str, verb: Verb, at_once: usize, calls: usize) -> Vec<Row> {

@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use http::Extensions;
-use reqwest::{Client, Request, Response};
-use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next, Result};
 use reqwest_safe_retry::{Backoff, ConcurrencyLimit, Jitter, Service};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::task::JoinSet;
@@ -71,7 +71,7 @@ async fn of(chain: Chain, base_url: &str, calls: usize) -> usize {
         Service::metronome().into_builder().base_url(base_url.to_owned()).retry_policy(policy).retry_budget(u32::MAX);
     let service = service.concurrency_limit(ConcurrencyLimit::Off).build().expect("a service");
     let answered = Arc::<AtomicUsize>::default();
-    let client = layered(ClientBuilder::new(Client::new()), chain, vec![service], waits);
+    let client = layered(chain, vec![service], waits);
     let client = client.with(Answered(answered.clone())).build();
 
     // The connections that all of them can share are no call's own.
