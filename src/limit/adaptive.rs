@@ -65,10 +65,12 @@ impl Adaptive {
 
     /// Nothing but the number in flight keeps an attempt from starting.
     pub(super) fn is_open(&self) -> bool {
-        self.pace.is_none()
-            && self.closed.is_none()
-            && self.unavailable == 0
-            && self.unavailable_share < NEGLIGIBLE_SHARE
+        self.pace.is_none() && self.closed.is_none()
+    }
+
+    /// The service was unavailable lately: each attempt that ends says whether it still is.
+    pub(super) fn is_watching(&self) -> bool {
+        self.unavailable > 0 || self.unavailable_share >= NEGLIGIBLE_SHARE
     }
 
     pub(super) fn limit(&self, now: Duration, round_trip: &RoundTrip) -> usize {

@@ -84,6 +84,11 @@ impl Control {
         }
     }
 
+    /// Whether each attempt that ends has to be looked at, even while the limit is open.
+    pub(super) fn is_watching(&self) -> bool {
+        matches!(&self.limit, Limit::Adaptive(adaptive) if adaptive.is_watching())
+    }
+
     /// Whether an attempt may start now; otherwise when to ask again. `waiting` calls are in the queue, this one included.
     pub(super) fn start(&mut self, now: Duration, in_flight: usize, waiting: usize, turned_away: bool) -> Start {
         match &mut self.limit {

@@ -16,6 +16,8 @@ pub(super) struct Gate {
     in_flight: AtomicUsize,
     /// 0 while it is shut.
     open_below: AtomicUsize,
+    /// Whether the state looks at each attempt that ends.
+    watching: AtomicBool,
     /// The limit when the state was last looked at, and whether it was closed.
     limit: AtomicUsize,
     closed: AtomicBool,
@@ -49,11 +51,17 @@ impl Gate {
         self.in_flight.load(SeqCst)
     }
 
-    /// Whether the state is to be told of an attempt that has ended: if the gate is shut, or if none is in flight any more
-    /// and it is wide open.
+    /// Whether the state is to be told of an attempt that has ended: if it looks at each, if the gate is shut, or if none is
+    /// in flight any more and it is wide open.
     pub(super) fn needs_a_look(&self, none_in_flight: bool) -> bool {
         let open_below = self.open_below.load(SeqCst);
-        open_below == 0 || (none_in_flight && open_below > IDLE)
+        open_below == 0 || self.watching.load(Relaxed) || (none_in_flight && open_below > IDLE)
+    }
+
+    /// Whether the state looks at each attempt that ends from now on. One that ends at the same time may be missed: the next
+    /// one says the same.
+    pub(super) fn watch(&self, watching: bool) {
+        self.watching.store(watching, Relaxed);
     }
 
     pub(super) fn limit(&self) -> usize {

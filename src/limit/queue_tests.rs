@@ -44,6 +44,20 @@ async fn successes_that_were_only_counted_tell_the_first_rate() {
     assert!((MS(35)..MS(50)).contains(&limiter.four_starts()), "{:?}", limiter.four_starts());
 }
 
+/// Though one success in sixteen is enough while the service is available.
+#[tokio::test(start_paused = true)]
+async fn each_success_says_that_an_unavailable_service_is_back() {
+    let limiter = measured(&ConcurrencyLimit::Adaptive).await;
+    for _ in 0..3 {
+        attempts(&limiter, 15, Feedback::Unavailable).await;
+        assert!(limiter.last_limit() >= 16, "calls start as before meanwhile");
+        attempts(&limiter, 1, Feedback::Response).await;
+    }
+    assert!(!limiter.is_closed());
+    attempts(&limiter, 16, Feedback::Unavailable).await;
+    assert!(limiter.is_closed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn newcomer_overtakes_nobody() {
     let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));

@@ -338,6 +338,7 @@ impl Drop for Locked<'_> {
         // While the limit is open, the two are the same.
         let limit = if open_below > 0 { open_below } else { control.limit(now) };
         self.gate.open_below(if self.state.queue.is_empty() { open_below } else { 0 });
+        self.gate.watch(control.is_watching());
         self.gate.show(limit, control.is_closed());
     }
 }

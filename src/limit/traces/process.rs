@@ -117,9 +117,9 @@ impl<'a> Process<'a> {
         }
     }
 
-    /// While the limit is open, nothing but a refusal and one success in 16 is.
+    /// While the limit is open and the service available, nothing but a refusal and one success in 16 is.
     fn is_looked_at(&mut self, now: Duration, feedback: Feedback) -> bool {
-        let is_open = self.waiting.is_empty() && self.control.open_below(now) > 0;
+        let is_open = self.waiting.is_empty() && self.control.open_below(now) > 0 && !self.control.is_watching();
         match feedback {
             Feedback::Response => {
                 (self.accepted, self.uncounted) = (self.accepted + 1, self.uncounted + 1);
