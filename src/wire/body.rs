@@ -4,7 +4,8 @@
 //! or too slow is truncated, and its connection closed.
 
 use std::{
-    pin::{Pin, pin},
+    future::Future,
+    pin::pin,
     task::{Context, Poll, Waker},
 };
 
@@ -27,20 +28,20 @@ pub(crate) struct ErrorBody {
 /// A response's body while it is read: at most `limit` bytes, after decompression.
 pub(crate) struct Reading {
     /// None once nothing is left.
-    unread: Option<Body>,
+    unread: Option<Response>,
     /// Of a body that is decompressed it is not.
     length_is_known: bool,
     limit: usize,
     read: ErrorBody,
 }
 
-/// So many frames are taken in one go.
+/// So many chunks are taken in one go.
 const AT_ONCE: usize = 16;
 
 impl Reading {
     pub(crate) fn new(response: Response, limit: usize) -> Self {
         let length = response.content_length();
-        let unread = (length != Some(0)).then(|| Body::from(response));
+        let unread = (length != Some(0)).then_some(response);
         Self { unread, length_is_known: length.is_some(), limit, read: ErrorBody::default() }
     }
 
@@ -57,9 +58,11 @@ impl Reading {
             let Some(unread) = &mut self.unread else { return true };
             // Polled again with a waker of its own where this is not all.
             let mut context = Context::from_waker(Waker::noop());
-            let polled = if self.length_is_known { Pin::new(unread).poll_frame(&mut context) } else { Poll::Pending };
-            let Poll::Ready(frame) = polled else { return false };
-            self.add(frame.transpose());
+            let polled = if self.length_is_known { pin!(unread.chunk()).poll(&mut context) } else { Poll::Pending };
+            let Poll::Ready(chunk) = polled else { return false };
+            if !self.add(chunk) {
+                self.unread = None;
+            }
         }
         false
     }
@@ -71,31 +74,33 @@ impl Reading {
     }
 
     async fn fill(&mut self) {
-        while let Some(unread) = self.unread.take() {
-            match chunk::next(unread, self.length_is_known).await {
-                Ok((rest, frame)) => {
-                    self.unread = Some(rest);
-                    self.add(Ok::<_, reqwest_middleware::Error>(frame));
+        let mut unread = self.unread.take().map(Body::from);
+        while let Some(body) = unread.take() {
+            let (rest, chunk) = match chunk::next(body, self.length_is_known).await {
+                Ok((rest, frame)) => (Some(rest), frame.map(Frame::into_data).transpose()),
+                Err(_) => {
+                    self.read.truncated = true;
+                    return;
                 }
-                Err(error) => self.add(Err(error)),
+            };
+            // Trailers are not data.
+            if chunk.is_err() || self.add(chunk) {
+                unread = rest;
             }
         }
     }
 
-    fn add<E>(&mut self, frame: Result<Option<Frame<Bytes>>, E>) {
-        if let Ok(Some(frame)) = frame {
-            let Ok(chunk) = frame.into_data() else { return };
-            let room = self.limit - self.read.bytes.len();
-            self.read.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() <= room {
-                return;
-            }
-            self.read.truncated = true;
-        } else {
+    /// Adds a chunk, or the end. Returns whether more may follow.
+    fn add<E>(&mut self, chunk: Result<Option<Bytes>, E>) -> bool {
+        let Ok(Some(chunk)) = chunk else {
             // A truncated error is decided by its status.
-            self.read.truncated = frame.is_err();
-        }
-        self.unread = None;
+            self.read.truncated = chunk.is_err();
+            return false;
+        };
+        let room = self.limit - self.read.bytes.len();
+        self.read.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        self.read.truncated = chunk.len() > room;
+        !self.read.truncated
     }
 }
 
