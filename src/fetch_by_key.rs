@@ -17,7 +17,7 @@ use crate::{
         body::Reading,
         head,
         json::{self, Member},
-        json_part, redirect,
+        redirect,
     },
 };
 
@@ -190,7 +190,7 @@ enum Found<'b> {
 fn found_at<'b>(body: &'b [u8], pointer: &str) -> Found<'b> {
     match json::member(body, pointer) {
         Some(member) if member.is_given() => {
-            json_part::at(body, pointer).map_or(Found::Unclear, |part| Found::At(part.as_bytes()))
+            json::written(body, pointer).map_or(Found::Unclear, |part| Found::At(part.as_bytes()))
         }
         Some(_) => Found::Nowhere,
         None => {

@@ -145,12 +145,12 @@ impl ErrorReader {
         if body.is_empty() {
             return ErrorParts::default();
         }
-        let mut members = json::Members::default();
-        self.pointers.find(body, &mut members);
+        let text = json::text(body);
+        let members = self.pointers.find(&text);
         let mut start = 0;
         let [message, code, error_type, request_id] = self.ends.map(|end| {
             let places = mem::replace(&mut start, end)..end;
-            members.take_text(places).map(String::into_boxed_str)
+            members.text(places).map(String::into_boxed_str)
         });
         ErrorParts { message, code, error_type, request_id }
     }

@@ -3,12 +3,9 @@
 //! Error bodies are not trusted: a document of 64 KiB can grow to megabytes as a tree of values, so only the members
 //! that are asked for are ever built.
 
-use std::{borrow::Cow, fmt, iter, ops::Range, str};
+use std::{borrow::Cow, fmt, iter, ops::Range, slice, str};
 
-use serde::{
-    Deserialize,
-    de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
@@ -25,6 +22,16 @@ pub(crate) enum Member {
 }
 
 impl Member {
+    /// Of a value as it is written, which is known to be valid.
+    fn of(written: &str) -> Self {
+        match written.as_bytes() {
+            [b'{' | b'[', inside @ .., _] if !inside.trim_ascii().is_empty() => Self::Filled,
+            [b'{' | b'[', ..] | b"null" => Self::Empty,
+            [b'"', ..] => Self::Text(string(written)),
+            _ => Self::Literal(written.to_owned()),
+        }
+    }
+
     /// Text or number, as plain text.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {
@@ -46,26 +53,34 @@ impl Member {
 /// The member at an RFC 6901 pointer such as `/error/code` or `/errors/0/code`; `None` if the document is not JSON or has
 /// no such member. A byte-order mark is skipped, invalid UTF-8 is replaced.
 pub(crate) fn member(document: &[u8], pointer: &str) -> Option<Member> {
-    member_at(document, &[Some(Way::of(pointer)?)])
+    member_at(document, &Way::of(pointer))
 }
 
-fn member_at(document: &[u8], way: &[Option<Way<'_>>; 1]) -> Option<Member> {
-    let text = text(document);
-    if way[0].as_ref().is_none_or(|way| way.cannot_be_in(&text)) {
+fn member_at(document: &[u8], way: &Option<Way<'_>>) -> Option<Member> {
+    written_at(&text(document), way).map(Member::of)
+}
+
+/// The same as it is written; `None` also if the document has invalid UTF-8.
+pub(crate) fn written<'d>(document: &'d [u8], pointer: &str) -> Option<&'d str> {
+    written_at(str::from_utf8(without_mark(document)).ok()?, &Way::of(pointer))
+}
+
+fn written_at<'d>(text: &'d str, way: &Option<Way<'_>>) -> Option<&'d str> {
+    if way.as_ref()?.cannot_be_in(text) {
         return None;
     }
     let mut found = [None];
-    find(&text, way, &mut found);
-    found[0].take()
+    find(text, slice::from_ref(way), &mut found);
+    found[0]
 }
 
 /// A pointer that is taken apart once.
 #[derive(Clone, Debug)]
-pub(crate) struct Pointer([Option<Way<'static>>; 1]);
+pub(crate) struct Pointer(Option<Way<'static>>);
 
 impl Pointer {
     pub(crate) fn new(pointer: &str) -> Self {
-        Self([Way::of(pointer).map(Way::into_owned)])
+        Self(Way::of(pointer).map(Way::into_owned))
     }
 
     /// As [`member`].
@@ -83,9 +98,9 @@ pub(crate) fn texts(document: &[u8], pointer: &str) -> Vec<String> {
     };
     let entry = |index: usize| [&names[..any], &[&index.to_string()], &names[any + 1..]].concat().join("/");
     let entries: Vec<String> = (0..MOST_ENTRIES).map(entry).collect();
-    let mut found = Members::default();
-    Pointers::new(entries.iter().map(String::as_str)).find(document, &mut found);
-    found.0.into_iter().flatten().filter_map(Member::into_text).collect()
+    let text = text(document);
+    let Members(found) = Pointers::new(entries.iter().map(String::as_str)).find(&text);
+    found.into_iter().flatten().filter_map(|written| Member::of(written).into_text()).collect()
 }
 
 /// Whether a document begins as a JSON object or array does.
@@ -97,43 +112,45 @@ pub(crate) fn is_document(document: &[u8]) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pointers(Box<[Option<Way<'static>>]>);
 
-/// What is at each of some pointers; nothing at any if the document is not JSON.
-#[derive(Debug, Default)]
-pub(crate) struct Members(SmallVec<[Option<Member>; 12]>);
+/// What is at each of some pointers, as it is written.
+#[derive(Debug)]
+pub(crate) struct Members<'d>(SmallVec<[Option<&'d str>; 12]>);
 
 impl Pointers {
     pub(crate) fn new<'p>(pointers: impl IntoIterator<Item = &'p str>) -> Self {
         Self(pointers.into_iter().map(|pointer| Way::of(pointer).map(Way::into_owned)).collect())
     }
 
-    /// Writes the members at the pointers into the list, in their order. The list is large, so returning it would cost a copy.
-    pub(crate) fn find(&self, document: &[u8], Members(found): &mut Members) {
-        let text = text(document);
-        found.resize_with(self.0.len(), || None);
+    /// The members at the pointers, in their order; nothing at any if the [`text`] is not JSON.
+    pub(crate) fn find<'d>(&self, text: &'d str) -> Members<'d> {
+        let mut found = SmallVec::from_elem(None, self.0.len());
         for (ways, found) in self.0.chunks(MOST).zip(found.chunks_mut(MOST)) {
-            find(&text, ways, found);
+            find(text, ways, found);
         }
+        Members(found)
     }
 }
 
-impl Members {
-    /// The first text that is not empty, or number, at the pointers of these places, taken out.
-    pub(crate) fn take_text(&mut self, places: Range<usize>) -> Option<String> {
-        self.0.get_mut(places)?.iter_mut().find_map(|member| member.take().filter(Member::is_given)?.into_text())
+impl Members<'_> {
+    /// The first text that is not empty, or number, at the pointers of these places.
+    pub(crate) fn text(&self, places: Range<usize>) -> Option<String> {
+        let members = self.0.get(places)?.iter().flatten().map(|written| Member::of(written));
+        members.filter(Member::is_given).find_map(Member::into_text)
     }
 }
 
-fn text(document: &[u8]) -> Cow<'_, str> {
+/// A document as text, to look for [`Pointers`] in it.
+pub(crate) fn text(document: &[u8]) -> Cow<'_, str> {
     let document = without_mark(document);
     // Much cheaper than to look for what is to be replaced.
     str::from_utf8(document).map_or_else(|_| String::from_utf8_lossy(document), Cow::Borrowed)
 }
 
 /// Finds what is at each of these, by reading the text once.
-fn find(text: &str, ways: &[Option<Way<'_>>], found: &mut [Option<Member>]) {
-    let is_read = At { ways, wanted: Wanted::all(ways), depth: 0, found: &mut *found }.read(text).is_ok();
+fn find<'d>(text: &'d str, ways: &[Option<Way<'_>>], found: &mut [Option<&'d str>]) {
+    let is_read = At { ways, wanted: Wanted::first(ways.len()), depth: 0, found: &mut *found }.read(text).is_ok();
     if !is_read {
-        found.fill_with(|| None);
+        found.fill(None);
     }
 }
 
@@ -201,9 +218,8 @@ const MOST: usize = u64::BITS as usize;
 struct Wanted(u64);
 
 impl Wanted {
-    fn all(ways: &[Option<Way<'_>>]) -> Self {
-        let given = ways.iter().enumerate().filter(|(_, way)| way.is_some());
-        Self(given.fold(0, |all, (place, _)| all | 1 << place))
+    fn first(count: usize) -> Self {
+        Self(u64::MAX.checked_shr((MOST - count) as u32).unwrap_or(0))
     }
 
     fn is_empty(self) -> bool {
@@ -221,46 +237,34 @@ impl Wanted {
 }
 
 /// A value, and what is wanted of it: so many names of each way lead to it.
-struct At<'a, 'p> {
+struct At<'a, 'p, 'd> {
     ways: &'a [Option<Way<'p>>],
     wanted: Wanted,
     depth: usize,
-    found: &'a mut [Option<Member>],
+    found: &'a mut [Option<&'d str>],
 }
 
-impl<'p> At<'_, 'p> {
+impl<'p, 'd> At<'_, 'p, 'd> {
     /// Finds what is wanted of the value that this text is.
-    ///
-    /// A number stays as written. A string is read as bytes, since half of a surrogate pair cannot be read as text.
-    fn read(self, text: &str) -> Result<(), serde_json::Error> {
-        let mut value = serde_json::Deserializer::from_str(text);
-        match text.trim_start().as_bytes().first() {
-            Some(b'{') => value.deserialize_map(self),
-            Some(b'[') => value.deserialize_seq(self),
-            Some(b'"') => value.deserialize_bytes(self),
-            _ => {
-                let written = <&RawValue>::deserialize(&mut value)?.get();
-                self.literal(written)
-            }
+    fn read(mut self, text: &'d str) -> Result<(), serde_json::Error> {
+        let (mut value, written) = (serde_json::Deserializer::from_str(text), text.trim());
+        self.here(written);
+        match written.as_bytes() {
+            [b'{', ..] => value.deserialize_map(self),
+            [b'[', ..] => value.deserialize_seq(self),
+            _ => value.deserialize_ignored_any(IgnoredAny).map(drop),
         }?;
         value.end()
     }
 
     /// The same of a value that was read once and so is known to be valid.
-    fn read_again(self, value: &RawValue) -> Result<(), serde_json::Error> {
-        let text = value.get();
-        match text.as_bytes() {
-            [b'{' | b'[', ..] => self.read(text),
-            [b'"', inside @ .., b'"'] if !inside.contains(&b'\\') => {
-                self.here(|| Member::Text(text[1..text.len() - 1].to_owned()))
-            }
-            [b'"', ..] => self.read(text),
-            _ => self.literal(text),
+    fn read_again(mut self, value: &'d RawValue) -> Result<(), serde_json::Error> {
+        let written = value.get();
+        if written.starts_with(['{', '[']) && self.next_names().next().is_some() {
+            return self.read(written);
         }
-    }
-
-    fn literal<E>(self, written: &str) -> Result<(), E> {
-        self.here(|| if written == "null" { Member::Empty } else { Member::Literal(written.to_owned()) })
+        self.here(written);
+        Ok(())
     }
 
     /// What comes next on each way that does not end here.
@@ -270,13 +274,12 @@ impl<'p> At<'_, 'p> {
     }
 
     /// Puts the value at hand where it is wanted.
-    fn here<E>(self, member: impl Fn() -> Member) -> Result<(), E> {
+    fn here(&mut self, written: &'d str) {
         for place in self.wanted.places() {
             if self.ways[place].as_ref().is_some_and(|way| way.0.len() == self.depth) {
-                self.found[place] = Some(member());
+                self.found[place] = Some(written);
             }
         }
-        Ok(())
     }
 
     /// What is wanted of the values for which `is_next` holds. Of several members with one name the last counts.
@@ -287,26 +290,21 @@ impl<'p> At<'_, 'p> {
         below
     }
 
-    fn step(&mut self, below: Wanted) -> At<'_, 'p> {
+    fn step(&mut self, below: Wanted) -> At<'_, 'p, 'd> {
         At { ways: self.ways, wanted: below, depth: self.depth + 1, found: self.found }
     }
 }
 
-impl<'de> Visitor<'de> for At<'_, '_> {
+impl<'d> Visitor<'d> for At<'_, '_, 'd> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
+        f.write_str("an object or array")
     }
 
-    fn visit_bytes<E>(self, value: &[u8]) -> Result<(), E> {
-        self.here(|| Member::Text(without_surrogates(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'d>>(mut self, mut items: A) -> Result<(), A::Error> {
         let any_numbered = self.next_names().any(|(_, name)| name.index.is_some());
-        let mut index = 0_usize;
-        loop {
+        for index in 0_usize.. {
             let below = if any_numbered { self.below(|name| name.index == Some(index)) } else { Wanted(0) };
             if below.is_empty() {
                 if items.next_element::<IgnoredAny>()?.is_none() {
@@ -316,15 +314,12 @@ impl<'de> Visitor<'de> for At<'_, '_> {
                 let Some(item) = items.next_element::<&RawValue>()? else { break };
                 self.step(below).read_again(item).map_err(A::Error::custom)?;
             }
-            index += 1;
         }
-        self.here(|| filled(index > 0))
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
-        let mut any = false;
+    fn visit_map<A: MapAccess<'d>>(mut self, mut members: A) -> Result<(), A::Error> {
         while let Some(below) = members.next_key_seed(MemberName(&mut self))? {
-            any = true;
             if below.is_empty() {
                 members.next_value::<IgnoredAny>()?;
             } else {
@@ -332,7 +327,30 @@ impl<'de> Visitor<'de> for At<'_, '_> {
                 self.step(below).read_again(member).map_err(A::Error::custom)?;
             }
         }
-        self.here(|| filled(any))
+        Ok(())
+    }
+}
+
+/// What a valid string says.
+fn string(written: &str) -> String {
+    match written.strip_prefix('"').and_then(|written| written.strip_suffix('"')) {
+        Some(inside) if !inside.contains('\\') => inside.to_owned(),
+        // As bytes, since half of a surrogate pair cannot be read as text.
+        _ => serde_json::Deserializer::from_str(written).deserialize_bytes(Unescaped).unwrap_or_default(),
+    }
+}
+
+struct Unescaped;
+
+impl Visitor<'_> for Unescaped {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, string: &[u8]) -> Result<String, E> {
+        Ok(without_surrogates(string))
     }
 }
 
@@ -349,14 +367,10 @@ fn without_surrogates(string: &[u8]) -> String {
     text
 }
 
-fn filled(any: bool) -> Member {
-    if any { Member::Filled } else { Member::Empty }
-}
-
 /// What is wanted of the member with this name; the name itself is never kept.
-struct MemberName<'a, 'b, 'p>(&'a mut At<'b, 'p>);
+struct MemberName<'a, 'b, 'p, 'd>(&'a mut At<'b, 'p, 'd>);
 
-impl<'de> DeserializeSeed<'de> for MemberName<'_, '_, '_> {
+impl<'de> DeserializeSeed<'de> for MemberName<'_, '_, '_, '_> {
     type Value = Wanted;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Wanted, D::Error> {
@@ -364,7 +378,7 @@ impl<'de> DeserializeSeed<'de> for MemberName<'_, '_, '_> {
     }
 }
 
-impl Visitor<'_> for MemberName<'_, '_, '_> {
+impl Visitor<'_> for MemberName<'_, '_, '_, '_> {
     type Value = Wanted;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

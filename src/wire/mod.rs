@@ -7,7 +7,6 @@ pub(crate) mod failure;
 pub(crate) mod head;
 pub(crate) mod json;
 pub(crate) mod json_insert;
-pub(crate) mod json_part;
 #[cfg(test)]
 mod json_tests;
 pub(crate) mod query;
