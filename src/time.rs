@@ -13,6 +13,7 @@ use std::{
 };
 
 pub(crate) use tokio::time::Instant;
+use uuid::{Builder, Uuid};
 
 /// Where the layer takes its wall clock and its jitter from; the system's unless a test says otherwise.
 ///
@@ -85,7 +86,17 @@ pub(crate) fn before<F: Future + Unpin + Send>(
     }
 }
 
-/// 122 random bits, for a key that no one else has.
-pub(crate) fn fresh_uuid() -> uuid::Uuid {
-    uuid::Uuid::new_v4()
+/// A UUIDv4, for a key that no one else has: 122 random bits of the operating system.
+///
+/// `Uuid::new_v4` takes them from the memory of the process where any crate of the program has uuid's feature `fast-rng`: a
+/// fork, or a virtual machine that is started twice from one snapshot, would then make the same keys again.
+pub(crate) fn fresh_uuid() -> Result<Uuid, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(Builder::from_random_bytes(bytes).into_uuid())
+}
+
+/// A number that tells a process or a run from others; for nothing that must never come up twice.
+pub(crate) fn random_number() -> u64 {
+    fastrand::u64(..)
 }

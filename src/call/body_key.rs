@@ -12,7 +12,6 @@ use super::{
 use crate::{
     key::IdempotencyKey,
     service::idempotency::Idempotency,
-    time,
     wire::{
         json::{self, Member},
         json_insert,
@@ -35,7 +34,7 @@ impl Call<'_> {
                 (BodyKey { key: key.clone(), is_fresh: false }, written)
             }
             None if idempotency.callers_keys_only => return Ok(CallKey::None),
-            None => match self.made_for(body, pointer) {
+            None => match self.made_for(body, pointer)? {
                 Some(made) => made,
                 None => return Ok(CallKey::None),
             },
@@ -46,19 +45,19 @@ impl Call<'_> {
 
     /// The key that an earlier pass of this request has made, or else a fresh one, and the body with it; `None` unless the body
     /// is a JSON object in memory.
-    fn made_for(&self, body: &[u8], pointer: &str) -> Option<(BodyKey, Vec<u8>)> {
+    fn made_for(&self, body: &[u8], pointer: &str) -> Result<Option<(BodyKey, Vec<u8>)>, InvalidKey> {
         let with = |key: BodyKey| {
             let written = json_insert::insert_text(body, pointer, key.key.as_str())?;
             Some((key, written))
         };
         if let Some(EarlierPass { request, key: CallKey::Body(key), .. }) = self.extensions.earlier_pass() {
-            let (key, written) = with(BodyKey::clone(key))?;
-            if *request == self.fingerprint_with(&written) {
-                return Some((key, written));
+            let made = with(BodyKey::clone(key));
+            if made.as_ref().is_some_and(|(_, written)| *request == self.fingerprint_with(written)) {
+                return Ok(made);
             }
         }
-        let uuid = self.plan.idempotency().characters.form(time::fresh_uuid());
-        with(BodyKey { key: IdempotencyKey::new(uuid.to_string()), is_fresh: true })
+        let key = IdempotencyKey::new(key::fresh(self.plan.idempotency())?.to_string());
+        Ok(with(BodyKey { key, is_fresh: true }))
     }
 
     /// The fingerprint of the request with this body.

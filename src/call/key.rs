@@ -44,7 +44,7 @@ impl CallKey {
         match WireKey::of_caller(idempotency, request, given)? {
             Some(key) => Ok(Self::Replaceable(key)),
             None if idempotency.callers_keys_only || !idempotency.key_place().is_replaceable() => Ok(Self::None),
-            None => Ok(Self::Replaceable(WireKey::fresh(idempotency))),
+            None => WireKey::fresh(idempotency).map(Self::Replaceable),
         }
     }
 
@@ -166,6 +166,8 @@ pub(crate) enum InvalidKey {
          effect before it is sent with a new key"
     )]
     Expired,
+    #[error("no idempotency key could be made, since the operating system gave no random bits: give the request a key")]
+    NotMade,
     #[error("the idempotency key is set more than once: set it once")]
     SetTwice,
     #[error("the service takes no idempotency key for this operation: leave it out, since it would protect nothing")]
@@ -230,8 +232,8 @@ impl WireKey {
     }
 
     /// A key that no one has used: a UUIDv4.
-    pub(crate) fn fresh(idempotency: &Idempotency) -> Self {
-        Self::Fresh(idempotency.characters.form(time::fresh_uuid()), Written::by(idempotency))
+    pub(crate) fn fresh(idempotency: &Idempotency) -> Result<Self, InvalidKey> {
+        Ok(Self::Fresh(fresh(idempotency)?, Written::by(idempotency)))
     }
 
     /// The key that replaces this one, always the same: whoever holds a key, in this process or a later one, reaches the same
@@ -279,6 +281,12 @@ impl WireKey {
             }
         }
     }
+}
+
+/// What a key that no one has used is made of.
+pub(super) fn fresh(idempotency: &Idempotency) -> Result<Uuid, InvalidKey> {
+    let uuid = time::fresh_uuid().map_err(|_| InvalidKey::NotMade)?;
+    Ok(idempotency.characters.form(uuid))
 }
 
 /// What the caller has written into the place of the key.

@@ -34,7 +34,7 @@ use crate::{decide::stop::Applied, time};
 /// If the journal fails or breaks a promise; the message says which.
 #[allow(clippy::panic)] // A test.
 pub async fn conformance(journal: Arc<dyn Journal>) {
-    let suite = Suite { journal, service: format!("conformance-{}", time::fresh_uuid()) };
+    let suite = Suite { journal, service: format!("conformance-{:016x}", time::random_number()) };
     if let Err(error) = suite.run().await {
         panic!("{error}");
     }

@@ -68,7 +68,7 @@ impl Fleet {
     ///
     /// If it is called outside a Tokio runtime, as [`tokio::spawn`].
     pub fn join(store: impl SharedLimit) -> Self {
-        let (process, _) = time::fresh_uuid().as_u64_pair();
+        let process = time::random_number();
         let members = Arc::new(Members { process, limits: Mutex::default(), reports: Arc::default() });
         let handle = tokio::spawn(report(Arc::clone(&members), store));
         Self(Arc::new(Task { members, handle }))
