@@ -25,6 +25,10 @@ impl<'de> Deserialize<'de> for Any {
 
 struct AnyVisitor;
 
+/// The one field of what a JSON number looks like in a program of which any crate has serde_json's feature
+/// `arbitrary_precision`.
+const NUMBER_AS_WRITTEN: &str = "$serde_json::private::Number";
+
 impl<'de> Visitor<'de> for AnyVisitor {
     type Value = Value;
 
@@ -62,7 +66,11 @@ impl<'de> Visitor<'de> for AnyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut table = BTreeMap::<String, Value>::new();
-        while let Some((name, Any(value))) = fields.next_entry()? {
+        while let Some(name) = fields.next_key::<String>()? {
+            if name == NUMBER_AS_WRITTEN {
+                return fields.next_value::<String>()?.parse().map(Value::Number).map_err(A::Error::custom);
+            }
+            let Any(value) = fields.next_value()?;
             if table.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("`{name}` is given twice")));
             }
@@ -124,5 +132,22 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
         (Some(number), _) => visitor.visit_u64(number),
         (None, Some(number)) => visitor.visit_i64(number),
         (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_is_one_however_json_shows_it() {
+        let shown = |written: &'static str| {
+            let fields = MapDeserializer::<_, serde_json::Error>::new([(NUMBER_AS_WRITTEN, written)].into_iter());
+            Any::deserialize(fields).map(|Any(value)| value)
+        };
+        for number in ["100", "-7", "0.25"] {
+            assert_eq!(shown(number).unwrap(), serde_json::from_str::<Value>(number).unwrap());
+        }
+        assert!(shown("many").is_err());
     }
 }
