@@ -16,13 +16,15 @@ use crate::{
 ///
 /// It is asked before a write is sent with a new key, before a call ends in doubt, and before one ends because what it would
 /// create exists already: [`Verdict::Applied`] with the resource makes that the call's success. Setting a verifier is what
-/// switches the rotation of keys on: without one a write is never sent with a second key (unless the response itself
-/// proves that it had no effect).
+/// switches the rotation of keys on: without one a write is never sent with a second key, unless the response itself
+/// proves that it had no effect, or the service recognises a repeat by its body
+/// ([`Effect::Deduplicated`](crate::Effect::Deduplicated)).
 ///
-/// **A wrong [`Verdict::NotApplied`] doubles the write.** Look the write up by something that it alone has, such as
-/// its `uniqueness_key`, in a place that is consistent right after a write, to the last page; say [`Verdict::Unknown`] in
-/// every other case, and whenever the field you look for is missing. The layer asks late, after its wait, and lets a
-/// verdict count only if the key's one execution is known to be over.
+/// **A wrong [`Verdict::NotApplied`] doubles the write.** A service's verifier is asked about every write of the service:
+/// say [`Verdict::Unknown`] unless method and path are those of a write that it can look up. Look that write up by something
+/// that it alone has, such as its `uniqueness_key`, in a place that is consistent right after a write, to the last page; say
+/// [`Verdict::Unknown`] in every other case, and whenever the field you look for is missing. The layer asks late, after its
+/// wait, and lets a verdict count only if the key's one execution is known to be over.
 ///
 /// ```
 /// use reqwest_safe_retry::{InDoubtWrite, Service, Verdict, Verifier, async_trait};
@@ -32,8 +34,10 @@ use crate::{
 /// #[async_trait]
 /// impl Verifier for ByUniquenessKey {
 ///     async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
-///         let Some(_wanted) = write.json("/uniqueness_key") else { return Verdict::Unknown };
-///         Verdict::Unknown // look it up here
+///         match (write.method().as_str(), write.path(), write.json("/uniqueness_key")) {
+///             ("POST", "/v1/contracts/create", Some(_wanted)) => Verdict::Unknown, // look it up here
+///             _ => Verdict::Unknown,
+///         }
 ///     }
 /// }
 ///
@@ -79,7 +83,8 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
 ///
 /// # async fn exists(_: &str) -> Result<bool, std::io::Error> { Ok(false) }
 /// let service = Service::metronome().verifier_fn(|write| {
-///     let wanted = write.json("/uniqueness_key");
+///     let is_contract = write.path() == "/v1/contracts/create";
+///     let wanted = write.json("/uniqueness_key").filter(|_| is_contract);
 ///     async move {
 ///         let Some(wanted) = wanted else { return Ok(Verdict::Unknown) };
 ///         let found = exists(&wanted).await?;
@@ -156,7 +161,7 @@ impl fmt::Debug for VerifierFn {
 pub enum Verdict {
     /// The write took effect. A response that shows it is returned to the caller as the call's success.
     Applied(Option<Response>),
-    /// The write did not take effect, and nothing that was sent so far can still make it.
+    /// The write has not taken effect. Whether something that was sent can still make it is for the layer to know.
     NotApplied,
     /// The verifier cannot tell: what it looks at is away, or lacks the field that it looks for. The write stays in doubt.
     Unknown,
@@ -205,7 +210,8 @@ impl<E> From<Result<Verdict, E>> for Verdict {
 /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
 /// let verify = |write: &InDoubtWrite<'_>| {
 ///     assert_eq!((write.service(), write.attempts().count()), ("metronome", 2));
-///     look_up(write.json("/custom_fields/order"))
+///     let is_contract = write.path() == "/v1/contracts/create";
+///     look_up(write.json("/custom_fields/order").filter(|_| is_contract))
 /// };
 /// let layer = SafeRetry::new([Service::metronome().verifier_fn(verify)]);
 /// let client = ScriptedTransport::new([500, 500]).client(layer).unwrap();
@@ -239,6 +245,12 @@ impl<'a> InDoubtWrite<'a> {
     /// The URL of the request.
     pub fn url(&self) -> &'a Url {
         self.url
+    }
+
+    /// The path of the URL; where a [`Route`](crate::Route) matches, with the names of its parameters, as in
+    /// `/v1/customers/{customer_id}/setName`. By method and path a verifier knows the writes that it can look up.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// The body of the request, if it was in memory; a request without one has an empty body.

@@ -43,6 +43,8 @@ impl Call<'_> {
         let operating = self.operating.as_deref();
         let is_journaled = operating.is_some_and(|operating| operating.journal.is_some());
         let settled_from = self.history.settled_from(&rules);
+        // Else the service's errors leave the key as it was.
+        let is_over = rules.kind.may_be_rotated() || self.history.key_is_closed();
         let again_after = operating
             .and_then(|operating| operating.again_after)
             .or_else(|| self.rotation_after(stop, settled_from?))
@@ -52,7 +54,7 @@ impl Call<'_> {
             applied,
             stop,
             reenterable: operating.is_some() || self.key.is_known(),
-            settled: settled_from.is_some_and(|from| from <= self.now - self.started),
+            settled: is_over && settled_from.is_some_and(|from| from <= self.now - self.started),
             refused: self.history.was_refused(),
             generation_left: rules.key.is_replaceable()
                 && rules.has_verifier

@@ -170,7 +170,10 @@ pub(crate) enum InvalidKey {
     NotMade,
     #[error("the idempotency key is set more than once: set it once")]
     SetTwice,
-    #[error("the service takes no idempotency key for this operation: leave it out, since it would protect nothing")]
+    #[error(
+        "the service takes no idempotency key for this request: leave out the key or the operation, which would protect \
+         nothing without a journal"
+    )]
     NotTaken,
     #[error(
         "an earlier request with this idempotency key may still be executing, and the service may execute this one too"

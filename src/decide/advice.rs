@@ -43,8 +43,9 @@ pub enum Advice {
         /// ([`StopReason::KeyExpired`]); with an operation alone nothing checks it. `None` if there is no such time.
         not_after: Option<SystemTime>,
     },
-    /// Find out whether the write took effect before it is sent again: nothing would keep it from being applied twice. A call
-    /// with a key of its own can be gone on with instead, from its [record](crate::Error::record), while the key lasts
+    /// Find out whether the write took effect before it is sent again: a new call has a new key, or none, and nothing would
+    /// keep the write from being applied twice. In place of looking, a call whose key the layer has made can be gone on with
+    /// from its [record](crate::Error::record), with that key, while it lasts
     /// ([`Record::protected_until`](crate::Record::protected_until)).
     LookFirst,
 }

@@ -117,6 +117,11 @@ impl History {
         self.key.used_up
     }
 
+    /// Whether nothing is executed any more under the key now in use: it is used up, or stuck.
+    pub(crate) const fn key_is_closed(&self) -> bool {
+        self.key.closed
+    }
+
     /// From when on the key now in use is settled, as the time since the call's beginning; `None` if nothing that is known
     /// now settles it.
     pub fn settled_from(&self, rules: &Rules<'_>) -> Option<Duration> {

@@ -109,7 +109,7 @@ impl fmt::Display for Applied {
         f.write_str(match self {
             Self::No => "it was not applied",
             Self::Yes => "it was applied",
-            Self::Unknown => "it may have been applied: check before it is sent with another key",
+            Self::Unknown => "it may have been applied",
         })
     }
 }

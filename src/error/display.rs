@@ -8,7 +8,12 @@ use super::{
     one_line::OneLine,
     secrets::{RequestHead, Secrets},
 };
-use crate::{attempts::Attempt, decide::effect::Effect, key::IdempotencyKey, wire::causes::causes};
+use crate::{
+    attempts::Attempt,
+    decide::{effect::Effect, stop::Applied},
+    key::IdempotencyKey,
+    wire::causes::causes,
+};
 
 /// Text from outside, on one line, short, and without the secrets of the call should the service repeat them.
 struct Quoted<'a> {
@@ -29,7 +34,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { applied, effect, .. } = self.inner();
         write!(f, "{}: {}", self.service(), ErrorLine(self))?;
-        if *effect == Effect::Read { Ok(()) } else { write!(f, "; {applied}") }
+        match applied {
+            _ if *effect == Effect::Read => Ok(()),
+            Applied::Unknown => write!(f, "; {applied}: {}", self.advice()),
+            Applied::Yes | Applied::No => write!(f, "; {applied}"),
+        }
     }
 }
 

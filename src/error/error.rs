@@ -177,7 +177,7 @@ impl Error {
         self.kind() == ErrorKind::AlreadyExists
     }
 
-    /// Whether no response settles if the write took effect: check before it is sent again with another key.
+    /// Whether no response settles if the write took effect; [`advice`](Self::advice) says what to do.
     pub fn is_in_doubt(&self) -> bool {
         self.applied() == Applied::Unknown
     }
@@ -248,8 +248,9 @@ impl Error {
     }
 
     /// The key of the last attempt. Sending the same write again with it is safe for as long as the service keeps keys (and,
-    /// if it executes concurrent requests, once the last one is over, which the layer waits for);
-    /// a write with another key may double it while [`applied`](Self::applied) is not [`Applied::No`].
+    /// if it executes concurrent requests, once the last one is over, which the layer waits for):
+    /// [resume](crate::RequestBuilderExt::resume) from the [record](Self::record) does. A write with another key, such as that
+    /// of a new call, may double it while [`applied`](Self::applied) is not [`Applied::No`].
     pub fn key(&self) -> Option<&IdempotencyKey> {
         self.inner().key.as_ref()
     }

@@ -10,7 +10,7 @@ use crate::{
 
 impl Service {
     /// Asks this verifier whether a write in doubt took effect, and so allows a write to be sent once more with a new key
-    /// if it provably did not. See [`Verifier`].
+    /// if it provably did not. It is asked about every write of the service, see [`Verifier`].
     #[must_use]
     pub fn verifier(mut self, verifier: impl Verifier) -> Self {
         self.hooks.verifier = Some(Arc::new(verifier));
@@ -22,9 +22,14 @@ impl Service {
     /// ```
     /// use reqwest_safe_retry::{Service, Verdict};
     ///
+    /// # async fn find(_: String) -> Option<http::Response<String>> { None }
     /// let service = Service::metronome().verifier_fn(|write| {
-    ///     let wanted = write.json("/uniqueness_key");
-    ///     async move { if wanted.is_some() { Verdict::NotApplied } else { Verdict::Unknown } }
+    ///     let is_contract = write.path() == "/v1/contracts/create";
+    ///     let wanted = write.json("/uniqueness_key").filter(|_| is_contract);
+    ///     async move {
+    ///         let Some(wanted) = wanted else { return Verdict::Unknown };
+    ///         find(wanted).await.map_or(Verdict::Unknown, |found| Verdict::Applied(Some(found.into())))
+    ///     }
     /// });
     /// # assert_eq!(service.name(), "metronome");
     /// ```

@@ -250,7 +250,8 @@ async fn message_says_what_happened_and_what_to_do() {
         assert_eq!(
             error.to_string(),
             "metronome: POST /v1/contracts/create: 500 Internal Server Error [Inter nal] \"two lines or more\" (3 attempts, \
-             1500 ms); all attempts are used up; it may have been applied: check before it is sent with another key"
+             1500 ms); all attempts are used up; it may have been applied: find out whether it took effect before it is sent \
+             again"
         );
     });
 }

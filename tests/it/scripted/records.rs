@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Method;
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_safe_retry::{
-    Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, RequestBuilderExt, RetryPolicy,
-    SafeRetry, Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
+    Advice, Applied, Effect, Error, ErrorKind, Idempotency, IdempotencyKey, KeyKind, Meaning, RequestBuilderExt,
+    RetryPolicy, SafeRetry, Service, ServiceBuilder, StopReason, Verdict, durable::InMemoryJournal,
 };
 
 use super::{CHARGE, CONTRACTS, FIRST, LIST, NEXT, facts, owned_failure};
@@ -94,6 +94,8 @@ async fn advice_follows_from_the_last_answer() {
         (storing(), [503, 400].map(status).into(), Advised::Again(1.0, PROTECTED)),
         // Another process may be at it.
         (storing(), [409, 409, 409].map(status).into(), Advised::Again(2.0, PROTECTED)),
+        // Unless it is known what the conflict means.
+        (storing().response(409, Meaning::Final), vec![status(409)], Advised::Never),
         // Without a proof that the key is used up a later call may find more.
         (storing(), vec![status(500), status(500)], Advised::Again(1.0, PROTECTED)),
         (storing(), vec![replayed()], Advised::LookFirst),
@@ -126,6 +128,21 @@ async fn key_that_only_one_call_has_is_looked_up() {
         Advised::Again(0.5, PROTECTED)
     );
     assert_eq!(advised(&owned_failure(client.get(LIST)).await), Advised::Again(0.5, None));
+}
+
+/// A key under which errors are not stored executes again; the stored error of another kind comes back.
+#[tokio::test(start_paused = true)]
+async fn same_key_is_advised_while_it_executes_again() {
+    let found_nothing = keyed(KeyKind::ReplaySuccess).verifier_fn(|_| async { Verdict::NotApplied });
+    for (service, applied, advice) in [
+        (keyed(KeyKind::ReplaySuccess), Applied::Unknown, Advised::Again(2.0, PROTECTED)),
+        (keyed(KeyKind::ReplayAll), Applied::Unknown, Advised::LookFirst),
+        (found_nothing, Applied::No, Advised::Again(2.0, None)),
+    ] {
+        let transport = Transport::new([500; 3].map(status));
+        let error = owned_failure(client(&transport, service).post(CONTRACTS).idempotency_key("own")).await;
+        assert_eq!((error.applied(), advised(&error)), (applied, advice), "{error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ fn applied_is_shown() {
     assert_shown([
         (Applied::No, "it was not applied"),
         (Applied::Yes, "it was applied"),
-        (Applied::Unknown, "it may have been applied: check before it is sent with another key"),
+        (Applied::Unknown, "it may have been applied"),
     ]);
 }
 
