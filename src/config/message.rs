@@ -11,9 +11,11 @@ pub(super) struct Message(Cow<'static, str>);
 impl Message {
     /// For a word that must be one of `known`.
     pub(super) fn unknown_word(word: &str, known: &[&str]) -> Self {
-        Self(match nearest(word, known) {
-            Some(near) => format!("unknown value; did you mean `{near}`?").into(),
-            None => format!("unknown value; expected one of {}", list(known)).into(),
+        // All that may be meant: what a word decides may be whether a write is doubled.
+        let near: Vec<&str> = near(word, known).map(|(_, known)| known).collect();
+        Self(match near.as_slice() {
+            [] => format!("unknown value; expected one of {}", list(known, ", ")).into(),
+            near => format!("unknown value; did you mean {}?", list(near, " or ")).into(),
         })
     }
 
@@ -27,7 +29,7 @@ impl Message {
         }
         Self(match nearest(name, known) {
             Some(near) => format!("unknown field `{name}`; did you mean `{near}`?").into(),
-            None => format!("unknown field `{name}`; expected one of {}", list(known)).into(),
+            None => format!("unknown field `{name}`; expected one of {}", list(known, ", ")).into(),
         })
     }
 }
@@ -109,15 +111,20 @@ fn kind(found: &Unexpected<'_>) -> &'static str {
     }
 }
 
-fn list(known: &[&str]) -> String {
-    known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+fn list(known: &[&str], between: &str) -> String {
+    known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(between)
+}
+
+/// The words that may have been meant, each with how near it is.
+fn near<'k>(word: &str, known: &[&'k str]) -> impl DoubleEndedIterator<Item = (f64, &'k str)> {
+    const NEAR: f64 = 0.8;
+    let rated = known.iter().map(|known| (strsim::jaro_winkler(word, known), *known));
+    rated.filter(|(rating, _)| *rating > NEAR)
 }
 
 /// The word that was probably meant; the first of several.
 fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    const NEAR: f64 = 0.8;
-    let rated = known.iter().rev().map(|known| (strsim::jaro_winkler(word, known), *known));
-    rated.filter(|(rating, _)| *rating > NEAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+    near(word, known).rev().max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// Whether a field of this name would hold a secret.

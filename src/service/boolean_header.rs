@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use http::HeaderMap;
 
+#[cfg(feature = "config")]
+use super::name_or_table;
 use super::{config_error::FieldErrors, header::Header};
 
 /// A header that says yes or no.
@@ -89,12 +91,9 @@ impl From<String> for BooleanHeader {
 
 /// How it is written in a file: the name alone if its values are the usual ones.
 #[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(
-    untagged,
-    expecting = "expected a header name, or a table with `header` and `presence`, or with `header`, `yes` and `no`"
-)]
+#[serde(untagged)]
 pub(crate) enum Written {
     /// The name of the header alone.
     Name(String),
@@ -105,7 +104,7 @@ pub(crate) enum Written {
 }
 
 #[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PresenceHeader"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WrittenPresence {
@@ -116,7 +115,7 @@ pub(crate) struct WrittenPresence {
 }
 
 #[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ValuesHeader"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WrittenValues {
@@ -138,6 +137,39 @@ fn usual_yes() -> String {
 #[cfg(feature = "config")]
 fn usual_no() -> String {
     "false".to_owned()
+}
+
+/// The fields of both tables.
+#[cfg(feature = "config")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    header: String,
+    presence: Option<bool>,
+    yes: Option<String>,
+    no: Option<String>,
+}
+
+#[cfg(feature = "config")]
+impl From<String> for Table {
+    fn from(header: String) -> Self {
+        Self { header, presence: None, yes: None, no: None }
+    }
+}
+
+#[cfg(feature = "config")]
+impl<'de> serde::Deserialize<'de> for Written {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Table { header, presence, yes, no } = name_or_table::read(deserializer)?;
+        match (presence, yes, no) {
+            (Some(presence), None, None) => Ok(Self::Presence(WrittenPresence { header, presence })),
+            (None, yes, no) => {
+                let (yes, no) = (yes.unwrap_or_else(usual_yes), no.unwrap_or_else(usual_no));
+                Ok(Self::Values(WrittenValues { header, yes, no }))
+            }
+            _ => Err(serde::de::Error::custom("expected `presence`, or `yes` and `no`, not both")),
+        }
+    }
 }
 
 #[cfg(feature = "config")]

@@ -18,6 +18,8 @@ pub(crate) mod journal_check;
 pub(crate) mod key_characters;
 pub(crate) mod limit_key;
 pub(crate) mod method;
+#[cfg(feature = "config")]
+mod name_or_table;
 pub(crate) mod policy;
 pub(crate) mod rate_limiting;
 pub(crate) mod registry;

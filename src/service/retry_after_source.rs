@@ -7,6 +7,8 @@ use std::{
 
 use http::{HeaderMap, StatusCode, header};
 
+#[cfg(feature = "config")]
+use super::name_or_table;
 use super::{config_error::FieldErrors, header::Header, policy};
 use crate::{
     decide::status_set::StatusSet,
@@ -197,9 +199,9 @@ impl RetryAfterUnit {
 
 /// How it is written in a file: the name of a header alone if nothing else is set.
 #[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "expected a header name, or a table with `header` or `member`, and `unit`")]
+#[serde(untagged)]
 pub(crate) enum Written {
     /// The name of the header alone.
     Name(String),
@@ -210,7 +212,7 @@ pub(crate) enum Written {
 }
 
 #[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RetryAfterHeader"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WrittenHeader {
@@ -228,7 +230,7 @@ pub(crate) struct WrittenHeader {
 }
 
 #[cfg(feature = "config")]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RetryAfterMember"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WrittenMember {
@@ -243,6 +245,37 @@ pub(crate) struct WrittenMember {
     /// Counts only if this header, which tells how many requests are left, says 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     where_zero: Option<Header>,
+}
+
+/// The fields of both tables.
+#[cfg(feature = "config")]
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Table {
+    header: Option<String>,
+    member: Option<String>,
+    unit: RetryAfterUnit,
+    on: Option<StatusSet>,
+    where_zero: Option<Header>,
+}
+
+#[cfg(feature = "config")]
+impl From<String> for Table {
+    fn from(header: String) -> Self {
+        Self { header: Some(header), ..Self::default() }
+    }
+}
+
+#[cfg(feature = "config")]
+impl<'de> serde::Deserialize<'de> for Written {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Table { header, member, unit, on, where_zero } = name_or_table::read(deserializer)?;
+        match (header, member) {
+            (Some(header), None) => Ok(Self::Header(WrittenHeader { header, unit, on, where_zero })),
+            (None, Some(member)) => Ok(Self::Member(WrittenMember { member, unit, on, where_zero })),
+            _ => Err(serde::de::Error::custom("expected either `header` or `member`")),
+        }
+    }
 }
 
 #[cfg(feature = "config")]

@@ -56,7 +56,10 @@ const WRONG_VALUES_IN_LISTS_AND_KEYS: &[(&str, &str)] = &[
     ("idempotency = 'replay_all'", "idempotency: expected a table, found text"),
     ("idempotency = { header = 7, kind = 'replay_all' }", "idempotency.header: expected text, found a number"),
     ("idempotency = { header = 'k', kind = 7 }", "idempotency.kind: expected text, found a number"),
-    ("idempotency = { header = 'k', kind = 'replay' }", "idempotency.kind: unknown value; did you mean `replay_all`?"),
+    (
+        "idempotency = { header = 'k', kind = 'replay' }",
+        "idempotency.kind: unknown value; did you mean `replay_success` or `replay_all`?",
+    ),
     (
         "idempotency = { header = 'k', kind = 'something' }",
         "idempotency.kind: unknown value; expected one of `replay_success`, `replay_all`, `signalled`, \
@@ -73,12 +76,32 @@ const WRONG_VALUES_IN_LISTS_AND_KEYS: &[(&str, &str)] = &[
     ),
     (
         "idempotency = { header = 'k', kind = 'signalled', transient_header = { yes = 'y' } }",
-        "idempotency.transient_header: expected a header name, or a table with `header` and `presence`, or with \
-         `header`, `yes` and `no`",
+        "idempotency.transient_header: missing field `header`",
+    ),
+    (
+        "idempotency = { header = 'k', kind = 'signalled', transient_header = { header = 'x', presence = true, no = 'n' } }",
+        "idempotency.transient_header: expected `presence`, or `yes` and `no`, not both",
+    ),
+    (
+        "idempotency = { header = 'k', kind = 'signalled', transient_header = 1 }",
+        "idempotency.transient_header: expected a header name or a table, found a number",
     ),
     (
         "rate_limiting.retry_after = ['retry-after', { header = 'x', unit = 'minutes' }]",
-        "rate_limiting.retry_after[1]: expected a header name, or a table with `header` or `member`, and `unit`",
+        "rate_limiting.retry_after[1].unit: unknown value; expected one of `seconds`, `milliseconds`, `epoch_seconds`, \
+         `epoch_milliseconds`, `rfc3339`, `text`",
+    ),
+    (
+        "rate_limiting.retry_after = [{ header = 'x', only_on = [429] }]",
+        "rate_limiting.retry_after[0].only_on: unknown field `only_on`; did you mean `on`?",
+    ),
+    (
+        "rate_limiting.retry_after = [{ header = 'x', member = '/x' }]",
+        "rate_limiting.retry_after[0]: expected either `header` or `member`",
+    ),
+    (
+        "rate_limiting.retry_after = [{ unit = 'seconds' }]",
+        "rate_limiting.retry_after[0]: expected either `header` or `member`",
     ),
     ("rate_limiting.scope_header = 'x-scope'", "rate_limiting.scope_header: expected a table, found text"),
     ("rate_limiting.scope_header = {}", "rate_limiting.scope_header: missing field `header`"),

@@ -18,7 +18,10 @@ const SERVICES_AND_BASE_URLS: &[(&str, &[&str])] = &[
         &["services.billing.base_url: expected text or a list of texts, found a number"],
     ),
     ("[services.billing]\nfrom = 7", &["services.billing.from: expected text, found a number"]),
-    ("[services.billing]\nfrom = 'stripe'", &["services.billing.from: unknown value; did you mean `stripe_v1`?"]),
+    (
+        "[services.billing]\nfrom = 'stripe'",
+        &["services.billing.from: unknown value; did you mean `stripe_v1` or `stripe_v2`?"],
+    ),
     (
         "[services.billing]\nbase_url = 'billing.internal'",
         &["services.billing.base_url: is not a URL: relative URL without a base"],
