@@ -87,6 +87,12 @@ impl Error {
         kinds.find(|kind| OF_CONNECTIONS.contains(kind))
     }
 
+    /// By the words of hyper-util, which shows no type for it.
+    fn is_of_host_name(&self) -> bool {
+        let source = self.details().source.as_deref();
+        source.is_some_and(|source| causes(source).any(|cause| cause.to_string() == "dns error"))
+    }
+
     fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.kind(), self.status(), self.attempts().iter().last().map(Attempt::outcome)) {
             (ErrorKind::QueueRefused, ..) => {
@@ -95,6 +101,7 @@ impl Error {
             }
             (_, Some(status), _) => write!(f, "{status}"),
             (_, None, Some(_)) if self.is_timeout() => f.write_str("timed out"),
+            (_, None, Some(_)) if self.is_of_host_name() => f.write_str("host name not resolved"),
             (_, None, Some(outcome)) => match self.connection_failure() {
                 Some(cause) => write!(f, "{cause}"),
                 None => write!(f, "{outcome}"),

@@ -64,6 +64,16 @@ impl Resolve for BrokenResolver {
 }
 
 #[tokio::test]
+async fn name_that_is_not_resolved_is_shown() {
+    let resolver: [Arc<dyn Resolve>; 2] = [Arc::new(NoNames), Arc::new(BrokenResolver)];
+    for resolver in resolver {
+        let setup = Setup::at("http://service.test").client(client_builder().dns_resolver(resolver));
+        let error = setup.call(Method::POST, 1).await.to_string();
+        assert!(error.contains(": host name not resolved (1 attempt, "), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn timeouts_are_classified() {
     check([
         case("connect timeout, handshake silent", Failure::NotSent, || {
