@@ -1,11 +1,12 @@
 //! What an error shows: nothing that is secret.
 
-use std::{fmt, io};
+use std::{error::Error as StdError, fmt, io};
 
 use super::{
     error::{Error, Inner, Node},
     kind::ErrorKind,
     one_line::OneLine,
+    script_exhausted::ScriptExhausted,
     secrets::{RequestHead, Secrets},
 };
 use crate::{
@@ -81,16 +82,23 @@ impl Error {
         write!(f, " ({count} {unit}, {} ms); {stop}", attempts.elapsed().as_millis())
     }
 
+    fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        self.details().source.iter().flat_map(|source| causes(&**source))
+    }
+
     fn connection_failure(&self) -> Option<io::ErrorKind> {
-        let source = self.details().source.as_deref()?;
-        let mut kinds = causes(source).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        let mut kinds = self.causes().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
         kinds.find(|kind| OF_CONNECTIONS.contains(kind))
     }
 
     /// By the words of hyper-util, which shows no type for it.
     fn is_of_host_name(&self) -> bool {
-        let source = self.details().source.as_deref();
-        source.is_some_and(|source| causes(source).any(|cause| cause.to_string() == "dns error"))
+        self.causes().any(|cause| cause.to_string() == "dns error")
+    }
+
+    /// Only in a test.
+    fn is_of_script(&self) -> bool {
+        self.causes().any(|cause| cause.is::<ScriptExhausted>())
     }
 
     fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,6 +109,7 @@ impl Error {
             }
             (_, Some(status), _) => write!(f, "{status}"),
             (_, None, Some(_)) if self.is_timeout() => f.write_str("timed out"),
+            (_, None, Some(_)) if self.is_of_script() => f.write_str("the test's script has no reply left for it"),
             (_, None, Some(_)) if self.is_of_host_name() => f.write_str("host name not resolved"),
             (_, None, Some(outcome)) => match self.connection_failure() {
                 Some(cause) => write!(f, "{cause}"),

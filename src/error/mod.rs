@@ -10,4 +10,5 @@ pub(crate) mod find;
 pub(crate) mod kind;
 pub(crate) mod not_sent;
 pub(crate) mod one_line;
+pub(crate) mod script_exhausted;
 pub(crate) mod secrets;

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Extensions, Method};
+use http::Extensions;
 use http_body_util::BodyExt;
 use reqwest::{Body, Client, Request, Response, ResponseBuilderExt, Url};
 use reqwest_middleware::{ClientWithMiddleware, Error, Middleware, Next, Result};
@@ -21,6 +21,7 @@ use super::{
     sent_request::SentRequest,
 };
 use crate::{
+    error::script_exhausted::ScriptExhausted,
     middleware::SafeRetry,
     time::{self, Instant},
 };
@@ -169,13 +170,4 @@ impl fmt::Debug for ScriptedTransport {
         let mut shown = f.debug_struct("ScriptedTransport");
         shown.field("replies_left", &state.script.len()).field("sent", &state.sent).finish_non_exhaustive()
     }
-}
-
-/// A request that found no reply left.
-#[derive(Debug, thiserror::Error)]
-#[error("the script has no reply left for {method} {path}: it had {replies}; add one, or find out why this was sent")]
-struct ScriptExhausted {
-    method: Method,
-    path: String,
-    replies: usize,
 }

@@ -70,6 +70,7 @@ async fn script_that_is_too_short_ends_the_call_with_an_error_that_says_so() {
     let error = layered(&transport).post(LEDGER).body("{}").send().await.unwrap_err();
     let found = Error::find(&error).unwrap();
     assert_eq!((found.kind(), found.stop()), (ErrorKind::Transport, StopReason::Permanent));
+    assert!(found.to_string().contains(": the test's script has no reply left for it (2 attempts, "), "{found}");
     let text = format!("{:#}", anyhow::Error::from(error));
     let expected = "the script has no reply left for POST /v1/contracts/addManualBalanceLedgerEntry: it had 1; add one";
     assert!(text.contains(expected), "{text}");
