@@ -151,16 +151,18 @@ pub enum Meaning {
     AlreadyExists,
     /// The key became unusable after an internal error.
     KeyInvalidated,
-    /// The write had no effect and must be sent with a new key.
+    /// The write had no effect and must be sent with a new key. It means nothing for a request without a key, and a service
+    /// whose keys are never replaced ([`KeyKind::ReplaySuccess`], [`KeyKind::ResourceKey`]) cannot have it.
     NotApplied,
     /// There are too many requests, whatever the status: handled as a 429. The request was not executed, unless the
-    /// service's [limiter follows execution](crate::RateLimiting::limiter_follows_execution).
+    /// service's [limiter follows execution](crate::RateLimiting::limiter_follows_execution), or a
+    /// [`Classifier`](crate::Classifier) says it of a status that leaves that open, such as a 5xx.
     Throttled,
     /// The service is overloaded or away, whatever the status: handled as a 503, which may come from something in front of the
     /// service. The request may have been executed.
     Unavailable,
     /// Sending the request again would not help, whatever the status: a 429 for a spent quota. Whether it may have been
-    /// executed depends on the status.
+    /// executed depends on the status; nothing says of a 5xx that it was not.
     Final,
 }
 
