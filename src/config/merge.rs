@@ -62,10 +62,10 @@ fn change_keys(table: &mut Table, change: &Table) {
     }
 }
 
-/// A route of the file takes over what the description says of the same operation, which it replaces. Whether its key rules
+/// A route of the file takes over what the description says of the same endpoint, which it replaces. Whether its key rules
 /// are still to be completed.
 fn complete_route(routes: &mut Vec<Value>, new: &mut Value) -> bool {
-    let Some(known) = routes.iter().position(|route| is_same_operation(route, new)) else { return true };
+    let Some(known) = routes.iter().position(|route| is_same_endpoint(route, new)) else { return true };
     let (Value::Object(mut whole), Value::Object(change)) = (routes.remove(known), &mut *new) else { return true };
     let has_rules = whole.contains_key("idempotency");
     if change.get("keyed").is_some_and(|keyed| *keyed == false) {
@@ -168,7 +168,7 @@ fn has_same_conditions(rule: &Value, other: &Value) -> bool {
         && ["text", "header", "header_value"].iter().all(is_same_word)
 }
 
-fn is_same_operation(route: &Value, new: &Value) -> bool {
+fn is_same_endpoint(route: &Value, new: &Value) -> bool {
     ["method", "path"].iter().all(|field| route.get(field) == new.get(field))
 }
 

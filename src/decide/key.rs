@@ -186,7 +186,7 @@ impl Meaning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyPlace {
-    /// There is no key: the service honours none for the operation, or the caller gave none where the layer makes none.
+    /// There is no key: the service honours none for the endpoint, or the caller gave none where the layer makes none.
     Absent,
     /// In a header, where it can be replaced.
     Header,

@@ -143,12 +143,12 @@ impl ServiceBuilder {
         self
     }
 
-    /// What repeating an operation does, if its method does not tell.
+    /// What repeating an endpoint does, if its method does not tell.
     pub fn route(self, method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
         self.routes([Route::new(method, path, effect)])
     }
 
-    /// Adds several routes. One for an operation that the service has already replaces what it says of it.
+    /// Adds several routes. One for an endpoint that the service has already replaces what it says of it.
     pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
         for route in routes {
             let (inherited, _) = self.description.routes.split_at_mut(self.inherited.routes);

@@ -71,7 +71,7 @@ pub(crate) struct Description {
     pub(crate) retry_signal: Option<BooleanHeader>,
     /// The statuses that the service documents as retryable.
     pub(crate) retryable: StatusSet,
-    /// What repeating an operation does, if its method does not tell. A route of the description with the same method and
+    /// What repeating an endpoint does, if its method does not tell. A route of the description with the same method and
     /// path is changed, the others stay.
     pub(crate) routes: Vec<Route>,
     /// The pages that the description comes from.

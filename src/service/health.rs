@@ -33,7 +33,7 @@ pub struct Health {
     /// How many it holds at most.
     pub retry_budget_capacity: u32,
     /// How many attempts may be in flight; `None` if there is no limit. This and the next three are about the
-    /// operations that are in no [limit group](crate::Route::limit_group).
+    /// endpoints that are in no [limit group](crate::Route::limit_group).
     pub concurrency_limit: Option<usize>,
     /// How many are in flight; 0 if there is no limit.
     pub in_flight: usize,
@@ -74,7 +74,7 @@ pub struct HostHealth {
     pub health: Health,
 }
 
-/// How the operations of a [limit group](crate::Route::limit_group) are doing.
+/// How the endpoints of a [limit group](crate::Route::limit_group) are doing.
 ///
 /// ```
 /// use http::Method;

@@ -215,8 +215,8 @@ impl Idempotency {
         self
     }
 
-    /// Keys only the operations whose route is [`keyed`](crate::Route::keyed), or has
-    /// [rules of its own](crate::Route::idempotency): for a service that documents its key on a list of operations. Any other
+    /// Keys only the endpoints whose route is [`keyed`](crate::Route::keyed), or has
+    /// [rules of its own](crate::Route::idempotency): for a service that documents its key on a list of endpoints. Any other
     /// write has no key, and is sent again only if it provably was not executed.
     pub fn routes_only(mut self) -> Self {
         self.methods.clear();

@@ -1,4 +1,4 @@
-//! What contradicts itself in the key rules of a service and of its operations.
+//! What contradicts itself in the key rules of a service and of its endpoints.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::hooks::RequestFacts;
 ///
 /// A service that limits each of them separately says so in its [scope header](crate::RateLimiting::scope_header).
 /// Calls with a limit key that was refused then queue apart, and delay no others. Given to the service by
-/// [`ServiceBuilder::limit_key_from`](crate::ServiceBuilder::limit_key_from), and where an operation differs by
+/// [`ServiceBuilder::limit_key_from`](crate::ServiceBuilder::limit_key_from), and where an endpoint differs by
 /// [`Route::limit_key_from`](crate::Route::limit_key_from). Of several places the first that has a key counts.
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! What a service documents about one of its operations.
+//! What a service documents about one of its endpoints.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::decide::{effect::Effect, key::KeyKind, policy::RetryPolicy};
 
-/// What a service documents about one of its operations.
+/// What a service documents about one of its endpoints.
 ///
 /// The path is relative to the service's base URL; `{name}` matches one segment, `{*name}` all the rest.
 ///
@@ -45,29 +45,29 @@ pub struct Route {
     /// The request is deduplicated by the service if its JSON body has something at this pointer (RFC 6901).
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub deduplicated_by: Option<Cow<'static, str>>,
-    /// Whether the operation has a key; by its method unless set.
+    /// Whether the endpoint has a key; by its method unless set.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub keyed: Option<bool>,
-    /// How the service handles the keys of this operation, if not as those of the others.
+    /// How the service handles the keys of this endpoint, if not as those of the others.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub idempotency: Option<Box<Idempotency>>,
-    /// What error responses to this operation mean; these rules are tried before those of the service.
+    /// What error responses to this endpoint mean; these rules are tried before those of the service.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub responses: Vec<ResponseRule>,
-    /// What changes in the service's policy for this operation.
+    /// What changes in the service's policy for this endpoint.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub retry_policy: Option<RetryPolicy>,
-    /// Where the limit key of the operation's requests is, if not where the others have it; an empty list means that
+    /// Where the limit key of the endpoint's requests is, if not where the others have it; an empty list means that
     /// they have none.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub limit_key_from: Option<Vec<LimitKeySource>>,
-    /// The operations that have a concurrency limit of their own together with this one.
+    /// The endpoints that have a concurrency limit of their own together with this one.
     #[cfg_attr(feature = "config", serde(default, skip_serializing_if = "Option::is_none"))]
     pub limit_group: Option<Cow<'static, str>>,
 }
 
 impl Route {
-    /// An operation and what repeating it does.
+    /// An endpoint and what repeating it does.
     pub fn new(method: Method, path: impl Into<Cow<'static, str>>, effect: Effect) -> Self {
         Self {
             method,
@@ -90,26 +90,26 @@ impl Route {
         self
     }
 
-    /// What changes in the service's policy for this operation.
+    /// What changes in the service's policy for this endpoint.
     pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.retry_policy = Some(policy);
         self
     }
 
-    /// The operation has a key, whatever its method: the way to list operations for a service that keys
+    /// The endpoint has a key, whatever its method: the way to list endpoints for a service that keys
     /// [its routes only](Idempotency::routes_only).
     pub const fn keyed(mut self) -> Self {
         self.keyed = Some(true);
         self
     }
 
-    /// The operation has no key, whatever its method.
+    /// The endpoint has no key, whatever its method.
     pub const fn unkeyed(mut self) -> Self {
         self.keyed = Some(false);
         self
     }
 
-    /// How the service handles the keys of this operation: these rules hold in place of all of the service's, except that
+    /// How the service handles the keys of this endpoint: these rules hold in place of all of the service's, except that
     /// their methods do not matter.
     ///
     /// ```
@@ -133,7 +133,7 @@ impl Route {
         self
     }
 
-    /// What error responses to this operation mean; these rules are tried before those of
+    /// What error responses to this endpoint mean; these rules are tried before those of
     /// [the service](crate::ServiceBuilder::responses).
     ///
     /// ```
@@ -149,7 +149,7 @@ impl Route {
         self
     }
 
-    /// Where the limit key of the operation's requests is, in place of what
+    /// Where the limit key of the endpoint's requests is, in place of what
     /// [the service](crate::ServiceBuilder::limit_key_from) says; an empty list means that they have none.
     ///
     /// ```
@@ -170,10 +170,10 @@ impl Route {
         self
     }
 
-    /// The operation has a concurrency limit of its own, together with the others of this group: for a service that
+    /// The endpoint has a concurrency limit of its own, together with the others of this group: for a service that
     /// limits by endpoint, so that those which are busy do not delay the rest. Each group has a limit as
     /// [`concurrency_limit`](crate::ServiceBuilder::concurrency_limit) describes it; refusals and failures of its
-    /// operations count for no other. All other operations share the service's.
+    /// endpoints count for no other. All other endpoints share the service's.
     ///
     /// ```
     /// use http::Method;
@@ -192,7 +192,7 @@ impl Route {
         self
     }
 
-    /// Whether the operation has a key, if the route says so at all.
+    /// Whether the endpoint has a key, if the route says so at all.
     pub(crate) fn is_keyed(&self) -> Option<bool> {
         let own = self.idempotency.as_ref().map(|own| own.kind != KeyKind::Unsupported);
         self.keyed.or(own)

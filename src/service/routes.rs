@@ -1,4 +1,4 @@
-//! The operations of a service, found by method and path.
+//! The endpoints of a service, found by method and path.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -98,12 +98,12 @@ impl Routes {
         self.plain_gets && *method == Method::GET
     }
 
-    /// The documented operation, if `method` and `path` are one.
+    /// The documented endpoint, if `method` and `path` are one.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<&KnownRoute> {
         self.of_known_method(method)?.find(path)
     }
 
-    /// A parameter of the path of the operation that matches.
+    /// A parameter of the path of the endpoint that matches.
     pub(crate) fn parameter<'p>(&self, method: &Method, path: &'p str, name: &str) -> Option<&'p str> {
         self.of_known_method(method)?.parameter(path, name)
     }

@@ -206,7 +206,7 @@ impl Service {
         self.shared.description.retryable
     }
 
-    /// What is documented of its operations.
+    /// What is documented of its endpoints.
     pub fn routes(&self) -> &[Route] {
         &self.shared.description.routes
     }

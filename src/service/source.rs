@@ -62,7 +62,7 @@ pub enum Rule {
     Errors,
     /// Which statuses may be retried.
     Retryable,
-    /// What repeating an operation does.
+    /// What repeating an endpoint does.
     Routes,
 }
 

@@ -68,7 +68,7 @@ pub fn checkout_com() -> Service {
         .shipped()
 }
 
-/// The operations that take a key.
+/// The endpoints that take a key.
 const KEYED: &[&str] = &[
     "/payment-contexts",
     "/payments",

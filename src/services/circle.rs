@@ -17,13 +17,13 @@ use crate::{
 ///
 /// | rule | page |
 /// |---|---|
-/// | the body's `idempotencyKey`, a UUIDv4, on the 18 operations that have it in the specification of Circle Mint | [idempotent requests], [specification] |
+/// | the body's `idempotencyKey`, a UUIDv4, on the 18 endpoints that have it in the specification of Circle Mint | [idempotent requests], [specification] |
 /// | a repeat gets the original response, and is not executed again | [idempotent requests] |
 ///
 /// The layer writes a key into a body that has none
-/// ([`write_into_body`](crate::Idempotency::write_into_body)), since these operations require one. How long results are
+/// ([`write_into_body`](crate::Idempotency::write_into_body)), since these endpoints require one. How long results are
 /// kept, and what a repeat gets after an error, is not documented: the key is preserved, as every key in a body is.
-/// Operations of other products, such as Wallets, are not described. The page and the specification (2.15.0, of 2025-01-09)
+/// Endpoints of other products, such as Wallets, are not described. The page and the specification (2.15.0, of 2025-01-09)
 /// were read in 2026-11.
 ///
 /// ```
@@ -55,7 +55,7 @@ pub fn circle() -> Service {
         .shipped()
 }
 
-/// The operations that take a key.
+/// The endpoints that take a key.
 const KEYED: &[&str] = &[
     "/v1/addressBook/recipients",
     "/v1/businessAccount/banks/cubix",

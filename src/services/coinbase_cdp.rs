@@ -28,7 +28,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// | rule | page |
 /// |---|---|
 /// | `X-Idempotency-Key`, which must be a UUIDv4: any other form is rejected | [idempotency] |
-/// | on the 58 POST operations that have the header in the specification, and on no other one | [specification] |
+/// | on the 58 POST endpoints that have the header in the specification, and on no other one | [specification] |
 /// | a repeat gets exactly the first response, for 24 hours | [idempotency] |
 /// | 422 `idempotency_error`: the key was used with another request | [specification] |
 ///
@@ -67,7 +67,7 @@ pub fn coinbase_cdp() -> Service {
         .shipped()
 }
 
-/// The operations that take a key.
+/// The endpoints that take a key.
 const KEYED: &[&str] = &[
     "/v2/accounts",
     "/v2/customers",

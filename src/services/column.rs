@@ -16,7 +16,7 @@ use crate::{
 ///
 /// | rule | page |
 /// |---|---|
-/// | `Idempotency-Key` on the 19 operations that the page lists and on no other one, at most 255 characters | [idempotency] |
+/// | `Idempotency-Key` on the 19 endpoints that the page lists and on no other one, at most 255 characters | [idempotency] |
 /// | results of successful requests are stored | [idempotency] |
 ///
 /// How long they are kept is not stated. The pages were read in 2026-11.
@@ -43,7 +43,7 @@ pub fn column() -> Service {
         .shipped()
 }
 
-/// The operations that take a key.
+/// The endpoints that take a key.
 const KEYED: &[&str] = &[
     "/bank-accounts",
     "/bank-accounts/{bank_account_id}/account-numbers",

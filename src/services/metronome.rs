@@ -41,7 +41,7 @@ const INCIDENT: &str = "https://github.com/dust-tt/dust/pull/31662";
 /// | `/v1/ingest` recognises repeats by `transaction_id` for 34 days, and needs no key | [ingest] |
 ///
 /// The customer that a 429 may refer to is `{customer_id}` in the path of the request, else `customer_id` in its body.
-/// The effects of the 150 operations are in this file's table. An unknown POST path counts as a write.
+/// The effects of the 150 endpoints are in this file's table. An unknown POST path counts as a write.
 ///
 /// ```
 /// use reqwest_safe_retry::{KeyKind, services};
@@ -78,7 +78,7 @@ pub fn metronome() -> Service {
             // The 422 on `/v2/contracts/edit`, and most of what a repeat does.
             Source::new(INCIDENT, "2026", [Rule::Responses, Rule::Routes]).evidence(Evidence::Observed),
         ])
-        .routes(OPERATIONS.iter().map(|(method, path, repeat)| repeat.route(method.clone(), path)))
+        .routes(ENDPOINTS.iter().map(|(method, path, repeat)| repeat.route(method.clone(), path)))
         .shipped()
 }
 
@@ -89,7 +89,7 @@ impl Service {
     }
 }
 
-/// What sending an operation again blindly does.
+/// What sending an endpoint again blindly does.
 #[derive(Clone, Copy)]
 enum Repeat {
     Nothing,
@@ -115,11 +115,11 @@ impl Repeat {
     }
 }
 
-/// The 150 operations of the published specification and of the vendor's SDKs (4.12.0 for Python). What a repeat does is documented for few of them; for the others
-/// it follows from what the operation does, and if that is open the operation is not repeated. The composite operation nests its
+/// The 150 endpoints of the published specification and of the vendor's SDKs (4.12.0 for Python). What a repeat does is documented for few of them; for the others
+/// it follows from what the endpoint does, and if that is open the endpoint is not repeated. The composite endpoint nests its
 /// `uniqueness_key`, and nothing says that it covers all of its parts: it counts as a plain write; and so does creating a
 /// customer, whose `ingest_aliases` may be missing after an internal error.
-const OPERATIONS: &[(Method, &str, Repeat)] = &[
+const ENDPOINTS: &[(Method, &str, Repeat)] = &[
     (Method::POST, "/v1/alerts/archive", Rejected),
     (Method::POST, "/v1/alerts/create", DedupedByUniquenessKey),
     (Method::POST, "/v1/archiveCustomerBillingProviderConfigurations", Rejected),
@@ -278,10 +278,10 @@ mod tests {
     use crate::call::plan::Plan;
 
     #[test]
-    fn table_has_every_operation_once() {
-        assert_eq!(OPERATIONS.len(), 150);
+    fn table_has_every_endpoint_once() {
+        assert_eq!(ENDPOINTS.len(), 150);
         let metronome = metronome();
-        for (method, path, _) in OPERATIONS {
+        for (method, path, _) in ENDPOINTS {
             let path = path.replace(['{', '}'], "");
             let documented = Plan::of_service(&metronome, method, &path);
             assert!(metronome.route_table().find(method, &path).is_some(), "{method} {path}");

@@ -18,10 +18,10 @@ const SPECIFICATION: &str = "https://github.com/mollie/openapi";
 ///
 /// | rule | page |
 /// |---|---|
-/// | `Idempotency-Key` on the 29 POST and 7 PATCH operations that have it in the specification; a UUIDv4 advised | [specification] |
+/// | `Idempotency-Key` on the 29 POST and 7 PATCH endpoints that have it in the specification; a UUIDv4 advised | [specification] |
 /// | the second request with a key is a duplicate, and discarded | [idempotency] |
 ///
-/// DELETE operations have the header too; they may be repeated without it. How long keys are kept, and what a repeat gets
+/// DELETE endpoints have the header too; they may be repeated without it. How long keys are kept, and what a repeat gets
 /// after an error, was not found: the key is preserved and never replaced. The page and the specification (of 2026-08-21)
 /// were read in 2026-11.
 ///
@@ -46,7 +46,7 @@ pub fn mollie() -> Service {
         .shipped()
 }
 
-/// The POST operations that take a key.
+/// The POST endpoints that take a key.
 const KEYED_POSTS: &[&str] = &[
     "/oauth2/tokens",
     "/v2/business-accounts/draft-transfers",
@@ -79,7 +79,7 @@ const KEYED_POSTS: &[&str] = &[
     "/v2/webhooks/{webhookId}/ping",
 ];
 
-/// The PATCH operations that take a key.
+/// The PATCH endpoints that take a key.
 const KEYED_PATCHES: &[&str] = &[
     "/v2/customers/{customerId}",
     "/v2/customers/{customerId}/subscriptions/{subscriptionId}",

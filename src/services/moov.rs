@@ -19,7 +19,7 @@ use crate::{
 ///
 /// | rule | page |
 /// |---|---|
-/// | `X-Idempotency-Key` on the 3 operations that the page lists and on no other one: creating a transfer, refunding and reversing it | [idempotency] |
+/// | `X-Idempotency-Key` on the 3 endpoints that the page lists and on no other one: creating a transfer, refunding and reversing it | [idempotency] |
 /// | at most 36 characters, or a UUID, of version 5 too | [idempotency] |
 /// | a key does not expire, and stands for the transfer that was created with it: [`KeyKind::ResourceKey`](crate::KeyKind::ResourceKey) | [idempotency] |
 /// | 409: a transfer was created with the key before; the body has it | [idempotency], [retry safely] |
@@ -54,7 +54,7 @@ pub fn moov() -> Service {
         .shipped()
 }
 
-/// The operations that take a key; their paths are those of the SDK.
+/// The endpoints that take a key; their paths are those of the SDK.
 const KEYED: &[&str] = &[
     "/accounts/{accountID}/transfers",
     "/accounts/{accountID}/transfers/{transferID}/refunds",

@@ -27,7 +27,7 @@ const SPECIFICATIONS: &str = "https://github.com/paypal/paypal-rest-api-specific
 ///
 /// | rule | page |
 /// |---|---|
-/// | `PayPal-Request-Id` on 20 operations: orders, payments, payouts, plans, subscriptions and their captures, products, web profiles, the vault; on no other one | [specifications] |
+/// | `PayPal-Request-Id` on 20 endpoints: orders, payments, payouts, plans, subscriptions and their captures, products, web profiles, the vault; on no other one | [specifications] |
 /// | at most 108 characters for orders, 78 for payments of version 1, 1000 for payouts; not stated for the others | [specifications] |
 /// | kept for 3 hours (vault, web profiles), 6 hours (orders), 72 hours (plans, subscriptions, products), 30 days (payments of version 1, payouts), 45 days (payments of version 2) or for ever (orders of version 1) | [specifications] |
 /// | a repeat is answered with the **latest** state, not with the first response: [`KeyKind::ReplaySuccess`] | [idempotency] |
@@ -84,10 +84,10 @@ pub fn paypal() -> Service {
         .shipped()
 }
 
-/// The longest id of operations for which none is stated.
+/// The longest id of endpoints for which none is stated.
 const UNSTATED: usize = 255;
 
-/// The operations that take an id, how many characters it may have, and how long it is kept.
+/// The endpoints that take an id, how many characters it may have, and how long it is kept.
 const KEYED: &[(&str, usize, Option<Duration>)] = &[
     ("/v1/billing/plans", UNSTATED, Some(hours(72))),
     ("/v1/billing/subscriptions", UNSTATED, Some(hours(72))),

@@ -23,13 +23,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | rule | page |
 /// |---|---|
-/// | 11 operations take the body's `idempotency_key`, put there by the caller: at most 50 characters, 128 for wallets and payments | [specification] |
+/// | 11 endpoints take the body's `idempotency_key`, put there by the caller: at most 50 characters, 128 for wallets and payments | [specification] |
 /// | kept for 48 hours for authorizations and consent payments, 24 hours for wallets, 7 days for bank transfers; not stated for the others | [specification] |
 /// | `/transfer/create` creates one transfer for an `authorization_id`, which plays the key's part | [specification] |
 /// | the key is an attribute of what was created: [`KeyKind::ResourceKey`](crate::KeyKind::ResourceKey) | [API] |
 /// | the same key is to be used after a failed connection | [API] |
 ///
-/// Every operation of this API is a POST. Those whose path ends in `get`, `list`, `search` or `sync` are reads, every other
+/// Every endpoint of this API is a POST. Those whose path ends in `get`, `list`, `search` or `sync` are reads, every other
 /// one is a write without a key. The page and the specification (of 2026-06-10) were read in 2026.
 ///
 /// ```
@@ -65,7 +65,7 @@ fn keys(member: &'static str) -> Idempotency {
     Idempotency::body_member(member, KeyKind::ResourceKey).max_length(50).routes_only()
 }
 
-/// The operations that take a key: the member of their body, how many characters it may have, how long it is kept.
+/// The endpoints that take a key: the member of their body, how many characters it may have, how long it is kept.
 const KEYED: &[(&str, &str, usize, Option<Duration>)] = &[
     ("/bank_transfer/create", "/idempotency_key", 50, Some(days(7))),
     ("/payment_initiation/consent/payment/execute", "/idempotency_key", 128, Some(days(2))),
@@ -90,7 +90,7 @@ fn keyed((path, member, max_length, retention): &(&'static str, &'static str, us
     Route::new(Method::POST, *path, Effect::Write).idempotency(keys)
 }
 
-/// Paths of two to five segments of which the last says that the operation only reads.
+/// Paths of two to five segments of which the last says that the endpoint only reads.
 fn reads() -> impl Iterator<Item = Route> {
     const BEFORE: [&str; 4] = ["/{a}", "/{a}/{b}", "/{a}/{b}/{c}", "/{a}/{b}/{c}/{d}"];
     let paths =

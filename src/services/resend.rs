@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | rule | page |
 /// |---|---|
-/// | `Idempotency-Key` on `POST /emails` and `POST /emails/batch` and on no other operation, at most 256 characters | [idempotency keys] |
+/// | `Idempotency-Key` on `POST /emails` and `POST /emails/batch` and on no other endpoint, at most 256 characters | [idempotency keys] |
 /// | a repeat within 24 hours gets the same response, and no email is sent again | [idempotency keys] |
 /// | 409 `concurrent_idempotent_requests`: the first request is still in progress | [errors] |
 /// | 409 `invalid_idempotent_request`: the key was used with another request | [errors] |

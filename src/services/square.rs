@@ -25,7 +25,7 @@ const SPECIFICATION: &str = "https://github.com/square/connect-api-specification
 /// | rule | page |
 /// |---|---|
 /// | the key is the body's `idempotency_key`, put there by the caller | [idempotency] |
-/// | 62 operations take it, with 45 to 255 characters; the others have no key | [specification] |
+/// | 62 endpoints take it, with 45 to 255 characters; the others have no key | [specification] |
 /// | a success is returned again; details differ from API to API: [`KeyKind::ReplaySuccess`](crate::KeyKind::ReplaySuccess) | [idempotency] |
 /// | 400 `IDEMPOTENCY_KEY_REUSED`: the key was used with other parameters | quoted in public |
 /// | a 429 says in `x-ratelimit-reset` until when to wait, in seconds since the Unix epoch | square-python-sdk |
@@ -83,10 +83,10 @@ pub fn square() -> Service {
         .shipped()
 }
 
-/// The longest key of operations for which none is stated.
+/// The longest key of endpoints for which none is stated.
 const UNSTATED: usize = 255;
 
-/// The operations that take a key, and how many characters it may have.
+/// The endpoints that take a key, and how many characters it may have.
 const KEYED: &[(Method, &str, usize)] = &[
     (Method::POST, "/v2/bookings", 255),
     (Method::POST, "/v2/bookings/custom-attribute-definitions", 45),

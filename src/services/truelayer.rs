@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | rule | page |
 /// |---|---|
-/// | `Idempotency-Key` on many operations, of which these are the 10 that its SDK sends one for; a UUIDv4 advised | [idempotency], truelayer-dotnet |
+/// | `Idempotency-Key` on many endpoints, of which these are the 10 that its SDK sends one for; a UUIDv4 advised | [idempotency], truelayer-dotnet |
 /// | requests after the first one with a key are not executed; a key is valid for 30 days | [idempotency] |
 /// | 409 *Idempotency-Key Concurrency Conflict*: another request with the key is in progress | [errors] |
 /// | 422 *Idempotency-Key Reuse*: the key was used with another request | [errors] |
@@ -77,7 +77,7 @@ pub fn truelayer() -> Service {
         .shipped()
 }
 
-/// The operations that take a key.
+/// The endpoints that take a key.
 const KEYED: &[&str] = &[
     "/v3/mandates",
     "/v3/mandates/{id}/authorization-flow",

@@ -25,7 +25,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// | rule | page |
 /// |---|---|
-/// | `X-GCS-Idempotence-Key`, at most 40 ASCII characters, on the 7 operations that the page lists and on no other one | [idempotent requests] |
+/// | `X-GCS-Idempotence-Key`, at most 40 ASCII characters, on the 7 endpoints that the page lists and on no other one | [idempotent requests] |
 /// | a repeat of a completed request gets the same outcome, **also if its body is another one**; a payment's status may be newer | [idempotent requests] |
 /// | 409: the first request is still being processed | [idempotent requests] |
 /// | kept for at least 24 hours | [idempotent requests] |
@@ -78,7 +78,7 @@ pub fn worldline() -> Service {
         .shipped()
 }
 
-/// The operations that take a key.
+/// The endpoints that take a key.
 const KEYED: &[&str] = &[
     "/v2/{merchantId}/payments",
     "/v2/{merchantId}/payments/{paymentId}/cancel",

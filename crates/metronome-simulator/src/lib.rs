@@ -27,7 +27,7 @@
 //!
 //! # What it serves
 //!
-//! All 126 operations of the vendor's Python SDK 4.12.0, in the types of that SDK: `script/vendor-sdk` in the repository
+//! All 126 endpoints of the vendor's Python SDK 4.12.0, in the types of that SDK: `script/vendor-sdk` in the repository
 //! holds them to it, with the clients of Python and Node. Unknown paths get a 404. Lists are read page by page, and can be
 //! [behind](Metronome::set_list_lag).
 //!
@@ -37,7 +37,7 @@
 //! - The ids of products, rate cards and subscriptions that a request names need not exist; those of customers, contracts,
 //!   commits and credits must.
 //! - Recurring schedules are not spread over time, and overrides are not applied to rates.
-//! - The operations that are in the specification and in no SDK are recorded and answer with a new id.
+//! - The endpoints that are in the specification and in no SDK are recorded and answer with a new id.
 //! - Archiving twice is rejected with a 400 (a package: 422). The vendor's pages differ on that.
 //! - Stored results never expire, unless [`Metronome::retain_keys_for`] or [`Metronome::prune_keys`] is called.
 //! - Ids are counted, not random: two runs of a test get the same ids.

@@ -86,7 +86,7 @@ async fn read_gets_no_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unkeyed_operations_get_no_key() {
+async fn unkeyed_endpoints_get_no_key() {
     let transport = Transport::new((0..4).map(|_| status(200)));
     let client = transport.client(Service::metronome());
     client.post("https://api.metronome.com/v1/ingest").send().await.unwrap();

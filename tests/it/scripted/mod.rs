@@ -17,7 +17,7 @@ mod hints;
 mod journal;
 mod key_age;
 mod key_places;
-mod keyed_operations;
+mod keyed_endpoints;
 mod keys;
 mod layer;
 mod limit_groups;

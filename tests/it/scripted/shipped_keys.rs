@@ -16,9 +16,9 @@ type Shipped = fn() -> Service;
 /// What is documented of a service.
 struct Row {
     service: Shipped,
-    /// How many operations have a key, if they are listed.
+    /// How many endpoints have a key, if they are listed.
     listed: usize,
-    /// An operation that has one.
+    /// An endpoint that has one.
     keyed: (Method, &'static str),
     /// The header, or the member of the body after a slash.
     place: &'static str,
@@ -108,7 +108,7 @@ impl Row {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keyed_operations_repeat_with_the_same_key() {
+async fn keyed_endpoints_repeat_with_the_same_key() {
     for row in ROWS {
         let service = (row.service)();
         let name = service.name().to_owned();

@@ -39,7 +39,7 @@ pub(super) fn shipped() -> Vec<Service> {
     ]
 }
 
-/// The key rules that hold for some operation.
+/// The key rules that hold for some endpoint.
 fn rules_of(service: &Service) -> impl Iterator<Item = &Idempotency> {
     let of_service = std::iter::once(service.idempotency());
     let without_own = service.routes().iter().any(|route| route.keyed == Some(true) && route.idempotency.is_none());
@@ -90,17 +90,17 @@ fn after_5xx(service: &Service) -> &'static str {
     }
 }
 
-/// The operations that have a key.
+/// The endpoints that have a key.
 fn keyed(service: &Service) -> String {
     let listed = service.routes().iter().filter(|route| route.keyed.unwrap_or(route.idempotency.is_some())).count();
     match &service.idempotency().methods[..] {
         [] if listed == 0 => "none".into(),
-        [] => format!("{listed} operation{}", if listed == 1 { "" } else { "s" }),
+        [] => format!("{listed} endpoint{}", if listed == 1 { "" } else { "s" }),
         methods => methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", "),
     }
 }
 
-/// How long keys are kept; from the shortest time to the longest if operations differ.
+/// How long keys are kept; from the shortest time to the longest if endpoints differ.
 fn kept(service: &Service) -> String {
     let stated: Vec<_> = rules_of(service).filter_map(|keys| keys.retention).collect();
     let text = |kept: &std::time::Duration| match kept.as_secs() / 3600 {

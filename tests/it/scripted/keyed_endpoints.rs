@@ -31,7 +31,7 @@ struct Keyed {
 
 impl Published {
     fn read() -> Self {
-        serde_json::from_str(include_str!("../tables/keyed_operations.json")).unwrap()
+        serde_json::from_str(include_str!("../tables/keyed_endpoints.json")).unwrap()
     }
 
     fn keyed(&self, list: &str) -> Vec<Keyed> {
@@ -64,7 +64,7 @@ fn without_key(service: &Service, transport: &Transport, operation: &Keyed) -> R
     transport.client(service.clone()).post(url).json(&json!({ "idempotency_key": "k" }))
 }
 
-async fn keyed_operations_repeat(service: Service, list: &str, unstated: usize) {
+async fn keyed_endpoints_repeat(service: Service, list: &str, unstated: usize) {
     let operations = Published::read().keyed(list);
     let of_routes = service.routes().iter().filter(|route| is_keyed(route)).count();
     assert_eq!(of_routes, operations.len(), "{list}");
@@ -114,7 +114,7 @@ async fn reads_repeat(service: Service, paths: &[&str]) {
 
 #[tokio::test(start_paused = true)]
 async fn paypal_keys_twenty_operations() {
-    keyed_operations_repeat(services::paypal(), "paypal", 255).await;
+    keyed_endpoints_repeat(services::paypal(), "paypal", 255).await;
     let mut others = Published::read().posts("paypal_unkeyed");
     others.retain(|path| !path.contains("search"));
     assert_eq!(others.len(), 57);
@@ -124,14 +124,14 @@ async fn paypal_keys_twenty_operations() {
 
 #[tokio::test(start_paused = true)]
 async fn checkout_com_keys_eight_operations() {
-    keyed_operations_repeat(services::checkout_com(), "checkout_com", 255).await;
+    keyed_endpoints_repeat(services::checkout_com(), "checkout_com", 255).await;
     let others = ["/tokens", "/customers", "/instruments", "/disputes/d/evidence", "/workflows"].map(str::to_owned);
     other_operations_have_no_key(services::checkout_com(), &others).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn square_keys_its_listed_operations() {
-    keyed_operations_repeat(services::square(), "square", 255).await;
+    keyed_endpoints_repeat(services::square(), "square", 255).await;
     other_operations_have_no_key(services::square(), &Published::read().posts("square_unkeyed")).await;
     let reads = Published::read().posts("square_reads");
     reads_repeat(services::square(), &reads.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -141,7 +141,7 @@ async fn square_keys_its_listed_operations() {
 
 #[tokio::test(start_paused = true)]
 async fn plaid_keys_its_listed_operations() {
-    keyed_operations_repeat(services::plaid(), "plaid", 255).await;
+    keyed_endpoints_repeat(services::plaid(), "plaid", 255).await;
     let others = ["/item/public_token/exchange", "/transfer/cancel", "/sandbox/item/fire_webhook"].map(str::to_owned);
     other_operations_have_no_key(services::plaid(), &others).await;
     let reads = [
