@@ -1,4 +1,4 @@
-//! Services that document their key on a list of operations: each of them has it, and no other one.
+//! Services that document their key on a list of endpoints: each of them has it, and no other one.
 
 use std::collections::BTreeMap;
 
@@ -35,47 +35,47 @@ impl Published {
     }
 
     fn keyed(&self, list: &str) -> Vec<Keyed> {
-        self.lists[list].iter().map(|operation| Keyed::deserialize(operation).unwrap()).collect()
+        self.lists[list].iter().map(|endpoint| Keyed::deserialize(endpoint).unwrap()).collect()
     }
 
     fn posts(&self, list: &str) -> Vec<String> {
-        let path = |operation: &Value| operation.as_str().unwrap().strip_prefix("POST ").unwrap().to_owned();
+        let path = |endpoint: &Value| endpoint.as_str().unwrap().strip_prefix("POST ").unwrap().to_owned();
         self.lists[list].iter().map(path).collect()
     }
 }
 
-/// A request for an operation with a key of this length, in the place where the service takes it.
-fn request(service: &Service, transport: &Transport, operation: &Keyed, length: usize) -> RequestBuilder {
-    let path = operation.path.replace(['{', '}'], "");
+/// A request for an endpoint with a key of this length, in the place where the service takes it.
+fn request(service: &Service, transport: &Transport, endpoint: &Keyed, length: usize) -> RequestBuilder {
+    let path = endpoint.path.replace(['{', '}'], "");
     let url = format!("{}{path}", service.base_url().trim_end_matches('/'));
-    let method: Method = operation.method.parse().unwrap();
+    let method: Method = endpoint.method.parse().unwrap();
     let key = "k".repeat(length);
     let request = transport.client(service.clone()).request(method, url);
     if service.idempotency().header.is_some() {
         return request.with_extension(IdempotencyKey::new(key));
     }
-    let member = if operation.path == "/transfer/create" { "authorization_id" } else { "idempotency_key" };
+    let member = if endpoint.path == "/transfer/create" { "authorization_id" } else { "idempotency_key" };
     request.json(&json!({ member: key }))
 }
 
-/// A request for an operation, with a key in the body that nothing looks at.
-fn without_key(service: &Service, transport: &Transport, operation: &Keyed) -> RequestBuilder {
-    let url = format!("{}{}", service.base_url().trim_end_matches('/'), operation.path.replace(['{', '}'], ""));
+/// A request for an endpoint, with a key in the body that nothing looks at.
+fn without_key(service: &Service, transport: &Transport, endpoint: &Keyed) -> RequestBuilder {
+    let url = format!("{}{}", service.base_url().trim_end_matches('/'), endpoint.path.replace(['{', '}'], ""));
     transport.client(service.clone()).post(url).json(&json!({ "idempotency_key": "k" }))
 }
 
 async fn keyed_endpoints_repeat(service: Service, list: &str, unstated: usize) {
-    let operations = Published::read().keyed(list);
+    let endpoints = Published::read().keyed(list);
     let of_routes = service.routes().iter().filter(|route| is_keyed(route)).count();
-    assert_eq!(of_routes, operations.len(), "{list}");
-    for operation in operations {
-        let longest = operation.max_length.unwrap_or(unstated);
+    assert_eq!(of_routes, endpoints.len(), "{list}");
+    for endpoint in endpoints {
+        let longest = endpoint.max_length.unwrap_or(unstated);
         let transport = Transport::new([status(504), status(200)]);
-        request(&service, &transport, &operation, longest).send().await.expect(&operation.path);
-        assert_eq!(transport.sent().len(), 2, "{}", operation.path);
+        request(&service, &transport, &endpoint, longest).send().await.expect(&endpoint.path);
+        assert_eq!(transport.sent().len(), 2, "{}", endpoint.path);
         let transport = Transport::new([]);
-        failure!(request(&service, &transport, &operation, longest + 1), |error| {
-            assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::No), "{}", operation.path);
+        failure!(request(&service, &transport, &endpoint, longest + 1), |error| {
+            assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::No), "{}", endpoint.path);
         });
     }
 }
@@ -87,9 +87,9 @@ fn is_keyed(route: &Route) -> bool {
 /// A write that is not on the list is not repeated, and has no key on the wire.
 async fn other_operations_have_no_key(service: Service, paths: &[String]) {
     for path in paths {
-        let operation = Keyed { method: "POST".into(), path: path.clone(), max_length: None };
+        let endpoint = Keyed { method: "POST".into(), path: path.clone(), max_length: None };
         let transport = Transport::new([status(504)]);
-        failure!(without_key(&service, &transport, &operation), |error| {
+        failure!(without_key(&service, &transport, &endpoint), |error| {
             assert_eq!(facts(error), (ErrorKind::Server, StopReason::NotIdempotent, Applied::Unknown), "{path}");
             assert_eq!(error.key(), None, "{path}");
         });
@@ -97,7 +97,7 @@ async fn other_operations_have_no_key(service: Service, paths: &[String]) {
         assert_eq!(transport.header(header), [None], "{path}");
         // It would protect nothing.
         let transport = Transport::new([]);
-        let given = without_key(&service, &transport, &operation).with_extension(IdempotencyKey::new("mine"));
+        let given = without_key(&service, &transport, &endpoint).with_extension(IdempotencyKey::new("mine"));
         failure!(given, |error| {
             assert_eq!(facts(error), (ErrorKind::InvalidKey, StopReason::Permanent, Applied::No), "{path}");
         });
