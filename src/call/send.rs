@@ -148,18 +148,19 @@ impl Call<'_> {
 }
 
 /// What a response says about the load of the service: by its meaning, or else by its status. The service's own errors,
-/// what it does not do and what is final say nothing.
+/// what it does not do and what is final say nothing, but that it is there.
 fn feedback(status: StatusCode, meaning: Option<Meaning>) -> Feedback {
     match (meaning, status.as_u16()) {
         (Some(Meaning::Throttled), _) => return Feedback::Throttled,
         (Some(Meaning::Unavailable), _) => return Feedback::Unavailable,
-        (Some(Meaning::Final), 500..) => return Feedback::NoResponse,
+        (Some(Meaning::Final), 500..) => return Feedback::Failed,
         (Some(Meaning::Final), _) => return Feedback::Response,
         _ => {}
     }
     match status.as_u16() {
         429 => Feedback::Throttled,
-        500 | 501 | 505 | ..200 | 600.. => Feedback::NoResponse,
+        500 | 501 | 505 => Feedback::Failed,
+        ..200 | 600.. => Feedback::NoResponse,
         501..600 => Feedback::Unavailable,
         _ => Feedback::Response,
     }

@@ -138,6 +138,10 @@ impl Adaptive {
         }
         match feedback {
             Feedback::NoResponse => self.not_refused(now, sent),
+            Feedback::Failed => {
+                self.is_there(now, sent, round_trip);
+                self.not_refused(now, sent);
+            }
             Feedback::Response => self.accepted(now, sent, accepted, round_trip),
             Feedback::Throttled => self.throttled(now, sent, in_flight, round_trip),
             Feedback::Unavailable => self.unavailable(now, sent),
@@ -163,17 +167,22 @@ impl Adaptive {
     }
 
     fn accepted(&mut self, now: Duration, sent: Duration, accepted: u32, round_trip: &RoundTrip) {
-        self.unavailable = 0;
         if self.unavailable_share > 0.0 {
             self.unavailable_share -= self.unavailable_share * WEIGHT;
         }
-        // What was sent before the limit closed says nothing about now.
-        if self.closed.as_ref().is_some_and(|closed| sent >= closed.since) {
-            self.reopen(now, round_trip.smoothed().unwrap_or_default());
-        }
+        self.is_there(now, sent, round_trip);
         match &mut self.pace {
             Some(pace) => pace.accepted(now, sent, accepted, round_trip.smoothed().unwrap_or_default()),
             None => self.opening.used(now),
+        }
+    }
+
+    /// The service has answered.
+    fn is_there(&mut self, now: Duration, sent: Duration, round_trip: &RoundTrip) {
+        self.unavailable = 0;
+        // What was sent before the limit closed says nothing about now.
+        if self.closed.as_ref().is_some_and(|closed| sent >= closed.since) {
+            self.reopen(now, round_trip.smoothed().unwrap_or_default());
         }
     }
 

@@ -12,6 +12,15 @@ pub(crate) enum Priority {
     Read,
 }
 
+impl Priority {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Write => Self::Read,
+            Self::Read => Self::Write,
+        }
+    }
+}
+
 /// A position in the queue: writes before reads, then by when the call began.
 pub(super) type Ticket = (Priority, Duration, u64);
 

@@ -11,6 +11,8 @@ pub(crate) enum Feedback {
     Throttled,
     /// The service is down, or something in front of it cannot reach it.
     Unavailable,
+    /// The service itself has failed: it is there, and that says nothing about its load.
+    Failed,
     /// No response: that says nothing about the service's limit.
     NoResponse,
 }

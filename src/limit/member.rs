@@ -39,7 +39,12 @@ impl Member {
         seen.accepted = seen.accepted.saturating_add(ended.accepted);
         match ended.feedback {
             Feedback::Response => seen.last_accepted = seen.last_accepted.max(sent),
-            Feedback::NoResponse => {}
+            // The store reopens the limit for what it takes for a success.
+            Feedback::Failed if ended.probe => {
+                seen.accepted = seen.accepted.saturating_add(1);
+                seen.last_accepted = seen.last_accepted.max(sent);
+            }
+            Feedback::NoResponse | Feedback::Failed => {}
             Feedback::Throttled => {
                 seen.refused = seen.refused.saturating_add(1);
                 seen.last_refused = seen.last_refused.max(sent);

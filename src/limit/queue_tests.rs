@@ -58,6 +58,35 @@ async fn each_success_says_that_an_unavailable_service_is_back() {
     assert!(limiter.is_closed());
 }
 
+/// Whatever it makes of the request.
+#[tokio::test(start_paused = true)]
+async fn own_error_of_the_service_ends_an_outage() {
+    let limiter = closed();
+    attempts(&limiter, 1, Feedback::NoResponse).await;
+    assert!(limiter.is_closed());
+    attempts(&limiter, 1, Feedback::Failed).await;
+    assert!(!limiter.is_closed());
+}
+
+/// Those of one kind may all hang, which keeps the limit closed for as long as they take the probes.
+#[tokio::test(start_paused = true)]
+async fn writes_and_reads_take_turns_to_probe() {
+    let limiter = closed();
+    let [write, other, read] = [Write, Write, Read].map(|priority| arrival(priority, MS(60_000)));
+    let mut hanging = Vec::new();
+    for expected in [1, 0] {
+        let mut calls = [&write, &other, &read].map(|arrival| Box::pin(limiter.acquire(arrival)));
+        let started = time::now();
+        let (probe, which, _) = futures_util::future::select_all(calls.each_mut()).await;
+        hanging.push(probe.unwrap());
+        assert!(started.elapsed() <= MS(5_100), "a probe is lost after 5 s");
+        assert_eq!(usize::from(which < 2), expected, "first a write, then a read");
+    }
+    hanging.pop().unwrap().release(Feedback::Response, time::now());
+    assert!(!limiter.is_closed());
+    assert!(hanging.pop().unwrap().is_probe());
+}
+
 #[tokio::test(start_paused = true)]
 async fn newcomer_overtakes_nobody() {
     let limiter = Limiter::new(&ConcurrencyLimit::Fixed(1));

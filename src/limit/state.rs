@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    arrival::{Arrival, Granted, Next, Reading, Refusal, Ticket},
+    arrival::{Arrival, Granted, Next, Priority, Reading, Refusal, Ticket},
     concurrency_limit::ConcurrencyLimit,
     control::Control,
     feedback::{Change, Ended, Feedback, Start},
@@ -47,6 +47,8 @@ struct State {
     control: Control,
     queue: BTreeMap<Ticket, Arc<Notify>>,
     next_number: u64,
+    /// Those that probe next while the limit is closed.
+    probes: Priority,
     began: Instant,
     /// When a call was last turned away for its deadline.
     turned_away: Option<Duration>,
@@ -81,6 +83,7 @@ impl Shared {
             control,
             queue: BTreeMap::new(),
             next_number: 0,
+            probes: Priority::Write,
             began: time::now(),
             turned_away: None,
             sent_away: (0, Duration::ZERO),
@@ -127,7 +130,7 @@ impl Shared {
         let in_flight = gate.leave();
         let is_of_interest = match feedback {
             Feedback::Response => gate.accept(),
-            Feedback::NoResponse => false,
+            Feedback::NoResponse | Feedback::Failed => false,
             Feedback::Throttled | Feedback::Unavailable => true,
         };
         if is_of_interest || gate.needs_a_look(in_flight == 1) {
@@ -166,7 +169,11 @@ impl Locked<'_> {
         match start {
             // Of a fixed limit, another call may have come first since.
             Start::Now | Start::Probe if self.gate.enter_below(most) => {
-                Ok(Granted { probe: start == Start::Probe, scarce: self.state.control.is_scarce() })
+                let probe = start == Start::Probe;
+                if probe {
+                    self.state.probes = self.state.probes.other();
+                }
+                Ok(Granted { probe, scarce: self.state.control.is_scarce() })
             }
             Start::Now | Start::Probe => Err(Start::WhenReleased),
             other => Err(other),
@@ -223,7 +230,7 @@ impl Locked<'_> {
             self.state.turned_away = Some(self.now);
             return Next::Refuse(Refusal::Deadline);
         }
-        if self.state.queue.keys().next() != Some(&ticket) {
+        if self.first() != Some(ticket) {
             return Next::Wait(last_start);
         }
         match self.start(self.has_turned_away()) {
@@ -238,13 +245,22 @@ impl Locked<'_> {
 
     /// Leaves the queue; the one who is first then looks anew.
     pub(super) fn leave(&mut self, ticket: Ticket) {
-        let was_first = self.state.queue.keys().next() == Some(&ticket);
+        // Another one is first already if this one probes.
+        let was_first = self.state.control.is_closed() || self.first() == Some(ticket);
         self.state.queue.remove(&ticket);
         if self.state.queue.is_empty() {
             self.state.control.queue_is_empty(self.now);
         } else if was_first {
             self.notify_first();
         }
+    }
+
+    /// Who starts next. Writes and reads take turns to probe: those of one kind may hang for a reason of their own.
+    fn first(&self) -> Option<Ticket> {
+        let State { queue, probes, control, .. } = &*self.state;
+        let of_turn = || queue.range((*probes, Duration::ZERO, 0)..).next();
+        let first = if control.is_closed() { of_turn() } else { None };
+        first.or_else(|| queue.iter().next()).map(|(ticket, _)| *ticket)
     }
 
     fn end(&mut self, sent: Instant, probe: bool, feedback: Feedback, in_flight: usize) -> Option<Change> {
@@ -306,7 +322,7 @@ impl Locked<'_> {
     }
 
     fn notify_first(&self) {
-        if let Some(first) = self.state.queue.values().next() {
+        if let Some(first) = self.first().and_then(|first| self.state.queue.get(&first)) {
             first.notify_one();
         }
     }

@@ -125,7 +125,7 @@ impl<'a> Process<'a> {
                 (self.accepted, self.uncounted) = (self.accepted + 1, self.uncounted + 1);
                 !is_open || self.accepted % ONE_IN == 1
             }
-            Feedback::NoResponse => !is_open,
+            Feedback::NoResponse | Feedback::Failed => !is_open,
             Feedback::Throttled | Feedback::Unavailable => true,
         }
     }
