@@ -9,28 +9,47 @@ pub(super) struct Cycle {
     /// All that were not refused, whatever else became of them.
     pub(super) accepted: u32,
     pub(super) refused: u32,
-    /// The accepted ones of each tenth of the last second.
-    recent: [(u64, u32); 10],
-    /// The tenth that goes on, and what was accepted in it.
-    tenth: (u64, u32),
+    /// The tenths of the last second.
+    recent: [Tenth; 10],
+    /// The one that goes on.
+    tenth: Tenth,
+}
+
+/// A tenth of a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tenth {
+    number: u64,
+    accepted: u32,
+    refused: u32,
 }
 
 impl Cycle {
     pub(super) fn new(now: Duration) -> Self {
-        Self { began: now, accepted: 0, refused: 0, recent: [(0, 0); 10], tenth: (0, 0) }
+        let none = Tenth::default();
+        Self { began: now, accepted: 0, refused: 0, recent: [none; 10], tenth: none }
     }
 
     pub(super) fn accept(&mut self, now: Duration, count: u32) {
         self.accepted = self.accepted.saturating_add(count);
         self.begin_tenth(tenth(now));
-        self.tenth.1 = self.tenth.1.saturating_add(count);
+        self.tenth.accepted = self.tenth.accepted.saturating_add(count);
+    }
+
+    pub(super) fn refuse(&mut self, now: Duration) {
+        self.refused = self.refused.saturating_add(1);
+        self.begin_tenth(tenth(now));
+        self.tenth.refused = self.tenth.refused.saturating_add(1);
     }
 
     /// What was accepted in the last ten whole tenths of a second.
     pub(super) fn last_second(&mut self, now: Duration) -> u32 {
+        self.last_tenths(now).map(|tenth| tenth.accepted).sum()
+    }
+
+    fn last_tenths(&mut self, now: Duration) -> impl Iterator<Item = &Tenth> {
         let now = tenth(now);
         self.begin_tenth(now);
-        self.recent.iter().filter(|(at, _)| at + 10 >= now).map(|(_, count)| count).sum()
+        self.recent.iter().filter(move |tenth| tenth.number + 10 >= now)
     }
 
     /// What was accepted since the cycle began, or in the last second if that is less. In the first second of a cycle the
@@ -42,15 +61,21 @@ impl Cycle {
         }
     }
 
+    /// What was refused in the last second, or since the cycle began; with the tenth that goes on, so that none is overlooked.
+    pub(super) fn refused_lately(&mut self, now: Duration) -> u32 {
+        let recent: u32 = self.last_tenths(now).map(|tenth| tenth.refused).sum();
+        recent.saturating_add(self.tenth.refused).min(self.refused)
+    }
+
     /// What was accepted and refused.
     pub(super) fn outcomes(&self) -> u32 {
         self.accepted.saturating_add(self.refused)
     }
 
-    fn begin_tenth(&mut self, tenth: u64) {
-        if self.tenth.0 != tenth {
-            self.recent[(self.tenth.0 % 10) as usize] = self.tenth;
-            self.tenth = (tenth, 0);
+    fn begin_tenth(&mut self, number: u64) {
+        if self.tenth.number != number {
+            self.recent[(self.tenth.number % 10) as usize] = self.tenth;
+            self.tenth = Tenth { number, ..Tenth::default() };
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct FleetState {
     closed: Closed,
     growth: f64,
     grows_at: f64,
+    /// When there were last more refusals than at random.
+    overloaded: f64,
     probes_at: f64,
     paused_until: f64,
     /// When a call last waited, or an attempt was refused.
@@ -102,6 +104,8 @@ const LEAST_KEPT: f64 = 0.8;
 const STRAYS: f64 = 0.03;
 const GROWTH: f64 = 0.02;
 const GROWS_EVERY: f64 = 500.0;
+/// So long without an overload, the rate may be too low for the few that wait.
+const GUESS_AFTER: f64 = 2_000.0;
 const CLOSES_AFTER: f64 = 16.0;
 const PROBES: (f64, f64) = (20.0, 5_000.0);
 const LEVELS_EVERY: f64 = 50.0;
@@ -178,7 +182,7 @@ impl FleetState {
             self.paused_until = self.paused_until.max(now + milliseconds(pause));
         }
         if report.refused > 0 && !self.cycle.are_strays(now) {
-            (self.growth, self.grows_at) = (GROWTH, now + GROWS_EVERY);
+            (self.growth, self.grows_at, self.overloaded) = (GROWTH, now + GROWS_EVERY, now);
         }
         if report.refused > 0 && self.rate == 0.0 {
             self.rate = self.open.min(self.cycle.lately(now).max(OPENS_WITH));
@@ -247,7 +251,8 @@ impl FleetState {
         if self.rate == 0.0 && waiting > 0.0 {
             self.open = (self.open * (passed / DOUBLES_IN).exp2()).min(2.0 * FREE);
         }
-        if self.rate > 0.0 && self.closed == Closed::No && waiting >= self.rate && now >= self.grows_at {
+        let may_be_too_low = waiting >= self.rate || waiting > 1.0 && now > self.overloaded + GUESS_AFTER;
+        if self.rate > 0.0 && self.closed == Closed::No && may_be_too_low && now >= self.grows_at {
             self.grow(now);
         }
         let rate = if self.rate > 0.0 { self.rate } else { self.open };

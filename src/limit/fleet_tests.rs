@@ -49,6 +49,23 @@ fn open_limit_opens_while_calls_wait() {
     assert_eq!(state.publish(2000.0, &report(2, 100)).rate, None);
 }
 
+/// Callers that come back one by one never wait in numbers, however slow the pace is.
+#[test]
+fn rate_grows_for_few_once_nothing_is_refused_any_more() {
+    for (waiting, grows) in [(5, true), (1, false)] {
+        let mut state = FleetState::default();
+        for step in 0..10_u32 {
+            state.publish(1.0 + 100.0 * f64::from(step), &accepted(1, 1000, 100));
+        }
+        state.publish(1001.0, &refused(1, 1000, 100));
+        let rates: Vec<f64> = (11..80)
+            .map(|step| rate(&state.publish(1.0 + 100.0 * f64::from(step), &accepted(1, waiting, 50))))
+            .collect();
+        assert_eq!(rates[68] > 2.0 * rates[0], grows, "{rates:?}");
+        assert!(rates[15] < 1.1 * rates[0], "not within two seconds of the refusals: {rates:?}");
+    }
+}
+
 #[test]
 fn refusals_of_one_pace_all() {
     let mut state = limited();

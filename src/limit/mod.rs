@@ -8,6 +8,8 @@ pub(crate) mod concurrency_limit;
 mod control;
 #[cfg(test)]
 mod control_tests;
+#[cfg(test)]
+mod crowd_tests;
 mod cycle;
 pub(crate) mod feedback;
 pub(crate) mod fleet;

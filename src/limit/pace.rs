@@ -18,6 +18,7 @@ pub(super) struct Pace {
     is_shared: bool,
     /// Nothing was refused to the fleet yet: the share grows while calls wait.
     is_growing: bool,
+    began: Duration,
     /// A run of refusals goes on that may be over already: the brake is not on yet.
     warned: bool,
     next_start: Duration,
@@ -104,6 +105,7 @@ impl Pace {
             brake: 1.0,
             is_shared: false,
             is_growing: false,
+            began: now,
             warned: false,
             next_start: now,
             cut: now,
@@ -181,7 +183,7 @@ impl Pace {
 
     /// Whether the limit closes.
     pub(super) fn refused(&mut self, now: Duration, sent: Duration, round_trip: Duration) -> bool {
-        self.cycle.refused = self.cycle.refused.saturating_add(1);
+        self.cycle.refuse(now);
         self.last_refused = self.last_refused.max(sent);
         self.flow = self.flow.filter(|flow| sent < flow.began);
         self.refused_since.get_or_insert(now);
@@ -213,12 +215,17 @@ impl Pace {
         self.next_start = self.next_start.max(now + Duration::from_secs_f64(1.0 / self.per_second()));
     }
 
-    /// Whether the cycle has no more refusals than strays, with some more by chance.
+    /// Whether neither the cycle nor its last second has more refusals than strays.
     fn are_strays(&mut self, now: Duration) -> bool {
-        let attempts = f64::from(self.cycle.accepted_lately(now));
-        let share = if attempts.max(self.rate) >= MANY { MOST_STRAYS } else { 1.5 * self.stray_share };
-        let expected = share * attempts;
-        f64::from(self.cycle.refused) <= expected + 2.5 * expected.sqrt()
+        let lately = (self.cycle.accepted_lately(now), self.cycle.refused_lately(now));
+        let per_second = f64::from(lately.0).max(self.rate);
+        [lately, (self.cycle.accepted, self.cycle.refused)].into_iter().all(|(accepted, refused)| {
+            let accepted = f64::from(accepted);
+            let share = if accepted.max(per_second) >= MANY { MOST_STRAYS } else { 1.5 * self.stray_share };
+            let expected = share * accepted;
+            // Some more come by chance.
+            f64::from(refused) <= expected + 2.5 * expected.sqrt()
+        })
     }
 
     /// What the cycle tells of the service: what it takes, and which share it refuses whatever the load.
@@ -256,11 +263,14 @@ impl Pace {
         if sent > self.last_refused && self.cycle.refused > 0 {
             self.flows(now, sent, accepted, round_trip);
         }
-        // Without refusals the pace alone has kept it down.
-        let is_telling = self.cycle.length(sent) >= 4 * round_trip && !self.no_overload_for(now, NEEDLESS_AFTER);
-        if self.measured == 0 && self.was_needed && is_telling && !self.are_strays(now) {
+        if self.measured == 0 && self.is_refused_still(now, round_trip) && self.cycle.length(sent) >= 4 * round_trip {
             self.rate = self.rate.min(self.cycle.rate(sent)).max(SLOWEST);
         }
+    }
+
+    /// Whether attempts are refused while others are accepted: afterwards the pace alone keeps down what is accepted.
+    fn is_refused_still(&mut self, now: Duration, round_trip: Duration) -> bool {
+        now < self.last_refused + 2 * round_trip && self.was_needed && !self.are_strays(now)
     }
 
     /// Nothing of what was sent after the last refused one has been refused so far.
@@ -326,10 +336,12 @@ impl Pace {
         let best = if it_counts { f64::from(last_second) } else { 0.0 };
         let accepted = cycle.rate(flow.began).max(best);
         let measured = MARGIN * accepted;
-        let are_strays = self.are_strays(now);
+        // Of a few first attempts that are refused, each may be for a reason that is gone when the next ones are sent.
+        let are_first_ones = self.last_refused <= self.began && self.cycle.accepted < LEAST_OUTCOMES;
+        let tells_nothing = self.measured == 0 && are_first_ones || self.are_strays(now);
         self.learn(accepted);
         let least = match self.measured {
-            _ if !self.was_needed || are_strays => self.rate,
+            _ if !self.was_needed || tells_nothing => self.rate,
             0 => SLOWEST,
             _ => LEAST_KEPT * self.rate,
         };
@@ -337,7 +349,7 @@ impl Pace {
         (self.refused_since, self.flow) = (None, None);
         self.cycle = Cycle::new(flow.began);
         self.cycle.accepted = flow.accepted;
-        if !are_strays {
+        if !tells_nothing {
             self.measured = self.measured.saturating_add(1);
             self.was_needed = false;
             self.grows_at = now + GROWS_EVERY;
@@ -353,7 +365,7 @@ impl Pace {
             return;
         }
         // Few that call one after the other never wait in numbers, however slow the pace is.
-        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 1 && self.is_guess(now);
+        let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 0 && self.is_guess(now);
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),

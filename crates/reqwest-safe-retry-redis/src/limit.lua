@@ -9,7 +9,7 @@ local now = (function(time) return time[1] * 1000 + time[2] / 1000 end)(redis.ca
 local OPENS_WITH, DOUBLES_IN, FREE = 320, 180, 20000
 local MEMBER_FOR, SILENCE, FEW_MEMBERS, MOST_MEMBERS, LEAST_SHARE = 2000, 500, 1000, 10000, 0.1
 local SHORTEST_CYCLE, SHORT_REFUSALS, BEST_SECOND_OF, MARGIN, LEAST_KEPT, STRAYS = 600, 1500, 50, 0.98, 0.8, 0.03
-local GROWTH, GROWS_EVERY, CLOSES_AFTER = 0.02, 500, 16
+local GROWTH, GROWS_EVERY, GUESS_AFTER, CLOSES_AFTER = 0.02, 500, 2000, 16
 local SHORTEST_PROBE, LONGEST_PROBE = 20, 5000
 local LEVELS_EVERY, WAITING_STARTS_IN, NEEDLESS_AFTER, GATHERING = 50, 250, 10000, 800
 local NEXT_REPORT, NEXT_REPORT_SOON = 200, 100
@@ -21,7 +21,7 @@ local VERSION = 1
 local MOST = 1e15
 local SCALARS = {
     'version', 'reported', 'began', 'open', 'rate', 'measured', 'cycle_began', 'accepted', 'refused', 'best',
-    'last_accepted', 'last_refused', 'refusing_since', 'refusals', 'closed', 'growth', 'grows_at', 'probes_at',
+    'last_accepted', 'last_refused', 'refusing_since', 'refusals', 'closed', 'growth', 'grows_at', 'overloaded', 'probes_at',
     'paused_until', 'needed', 'gathers_until', 'gathered', 'levels_at', 'level', 'equal', 'spare', 'divisions',
 }
 -- What was accepted in each tenth of the last second: when, and how many.
@@ -169,7 +169,9 @@ local function count()
         state.last_refused = math.max(state.last_refused, now - report.last_refused)
     end
     if report.pause >= 0 then state.paused_until = math.max(state.paused_until, now + report.pause) end
-    if report.refused > 0 and not are_strays() then state.growth, state.grows_at = GROWTH, now + GROWS_EVERY end
+    if report.refused > 0 and not are_strays() then
+        state.growth, state.grows_at, state.overloaded = GROWTH, now + GROWS_EVERY, now
+    end
     if report.refused > 0 and state.rate == 0 then
         state.rate = math.min(state.open, math.max(lately(), OPENS_WITH))
     end
@@ -257,7 +259,8 @@ local function divide()
     if state.rate == 0 and waiting > 0 then
         state.open = math.min(state.open * 2 ^ (passed / DOUBLES_IN), 2 * FREE)
     end
-    if state.rate > 0 and state.closed == NO and waiting >= state.rate and now >= state.grows_at then grow() end
+    local may_be_too_low = waiting >= state.rate or waiting > 1 and now > state.overloaded + GUESS_AFTER
+    if state.rate > 0 and state.closed == NO and may_be_too_low and now >= state.grows_at then grow() end
     set_levels(state.rate > 0 and state.rate or state.open, wanted)
 end
 

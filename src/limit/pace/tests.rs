@@ -34,6 +34,7 @@ fn cycle_ends_where_the_refusals_have_ended() {
 fn few_outcomes_do_not_end_a_cycle_soon() {
     let ended = |at: u64| {
         let mut pace = Pace::new(MS(0), MS(0), 10.0, Cycle::new(MS(0)));
+        pace.refused(MS(300), MS(280), MS(20));
         pace.accepted(MS(at + 20), MS(at), 1, MS(20));
         pace.is_measured()
     };
@@ -68,11 +69,11 @@ fn refusal_soon_after_a_measurement_leaves_the_rate() {
     for (refused, lower) in [(1, false), (3, true)] {
         let mut cycle = Cycle::new(MS(1_000));
         cycle.accept(MS(1_010), 5);
-        let mut pace = Pace { was_needed: true, ..Pace::new(MS(1_010), MS(1_005), 1_000.0, cycle) };
+        let mut pace = Pace { was_needed: true, ..Pace::new(MS(1_021), MS(1_018), 1_000.0, cycle) };
         for _ in 1..refused {
-            pace.refused(MS(1_012), MS(1_005), MS(5));
+            pace.refused(MS(1_021), MS(1_018), MS(5));
         }
-        pace.accepted(MS(1_030), MS(1_025), 1, MS(5));
+        pace.accepted(MS(1_027), MS(1_022), 1, MS(5));
         assert_eq!(pace.rate() < 1_000.0, lower, "{refused} refused: {}", pace.rate());
     }
 }

@@ -1,0 +1,90 @@
+//! What callers that come back at once get from a limit, while their service refuses some calls.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use tokio::task::JoinSet;
+
+use super::{
+    concurrency_limit::ConcurrencyLimit,
+    feedback::Feedback,
+    limiter::Limiter,
+    test_calls::{MS, acquire},
+};
+use crate::time;
+
+/// Callers that call again as soon as a call has succeeded, and half a second after a refusal.
+struct Crowd {
+    callers: u32,
+    /// What a call takes, in milliseconds, and a refusal.
+    takes: [u64; 2],
+    /// Whether the call of this number is refused.
+    refuses: fn(u32) -> bool,
+}
+
+impl Crowd {
+    /// The successes of each second.
+    async fn successes(&self, seconds: usize) -> Vec<u32> {
+        let limiter = Limiter::new(&ConcurrencyLimit::Adaptive);
+        let (sent, began) = (Arc::<AtomicU32>::default(), time::now());
+        let succeeded: Arc<[AtomicU32]> = (0..=seconds).map(|_| AtomicU32::new(0)).collect();
+        let mut callers = JoinSet::new();
+        for _ in 0..self.callers {
+            let ([takes, refusal], refuses) = (self.takes, self.refuses);
+            let (limiter, sent, succeeded) = (limiter.clone(), sent.clone(), succeeded.clone());
+            callers.spawn(async move {
+                while let Some(succeeded) = succeeded.get(began.elapsed().as_secs() as usize) {
+                    let permit = acquire(&limiter, MS(60_000)).await.unwrap();
+                    if refuses(sent.fetch_add(1, Relaxed)) {
+                        time::sleep(MS(refusal)).await;
+                        permit.release(Feedback::Throttled, time::now());
+                        time::sleep(MS(500)).await;
+                    } else {
+                        time::sleep(MS(takes)).await;
+                        permit.release(Feedback::Response, time::now());
+                        succeeded.fetch_add(1, Relaxed);
+                    }
+                }
+            });
+        }
+        callers.join_all().await;
+        succeeded[..seconds].iter().map(|succeeded| succeeded.load(Relaxed)).collect()
+    }
+}
+
+/// Without a limit they have 500 successes a second.
+#[tokio::test(start_paused = true)]
+async fn refusals_of_the_first_calls_are_soon_forgotten() {
+    for refuses in [|number| number < 10, |number| number < 5, |number| number == 0] {
+        let crowd = Crowd { callers: 10, takes: [20, 2], refuses };
+        let successes = crowd.successes(6).await;
+        assert!(successes[5] >= 450, "{successes:?}");
+    }
+}
+
+/// It never waits in numbers. Without a limit it has 50 successes a second.
+#[tokio::test(start_paused = true)]
+async fn one_that_calls_again_and_again_is_not_slowed_down_for_long() {
+    let crowd = Crowd { callers: 1, takes: [20, 2], refuses: |number| number == 0 };
+    let successes = crowd.successes(5).await;
+    assert!(successes[4] >= 48, "{successes:?}");
+}
+
+/// Without a limit they have some 830 successes a second.
+#[tokio::test(start_paused = true)]
+async fn refusals_at_random_do_not_slow_down() {
+    for refuses in [every::<20> as fn(u32) -> bool, every::<25>, every::<33>] {
+        let crowd = Crowd { callers: 100, takes: [100, 2], refuses };
+        let successes = crowd.successes(30).await;
+        // A rate that is needless is forgotten after ten seconds, and another one found: that takes a second.
+        let on_average = successes[2..].iter().sum::<u32>() / 28;
+        assert!(on_average >= 720 && successes[2..].iter().all(|successes| *successes >= 300), "{successes:?}");
+    }
+}
+
+/// One in so many, without an order.
+fn every<const ONE_IN: u32>(number: u32) -> bool {
+    number.wrapping_mul(2_654_435_761) % ONE_IN == 0
+}
