@@ -124,6 +124,11 @@ impl<'a> ErrorResponse<'a> {
         self.said.body
     }
 
+    /// Whether there was more of the body, which was not read: what is missing may say that the request was executed.
+    pub fn is_truncated(&self) -> bool {
+        self.said.is_truncated
+    }
+
     /// Text or number at a pointer (RFC 6901) into the JSON body.
     pub fn json(&self, pointer: &str) -> Option<String> {
         json::member(self.said.body, pointer)?.into_text()

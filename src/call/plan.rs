@@ -152,7 +152,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Those of the route come first.
-    fn response_rules(&self) -> impl Iterator<Item = &'a ResponseRule> {
+    fn response_rules(&self) -> impl Iterator<Item = &'a ResponseRule> + Clone {
         let of_route = self.route.map_or(&[][..], |known| &*known.route.responses);
         of_route.iter().chain(self.service.responses())
     }

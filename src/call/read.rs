@@ -82,7 +82,8 @@ impl Call<'_> {
         let Unread { status, headers, redirect, head, scope, body } = unread;
         let body = body.into_read();
         let (reader, parts) = (self.plan.service.error_reader(), OnceLock::new());
-        let said = Said { status, headers: &headers, body: &body.bytes, reader, read: &parts };
+        let is_truncated = body.truncated;
+        let said = Said { status, headers: &headers, body: &body.bytes, is_truncated, reader, read: &parts };
         let facts = ResponseFacts { redirect, ..self.facts(&said) };
         let scope =
             if self.plan.judges_load_by_body(status) { self.release_by_meaning(&facts, &headers) } else { scope };

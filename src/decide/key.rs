@@ -167,6 +167,11 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// Whether the request, or an earlier one with the same key, may have been executed.
+    pub(crate) const fn leaves_doubt(self) -> bool {
+        matches!(self, Self::InProgress | Self::Unavailable)
+    }
+
     /// Whether it is about the load of the service, and not about a key.
     pub(crate) const fn is_about_load(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable | Self::Final)

@@ -81,7 +81,14 @@ impl Service {
         let place = if plan.keyed { idempotency.key_place() } else { KeyPlace::Absent };
         let rules = plan.rules(plan.effect, place, true);
         let (headers, read) = (HeaderMap::new(), OnceLock::new());
-        let said = Said { status, headers: &headers, body: b"", reader: self.error_reader(), read: &read };
+        let said = Said {
+            status,
+            headers: &headers,
+            body: b"",
+            is_truncated: false,
+            reader: self.error_reader(),
+            read: &read,
+        };
         let facts = ResponseFacts { meaning: plan.meaning(&said, place), ..ResponseFacts::new(status) };
         let is_stored_success = place != KeyPlace::Absent && idempotency.replay_status == Some(status.as_u16());
         let (reached, step) = match is_error(status) && !is_stored_success {

@@ -25,7 +25,9 @@ use crate::{decide::key::Meaning, wire::json};
 /// # Ok::<_, reqwest_safe_retry::ConfigError>(())
 /// ```
 ///
-/// All that is given must hold.
+/// All that is given must hold. Of a body that was not read to its end, because it broke off, was slow or too long, the rest may
+/// have the text: a rule which says that the request may have been executed ([`Meaning::InProgress`],
+/// [`Meaning::Unavailable`]) then counts, unless another one matches what was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "config", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -86,6 +88,10 @@ impl ResponseRule {
         said.status.as_u16() == self.status && self.has_header(said.headers) && self.has_text(said)
     }
 
+    fn may_match_the_rest(&self, said: &Said<'_>) -> bool {
+        self.text.is_some() && said.status.as_u16() == self.status && self.has_header(said.headers)
+    }
+
     fn has_header(&self, headers: &HeaderMap) -> bool {
         let Some(header) = &self.header else { return true };
         let Some(mut values) = header.values(headers).map(|values| values.iter()) else { return false };
@@ -144,6 +150,8 @@ pub(crate) struct Said<'a> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
+    /// Whether there was more of it, which was not read.
+    pub(crate) is_truncated: bool,
     pub(crate) reader: &'a ErrorReader,
     /// What was read of the body, see [`parts`](Self::parts).
     pub(crate) read: &'a OnceLock<ErrorParts>,
@@ -161,13 +169,17 @@ impl<'a> Said<'a> {
     }
 }
 
-/// The meaning of the first rule that matches and applies.
+/// The meaning of the first rule that matches and applies. If there is none, but the body is not whole, that of the first
+/// that may match the rest of it and says that the request may have been executed.
 pub(crate) fn meaning<'r>(
-    rules: impl IntoIterator<Item = &'r ResponseRule>,
+    rules: impl Iterator<Item = &'r ResponseRule> + Clone,
     said: &Said<'_>,
     applies: impl Fn(Meaning) -> bool,
 ) -> Option<Meaning> {
-    rules.into_iter().find(|rule| applies(rule.meaning) && rule.matches(said)).map(|rule| rule.meaning)
+    let applying = || rules.clone().filter(|rule| applies(rule.meaning));
+    let of_rest = || applying().find(|rule| rule.meaning.leaves_doubt() && rule.may_match_the_rest(said));
+    let found = applying().find(|rule| rule.matches(said));
+    found.or_else(|| if said.is_truncated { of_rest() } else { None }).map(|rule| rule.meaning)
 }
 
 pub(crate) fn check(rules: &[ResponseRule], path: &str, errors: &mut FieldErrors) {
@@ -198,7 +210,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let (reader, read) = (&ErrorFormat::new().reader(), &OnceLock::new());
         let status = StatusCode::from_u16(status).unwrap();
-        rule.matches(&Said { status, headers: &headers, body: body.as_bytes(), reader, read })
+        rule.matches(&Said { status, headers: &headers, body: body.as_bytes(), is_truncated: false, reader, read })
     }
 
     #[test]

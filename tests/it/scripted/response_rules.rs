@@ -42,6 +42,28 @@ async fn waited(service: ServiceBuilder, method: Method, first: Reply) -> Durati
     sent[1].at - sent[0].at
 }
 
+/// What is missing may be what the service says of a write that it may have executed.
+#[tokio::test(start_paused = true)]
+async fn cut_off_body_may_have_what_a_rule_looks_for() {
+    let broken = || {
+        let parts = [Ok(r#"{"code":"upstream"#), Err(std::io::Error::other("gone"))];
+        reply(409, &[], Body::wrap_stream(futures_util::stream::iter(parts)))
+    };
+    let key = Idempotency::header("Idempotency-Key", KeyKind::ReplaySuccess);
+    let (none, timeout) = (billing(), |meaning| billing().response_matching(409, "upstream_timeout", meaning));
+    for (service, attempts, applied) in [
+        (none, 1, Applied::No),
+        (timeout(Meaning::Unavailable), 1, Applied::Unknown),
+        (timeout(Meaning::Unavailable).idempotency(key.clone()), 2, Applied::Unknown),
+        (timeout(Meaning::InProgress).idempotency(key), 2, Applied::Unknown),
+        (timeout(Meaning::PayloadMismatch), 1, Applied::No),
+    ] {
+        let transport = Transport::new([broken(), status(400)]);
+        let error = owned_failure(transport.client(service.build().unwrap()).post(URL).body("{}")).await;
+        assert_eq!((error.attempts().count(), error.applied()), (attempts, applied), "{error}");
+    }
+}
+
 /// A refusal waits as a 429 does, an overload as a gateway's error; a write without a key is sent again after a refusal.
 #[tokio::test(start_paused = true)]
 async fn refusals_and_overloads_are_repeated() {
