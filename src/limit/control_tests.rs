@@ -9,7 +9,7 @@ use super::{
     concurrency_limit::ConcurrencyLimit,
     control::Control,
     feedback::{Change, Ended, Feedback, Start},
-    shared_limit::LimitShare,
+    shared_limit::{LimitReport, LimitShare},
 };
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -338,4 +338,17 @@ fn own_pace_stays_and_a_shared_one_ends_where_nothing_is_refused() {
     alone.control.receive(MS(50), Some(&LimitShare { rate: Some(100.0), ..open.clone() }));
     alone.control.receive(MS(60), Some(&open));
     assert!(!alone.is_limited());
+}
+
+/// Whatever it makes of the request, the service is there; of other attempts its own errors say nothing.
+#[test]
+fn own_error_ends_an_outage_of_a_fleet() {
+    for (probe, accepted) in [(true, 1), (false, 0)] {
+        let mut control = Control::new(&ConcurrencyLimit::Adaptive);
+        assert!(control.join(MS(0)));
+        control.end(MS(20), &Ended { sent: MS(10), probe, feedback: Feedback::Failed, in_flight: 1, accepted: 0 });
+        let mut report = LimitReport::new("service", 1);
+        control.report(MS(30), 0, &mut report);
+        assert_eq!((report.accepted, report.last_accepted.is_some()), (accepted, probe));
+    }
 }

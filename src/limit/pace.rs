@@ -18,7 +18,6 @@ pub(super) struct Pace {
     is_shared: bool,
     /// Nothing was refused to the fleet yet: the share grows while calls wait.
     is_growing: bool,
-    began: Duration,
     /// A run of refusals goes on that may be over already: the brake is not on yet.
     warned: bool,
     next_start: Duration,
@@ -61,6 +60,8 @@ const LEAST_KEPT: f64 = 0.8;
 /// The slowest pace: one start a second.
 const SLOWEST: f64 = 1.0;
 const FASTEST: f64 = 1e6;
+/// Below it a rate grows as the first one does.
+const SLOW: f64 = 10.0;
 /// A share may be slower: that of many processes.
 const SLOWEST_SHARE: f64 = 0.01;
 /// A cycle is at least so long and has so many outcomes, or is as long as the second time.
@@ -105,7 +106,6 @@ impl Pace {
             brake: 1.0,
             is_shared: false,
             is_growing: false,
-            began: now,
             warned: false,
             next_start: now,
             cut: now,
@@ -336,12 +336,10 @@ impl Pace {
         let best = if it_counts { f64::from(last_second) } else { 0.0 };
         let accepted = cycle.rate(flow.began).max(best);
         let measured = MARGIN * accepted;
-        // Of a few first attempts that are refused, each may be for a reason that is gone when the next ones are sent.
-        let are_first_ones = self.last_refused <= self.began && self.cycle.accepted < LEAST_OUTCOMES;
-        let tells_nothing = self.measured == 0 && are_first_ones || self.are_strays(now);
+        let are_strays = self.are_strays(now);
         self.learn(accepted);
         let least = match self.measured {
-            _ if !self.was_needed || tells_nothing => self.rate,
+            _ if !self.was_needed || are_strays => self.rate,
             0 => SLOWEST,
             _ => LEAST_KEPT * self.rate,
         };
@@ -349,7 +347,7 @@ impl Pace {
         (self.refused_since, self.flow) = (None, None);
         self.cycle = Cycle::new(flow.began);
         self.cycle.accepted = flow.accepted;
-        if !tells_nothing {
+        if !are_strays {
             self.measured = self.measured.saturating_add(1);
             self.was_needed = false;
             self.grows_at = now + GROWS_EVERY;
@@ -368,6 +366,8 @@ impl Pace {
         let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 0 && self.is_guess(now);
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
+            // So slow a rate may come from a few refusals alone, and costs few if it is right.
+            _ if self.rate < SLOW => (FIRST_GROWTH, GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),
         };
         if is_needed {

@@ -72,19 +72,21 @@ async fn own_error_of_the_service_ends_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn writes_and_reads_take_turns_to_probe() {
     let limiter = closed();
-    let [write, other, read] = [Write, Write, Read].map(|priority| arrival(priority, MS(60_000)));
+    let arrivals = [Write, Write, Read, Read].map(|priority| arrival(priority, MS(60_000)));
+    let calls =
+        arrivals.iter().map(|arrival| Box::pin(async { (arrival.priority, limiter.acquire(arrival).await.unwrap()) }));
+    let mut waiting: Vec<_> = calls.collect();
     let mut hanging = Vec::new();
-    for expected in [1, 0] {
-        let mut calls = [&write, &other, &read].map(|arrival| Box::pin(limiter.acquire(arrival)));
+    for expected in [Write, Read, Write] {
         let started = time::now();
-        let (probe, which, _) = futures_util::future::select_all(calls.each_mut()).await;
-        hanging.push(probe.unwrap());
-        assert!(started.elapsed() <= MS(5_100), "a probe is lost after 5 s");
-        assert_eq!(usize::from(which < 2), expected, "first a write, then a read");
+        let ((priority, probe), _, rest) = futures_util::future::select_all(waiting).await;
+        assert!(probe.is_probe() && started.elapsed() <= MS(5_100), "a probe is lost after 5 s");
+        assert_eq!(priority, expected);
+        hanging.push(probe);
+        waiting = rest;
     }
     hanging.pop().unwrap().release(Feedback::Response, time::now());
     assert!(!limiter.is_closed());
-    assert!(hanging.pop().unwrap().is_probe());
 }
 
 #[tokio::test(start_paused = true)]
