@@ -29,7 +29,8 @@ fn glance_at_the_text_misses_nothing() {
 #[test]
 fn members_are_found_by_pointer() {
     let body =
-        br#"{"message":"m","n":704,"b":true,"x":null,"error":{"code":"c","list":[1,{"deep":"d"}]},"e":[],"o":{},"a/b~1":"slash"}"#;
+        br#"{"message":"m","n":704,"b":true,"x":null,"error":{"code":"c","list":[1,{"deep":"d"}]},"e":[],"o":{},"w":[ ],"v":{
+},"a/b~1":"slash"}"#;
     for (pointer, expected) in [
         ("/message", text("m")),
         ("/n", Some(Member::Literal("704".into()))),
@@ -37,6 +38,8 @@ fn members_are_found_by_pointer() {
         ("/x", Some(Member::Empty)),
         ("/e", Some(Member::Empty)),
         ("/o", Some(Member::Empty)),
+        ("/w", Some(Member::Empty)),
+        ("/v", Some(Member::Empty)),
         ("/error", Some(Member::Filled)),
         ("/error/list", Some(Member::Filled)),
         ("/error/code", text("c")),
