@@ -68,18 +68,18 @@ impl Clock for NoJitter {
 
 /// A client with this chain, made as the documentation of each says.
 pub(crate) fn layered(chain: Chain, services: Vec<Service>, waits: Waits) -> ClientBuilder {
-    let client = ClientBuilder::new(Client::new());
+    let client = || ClientBuilder::new(Client::new());
     match chain {
-        Chain::Floor => client,
-        Chain::Empty => client.with(Empty),
+        Chain::Floor => client(),
+        Chain::Empty => client().with(Empty),
         Chain::Retry => {
             let policy = ExponentialBackoff::builder()
                 .retry_bounds(waits.each, waits.each)
                 .jitter(reqwest_retry::Jitter::None)
                 .build_with_max_retries(waits.retries);
-            client.with(RetryTransientMiddleware::new_with_policy(policy))
+            client().with(RetryTransientMiddleware::new_with_policy(policy))
         }
-        Chain::Tracing => client.with(TracingMiddleware::default()),
+        Chain::Tracing => client().with(TracingMiddleware::default()),
         Chain::SafeRetry => {
             let layer = SafeRetry::new(services).clock(NoJitter);
             layer.client_builder(Client::builder()).expect("a client")

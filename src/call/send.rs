@@ -147,8 +147,8 @@ impl Call<'_> {
     }
 }
 
-/// What a response says about the load of the service: by its meaning, or else by its status. The service's own errors,
-/// what it does not do and what is final say nothing, but that it is there.
+/// What a response says about the load of the service: by its meaning, or else by its status. An error of the service's own,
+/// a 501 and what a rule calls final say nothing about it.
 fn feedback(status: StatusCode, meaning: Option<Meaning>) -> Feedback {
     match (meaning, status.as_u16()) {
         (Some(Meaning::Throttled), _) => return Feedback::Throttled,

@@ -8,7 +8,7 @@ use super::{
     feedback::{Ended, Feedback, Start},
     member::{self, Member},
     opening::Opening,
-    pace::Pace,
+    pace::{LEAST_FIRST_RATE, Pace},
     round_trip::RoundTrip,
     shared_limit::{LimitReport, LimitShare},
 };
@@ -32,8 +32,6 @@ pub(super) struct Adaptive {
     member: Option<Member>,
 }
 
-/// What is tried at first if nothing was accepted yet.
-const LEAST_FIRST_RATE: f64 = 10.0;
 /// So long the accepted attempts are counted from which the first rate follows.
 const LONG_AGO: Duration = Duration::from_millis(2400);
 /// So many attempts in a row that found the service unavailable close the limit.
@@ -139,7 +137,7 @@ impl Adaptive {
         match feedback {
             Feedback::NoResponse => self.not_refused(now, sent),
             Feedback::Failed => {
-                self.is_there(now, sent, round_trip);
+                self.answered(now, sent, round_trip);
                 self.not_refused(now, sent);
             }
             Feedback::Response => self.accepted(now, sent, accepted, round_trip),
@@ -170,15 +168,15 @@ impl Adaptive {
         if self.unavailable_share > 0.0 {
             self.unavailable_share -= self.unavailable_share * WEIGHT;
         }
-        self.is_there(now, sent, round_trip);
+        self.answered(now, sent, round_trip);
         match &mut self.pace {
             Some(pace) => pace.accepted(now, sent, accepted, round_trip.smoothed().unwrap_or_default()),
             None => self.opening.used(now),
         }
     }
 
-    /// The service has answered.
-    fn is_there(&mut self, now: Duration, sent: Duration, round_trip: &RoundTrip) {
+    /// The service itself has responded: it is reachable.
+    fn answered(&mut self, now: Duration, sent: Duration, round_trip: &RoundTrip) {
         self.unavailable = 0;
         // What was sent before the limit closed says nothing about now.
         if self.closed.as_ref().is_some_and(|closed| sent >= closed.since) {
@@ -232,8 +230,8 @@ impl Adaptive {
         at_once.unwrap_or(f64::MAX).min(so_far)
     }
 
-    /// How long ago the attempts were sent whose responses are counted now. A crowd gets the lower rate that follows without
-    /// it; where none has come, too few responses are known to leave it out.
+    /// The round trip by which responses lag behind the attempts. Without it the rate is lower. That is right for a crowd,
+    /// where it is zero; of few calls too few responses are known yet, and the rate would be too low.
     fn lag(&self, now: Duration, round_trip: &RoundTrip) -> Duration {
         let is_crowd = self.opening.has_grown(now);
         round_trip.smoothed().filter(|_| !is_crowd).unwrap_or_default()

@@ -340,7 +340,7 @@ fn own_pace_stays_and_a_shared_one_ends_where_nothing_is_refused() {
     assert!(!alone.is_limited());
 }
 
-/// Whatever it makes of the request, the service is there; of other attempts its own errors say nothing.
+/// A 500 to a probe shows that the service is reachable. A 500 to another attempt says nothing about the limit.
 #[test]
 fn own_error_ends_an_outage_of_a_fleet() {
     for (probe, accepted) in [(true, 1), (false, 0)] {

@@ -1,4 +1,4 @@
-//! What callers that come back at once get from a limit, while their service refuses some calls.
+//! How many calls succeed for callers that call again and again, while the service refuses some of the calls.
 
 use std::sync::{
     Arc,
@@ -27,7 +27,7 @@ struct Crowd {
 #[derive(Clone, Copy)]
 enum Refuses {
     First(u32),
-    /// In no order.
+    /// Pseudo-random ones.
     OneIn(u32),
 }
 
@@ -80,7 +80,7 @@ async fn refusals_of_the_first_calls_are_soon_forgotten() {
     }
 }
 
-/// It never waits in numbers. Without a limit it has 50 successes a second.
+/// Only one call waits at a time. Without a limit the caller has 50 successes a second.
 #[tokio::test(start_paused = true)]
 async fn one_that_calls_again_and_again_is_not_slowed_down_for_long() {
     let crowd = Crowd { callers: 1, takes: [20, 2], refuses: Refuses::First(1) };
@@ -94,7 +94,7 @@ async fn refusals_at_random_do_not_slow_down() {
     for many in [20, 25, 33] {
         let crowd = Crowd { callers: 100, takes: [100, 2], refuses: Refuses::OneIn(many) };
         let successes = crowd.successes(30).await;
-        // A rate that is needless is forgotten after ten seconds, and another one found: that takes a second.
+        // After ten seconds the limit is open again. The next refusal begins a new pace, which takes a second to find.
         let on_average = successes[2..].iter().sum::<u32>() / 28;
         assert!(on_average >= 720 && successes[2..].iter().all(|successes| *successes >= 300), "{successes:?}");
     }

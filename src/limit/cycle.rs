@@ -61,7 +61,8 @@ impl Cycle {
         }
     }
 
-    /// What was refused in the last second, or since the cycle began; with the tenth that goes on, so that none is overlooked.
+    /// What was refused in the last second, or since the cycle began if that is later. The current tenth counts too, so that
+    /// no refusal is missed.
     pub(super) fn refused_lately(&mut self, now: Duration) -> u32 {
         let recent: u32 = self.last_tenths(now).map(|tenth| tenth.refused).sum();
         recent.saturating_add(self.tenth.refused).min(self.refused)

@@ -11,7 +11,7 @@ pub(crate) enum Feedback {
     Throttled,
     /// The service is down, or something in front of it cannot reach it.
     Unavailable,
-    /// The service itself has failed: it is there, and that says nothing about its load.
+    /// An error of the service's own, such as a 500. It says nothing about the load, but the service is reachable.
     Failed,
     /// No response: that says nothing about the service's limit.
     NoResponse,

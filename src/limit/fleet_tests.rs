@@ -49,7 +49,7 @@ fn open_limit_opens_while_calls_wait() {
     assert_eq!(state.publish(2000.0, &report(2, 100)).rate, None);
 }
 
-/// Callers that come back one by one never wait in numbers, however slow the pace is.
+/// Of callers that make one call after the other only a few wait, however slow the pace is.
 #[test]
 fn rate_grows_for_few_once_nothing_is_refused_any_more() {
     for (waiting, grows) in [(5, true), (1, false)] {

@@ -16,7 +16,7 @@ pub(super) struct Gate {
     in_flight: AtomicUsize,
     /// 0 while it is shut.
     open_below: AtomicUsize,
-    /// Whether the state looks at each attempt that ends.
+    /// Whether the state watches: it is updated whenever an attempt ends.
     watching: AtomicBool,
     /// The limit when the state was last looked at, and whether it was closed.
     limit: AtomicUsize,
@@ -51,15 +51,15 @@ impl Gate {
         self.in_flight.load(SeqCst)
     }
 
-    /// Whether the state is to be told of an attempt that has ended: if it looks at each, if the gate is shut, or if none is
-    /// in flight any more and it is wide open.
+    /// Whether the state has to be updated when an attempt ends. While it watches, or while the gate is shut: always.
+    /// Otherwise only when the last attempt in flight ends and the gate is open for more than [`IDLE`].
     pub(super) fn needs_a_look(&self, none_in_flight: bool) -> bool {
         let open_below = self.open_below.load(SeqCst);
         open_below == 0 || self.watching.load(Relaxed) || (none_in_flight && open_below > IDLE)
     }
 
-    /// Whether the state looks at each attempt that ends from now on. One that ends at the same time may be missed: the next
-    /// one says the same.
+    /// Says whether the state watches from now on. It may miss an attempt that ends at the same time; the next one tells it
+    /// as much.
     pub(super) fn watch(&self, watching: bool) {
         self.watching.store(watching, Relaxed);
     }

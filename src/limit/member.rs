@@ -39,7 +39,7 @@ impl Member {
         seen.accepted = seen.accepted.saturating_add(ended.accepted);
         match ended.feedback {
             Feedback::Response => seen.last_accepted = seen.last_accepted.max(sent),
-            // The store reopens the limit for what it takes for a success.
+            // Counted as a success, since only a success makes the store reopen the limit.
             Feedback::Failed if ended.probe => {
                 seen.accepted = seen.accepted.saturating_add(1);
                 seen.last_accepted = seen.last_accepted.max(sent);

@@ -60,8 +60,8 @@ const LEAST_KEPT: f64 = 0.8;
 /// The slowest pace: one start a second.
 const SLOWEST: f64 = 1.0;
 const FASTEST: f64 = 1e6;
-/// Below it a rate grows as the first one does.
-const SLOW: f64 = 10.0;
+/// What is tried at first if nothing was accepted yet. A lower rate grows as the first one does.
+pub(super) const LEAST_FIRST_RATE: f64 = 10.0;
 /// A share may be slower: that of many processes.
 const SLOWEST_SHARE: f64 = 0.01;
 /// A cycle is at least so long and has so many outcomes, or is as long as the second time.
@@ -268,7 +268,8 @@ impl Pace {
         }
     }
 
-    /// Whether attempts are refused while others are accepted: afterwards the pace alone keeps down what is accepted.
+    /// Whether refusals go on. Once they have ended, the pace alone decides how many attempts are accepted, and that says
+    /// nothing about the service.
     fn is_refused_still(&mut self, now: Duration, round_trip: Duration) -> bool {
         now < self.last_refused + 2 * round_trip && self.was_needed && !self.are_strays(now)
     }
@@ -366,8 +367,8 @@ impl Pace {
         let is_needed = turned_away || waiting as f64 >= self.rate || waiting > 0 && self.is_guess(now);
         let (share, every) = match self.measured {
             0 => (FIRST_GROWTH, FIRST_GROWS_EVERY),
-            // So slow a rate may come from a few refusals alone, and costs few if it is right.
-            _ if self.rate < SLOW => (FIRST_GROWTH, GROWS_EVERY),
+            // So low a rate may follow from a few refusals alone. If it is right, to grow costs only a few more.
+            _ if self.rate < LEAST_FIRST_RATE => (FIRST_GROWTH, GROWS_EVERY),
             _ => (self.growth, GROWS_EVERY),
         };
         if is_needed {

@@ -44,7 +44,7 @@ async fn successes_that_were_only_counted_tell_the_first_rate() {
     assert!((MS(35)..MS(50)).contains(&limiter.four_starts()), "{:?}", limiter.four_starts());
 }
 
-/// Though one success in sixteen is enough while the service is available.
+/// While the service is available, the limit looks at one success in sixteen only.
 #[tokio::test(start_paused = true)]
 async fn each_success_says_that_an_unavailable_service_is_back() {
     let limiter = measured(&ConcurrencyLimit::Adaptive).await;
@@ -58,7 +58,7 @@ async fn each_success_says_that_an_unavailable_service_is_back() {
     assert!(limiter.is_closed());
 }
 
-/// Whatever it makes of the request.
+/// A 500 shows that the service is reachable.
 #[tokio::test(start_paused = true)]
 async fn own_error_of_the_service_ends_an_outage() {
     let limiter = closed();
@@ -68,7 +68,7 @@ async fn own_error_of_the_service_ends_an_outage() {
     assert!(!limiter.is_closed());
 }
 
-/// Those of one kind may all hang, which keeps the limit closed for as long as they take the probes.
+/// If only writes probed and all of them hung, the limit would stay closed for reads that work.
 #[tokio::test(start_paused = true)]
 async fn writes_and_reads_take_turns_to_probe() {
     let limiter = closed();

@@ -47,7 +47,7 @@ struct State {
     control: Control,
     queue: BTreeMap<Ticket, Arc<Notify>>,
     next_number: u64,
-    /// Those that probe next while the limit is closed.
+    /// Whether a write or a read probes next while the limit is closed.
     probes: Priority,
     began: Instant,
     /// When a call was last turned away for its deadline.
@@ -245,7 +245,7 @@ impl Locked<'_> {
 
     /// Leaves the queue; the one who is first then looks anew.
     pub(super) fn leave(&mut self, ticket: Ticket) {
-        // Another one is first already if this one probes.
+        // If this one has become the probe, the other kind has its turn, and another one is first already.
         let was_first = self.state.control.is_closed() || self.first() == Some(ticket);
         self.state.queue.remove(&ticket);
         if self.state.queue.is_empty() {

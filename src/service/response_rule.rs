@@ -85,11 +85,16 @@ impl ResponseRule {
     }
 
     fn matches(&self, said: &Said<'_>) -> bool {
-        said.status.as_u16() == self.status && self.has_header(said.headers) && self.has_text(said)
+        self.matches_head(said) && self.has_text(said)
     }
 
-    fn may_match_the_rest(&self, said: &Said<'_>) -> bool {
-        self.text.is_some() && said.status.as_u16() == self.status && self.has_header(said.headers)
+    /// Whether its text may be in the part of the body that was not read.
+    fn may_match_unread(&self, said: &Said<'_>) -> bool {
+        said.is_truncated && self.text.is_some() && self.matches_head(said)
+    }
+
+    fn matches_head(&self, said: &Said<'_>) -> bool {
+        said.status.as_u16() == self.status && self.has_header(said.headers)
     }
 
     fn has_header(&self, headers: &HeaderMap) -> bool {
@@ -150,7 +155,7 @@ pub(crate) struct Said<'a> {
     pub(crate) status: StatusCode,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
-    /// Whether there was more of it, which was not read.
+    /// Whether the body has more that was not read.
     pub(crate) is_truncated: bool,
     pub(crate) reader: &'a ErrorReader,
     /// What was read of the body, see [`parts`](Self::parts).
@@ -169,17 +174,17 @@ impl<'a> Said<'a> {
     }
 }
 
-/// The meaning of the first rule that matches and applies. If there is none, but the body is not whole, that of the first
-/// that may match the rest of it and says that the request may have been executed.
+/// The meaning of the first rule that applies and matches. If there is none and the body was not read to its end: of the first
+/// rule that may match the unread part, among those which say that the request may have been executed.
 pub(crate) fn meaning<'r>(
     rules: impl Iterator<Item = &'r ResponseRule> + Clone,
     said: &Said<'_>,
     applies: impl Fn(Meaning) -> bool,
 ) -> Option<Meaning> {
     let applying = || rules.clone().filter(|rule| applies(rule.meaning));
-    let of_rest = || applying().find(|rule| rule.meaning.leaves_doubt() && rule.may_match_the_rest(said));
     let found = applying().find(|rule| rule.matches(said));
-    found.or_else(|| if said.is_truncated { of_rest() } else { None }).map(|rule| rule.meaning)
+    let unread = || applying().find(|rule| rule.meaning.leaves_doubt() && rule.may_match_unread(said));
+    found.or_else(unread).map(|rule| rule.meaning)
 }
 
 pub(crate) fn check(rules: &[ResponseRule], path: &str, errors: &mut FieldErrors) {
