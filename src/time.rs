@@ -96,7 +96,7 @@ pub(crate) fn fresh_uuid() -> Result<Uuid, getrandom::Error> {
     Ok(Builder::from_random_bytes(bytes).into_uuid())
 }
 
-/// A number that tells a process or a run from others; for nothing that must never come up twice.
+/// A random number that tells processes or test runs apart. Two may be equal: not for keys.
 pub(crate) fn random_number() -> u64 {
     fastrand::u64(..)
 }

@@ -31,11 +31,17 @@ use crate::{
 ///
 /// struct ByUniquenessKey(/* your database or client */);
 ///
+/// impl ByUniquenessKey {
+///     async fn look_up(&self, _wanted: &str) -> Verdict {
+///         Verdict::Unknown // your look-up
+///     }
+/// }
+///
 /// #[async_trait]
 /// impl Verifier for ByUniquenessKey {
 ///     async fn verify(&self, write: &InDoubtWrite<'_>) -> Verdict {
 ///         match (write.method().as_str(), write.path(), write.json("/uniqueness_key")) {
-///             ("POST", "/v1/contracts/create", Some(_wanted)) => Verdict::Unknown, // look it up here
+///             ("POST", "/v1/contracts/create", Some(wanted)) => self.look_up(&wanted).await,
 ///             _ => Verdict::Unknown,
 ///         }
 ///     }
@@ -161,7 +167,7 @@ impl fmt::Debug for VerifierFn {
 pub enum Verdict {
     /// The write took effect. A response that shows it is returned to the caller as the call's success.
     Applied(Option<Response>),
-    /// The write has not taken effect. Whether something that was sent can still make it is for the layer to know.
+    /// The write has not taken effect. The layer itself considers whether a request that was sent may still be executed.
     NotApplied,
     /// The verifier cannot tell: what it looks at is away, or lacks the field that it looks for. The write stays in doubt.
     Unknown,

@@ -43,7 +43,7 @@ impl Call<'_> {
         let operating = self.operating.as_deref();
         let is_journaled = operating.is_some_and(|operating| operating.journal.is_some());
         let settled_from = self.history.settled_from(&rules);
-        // Else the service's errors leave the key as it was.
+        // Otherwise errors are not stored, and the same key executes again.
         let is_over = rules.kind.may_be_rotated() || self.history.key_is_closed();
         let again_after = operating
             .and_then(|operating| operating.again_after)

@@ -286,7 +286,7 @@ impl WireKey {
     }
 }
 
-/// What a key that no one has used is made of.
+/// A UUIDv4 in the form that the service demands, for a key that no one has used.
 pub(super) fn fresh(idempotency: &Idempotency) -> Result<Uuid, InvalidKey> {
     let uuid = time::fresh_uuid().map_err(|_| InvalidKey::NotMade)?;
     Ok(idempotency.characters.form(uuid))

@@ -11,7 +11,7 @@ pub(super) struct Message(Cow<'static, str>);
 impl Message {
     /// For a word that must be one of `known`.
     pub(super) fn unknown_word(word: &str, known: &[&str]) -> Self {
-        // All that may be meant: what a word decides may be whether a write is doubled.
+        // All that are near, not only the nearest: a wrong kind of keys can double a write.
         let near: Vec<&str> = near(word, known).map(|(_, known)| known).collect();
         Self(match near.as_slice() {
             [] => format!("unknown value; expected one of {}", list(known, ", ")).into(),

@@ -25,8 +25,8 @@ impl<'de> Deserialize<'de> for Any {
 
 struct AnyVisitor;
 
-/// The one field of what a JSON number looks like in a program of which any crate has serde_json's feature
-/// `arbitrary_precision`.
+/// With serde_json's feature `arbitrary_precision`, which any crate of a program can enable, a number arrives as a map with
+/// this one field.
 const NUMBER_AS_WRITTEN: &str = "$serde_json::private::Number";
 
 impl<'de> Visitor<'de> for AnyVisitor {

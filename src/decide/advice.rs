@@ -44,9 +44,9 @@ pub enum Advice {
         not_after: Option<SystemTime>,
     },
     /// Find out whether the write took effect before it is sent again: a new call has a new key, or none, and nothing would
-    /// keep the write from being applied twice. In place of looking, a call whose key the layer has made can be gone on with
-    /// from its [record](crate::Error::record), with that key, while it lasts
-    /// ([`Record::protected_until`](crate::Record::protected_until)).
+    /// keep the write from being applied twice. If the layer has made the key, you can also
+    /// [resume](crate::RequestBuilderExt::resume) from the [record](crate::Error::record), which sends the same key again. The
+    /// key lasts until [`Record::protected_until`](crate::Record::protected_until).
     LookFirst,
 }
 

@@ -151,8 +151,8 @@ pub enum Meaning {
     AlreadyExists,
     /// The key became unusable after an internal error.
     KeyInvalidated,
-    /// The write had no effect and must be sent with a new key. It means nothing for a request without a key, and a service
-    /// whose keys are never replaced ([`KeyKind::ReplaySuccess`], [`KeyKind::ResourceKey`]) cannot have it.
+    /// The write had no effect and must be sent with a new key. For a request without a key it means nothing. A service whose
+    /// keys are never replaced ([`KeyKind::ReplaySuccess`], [`KeyKind::ResourceKey`]) is not built with such a rule.
     NotApplied,
     /// There are too many requests, whatever the status: handled as a 429. The request was not executed, unless the
     /// service's [limiter follows execution](crate::RateLimiting::limiter_follows_execution), or a
@@ -191,7 +191,7 @@ impl Meaning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyPlace {
-    /// There is no key: the service honours none for the endpoint, or the caller gave none where the layer makes none.
+    /// There is no key. Either the endpoint takes none, or the layer makes none for it and the caller gave none.
     Absent,
     /// In a header, where it can be replaced.
     Header,

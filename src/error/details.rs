@@ -60,7 +60,7 @@ impl ErrorDetails {
 pub(super) fn without_url(error: reqwest_middleware::Error) -> Box<dyn StdError + Send + Sync> {
     match error {
         reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
-        // As what it is, so that it can be found by its type.
+        // Keeps the type of the error, so that `downcast_ref` finds it.
         reqwest_middleware::Error::Middleware(error) => error.reallocate_into_boxed_dyn_error_without_backtrace(),
     }
 }

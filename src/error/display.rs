@@ -91,12 +91,12 @@ impl Error {
         kinds.find(|kind| OF_CONNECTIONS.contains(kind))
     }
 
-    /// By the words of hyper-util, which shows no type for it.
+    /// hyper-util has no public type for this error, so its text is compared.
     fn is_of_host_name(&self) -> bool {
         self.causes().any(|cause| cause.to_string() == "dns error")
     }
 
-    /// Only in a test.
+    /// Only with a scripted transport.
     fn is_of_script(&self) -> bool {
         self.causes().any(|cause| cause.is::<ScriptExhausted>())
     }

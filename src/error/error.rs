@@ -248,9 +248,9 @@ impl Error {
     }
 
     /// The key of the last attempt. Sending the same write again with it is safe for as long as the service keeps keys (and,
-    /// if it executes concurrent requests, once the last one is over, which the layer waits for):
-    /// [resume](crate::RequestBuilderExt::resume) from the [record](Self::record) does. A write with another key, such as that
-    /// of a new call, may double it while [`applied`](Self::applied) is not [`Applied::No`].
+    /// if it executes concurrent requests, once the last one is over, which the layer waits for). To do so,
+    /// [resume](crate::RequestBuilderExt::resume) from the [record](Self::record). A new call has another key, which may double
+    /// the write while [`applied`](Self::applied) is not [`Applied::No`].
     pub fn key(&self) -> Option<&IdempotencyKey> {
         self.inner().key.as_ref()
     }

@@ -215,9 +215,9 @@ impl Idempotency {
         self
     }
 
-    /// Keys only the endpoints whose route is [`keyed`](crate::Route::keyed), or has
-    /// [rules of its own](crate::Route::idempotency): for a service that documents its key on a list of endpoints. Any other
-    /// write has no key, and is sent again only if it provably was not executed.
+    /// Sends a key only to an endpoint whose [`Route`](crate::Route) is [`keyed`](crate::Route::keyed) or has its own
+    /// [key rules](crate::Route::idempotency): for a service that lists the endpoints which take its key. Every other write is
+    /// sent without a key, and again only if it provably was not executed.
     pub fn routes_only(mut self) -> Self {
         self.methods.clear();
         self

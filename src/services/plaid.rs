@@ -29,8 +29,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// | the key is an attribute of what was created: [`KeyKind::ResourceKey`](crate::KeyKind::ResourceKey) | [API] |
 /// | the same key is to be used after a failed connection | [API] |
 ///
-/// Every endpoint of this API is a POST. Those whose path ends in `get`, `list`, `search` or `sync` are reads, every other
-/// one is a write without a key. The page and the specification (of 2026-06-10) were read in 2026.
+/// Every endpoint of this API is a POST. It is a read if its path ends in `get`, `list`, `search` or `sync`. Any endpoint that
+/// is neither a read nor listed above is a write without a key. The page and the specification (of 2026-06-10) were read in 2026.
 ///
 /// ```
 /// use reqwest_safe_retry::{KeyKind, services};

@@ -1,4 +1,4 @@
-//! A key is made of nothing that a copy of the process has too.
+//! A forked process does not make the keys of its parent again.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ fn key() -> String {
 
 #[test]
 fn forked_process_makes_other_keys() {
-    // Whatever is kept in memory to make keys from is there now.
+    // If random bytes were kept in memory, the child would have them too from here on.
     key();
     let (mut told, mut tell) = io::pipe().unwrap();
     // SAFETY: the child has this thread alone, and nothing of what it does needs another one: it makes a key and ends.

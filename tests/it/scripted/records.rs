@@ -130,7 +130,7 @@ async fn key_that_only_one_call_has_is_looked_up() {
     assert_eq!(advised(&owned_failure(client.get(LIST)).await), Advised::Again(0.5, None));
 }
 
-/// A key under which errors are not stored executes again; the stored error of another kind comes back.
+/// Where errors are not stored, the same key executes again. Where they are, it gets the stored error.
 #[tokio::test(start_paused = true)]
 async fn same_key_is_advised_while_it_executes_again() {
     let found_nothing = keyed(KeyKind::ReplaySuccess).verifier_fn(|_| async { Verdict::NotApplied });

@@ -42,7 +42,7 @@ async fn waited(service: ServiceBuilder, method: Method, first: Reply) -> Durati
     sent[1].at - sent[0].at
 }
 
-/// What is missing may be what the service says of a write that it may have executed.
+/// The part that is missing may say that the write may have been executed.
 #[tokio::test(start_paused = true)]
 async fn cut_off_body_may_have_what_a_rule_looks_for() {
     let broken = || {
